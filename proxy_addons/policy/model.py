@@ -1,0 +1,111 @@
+"""The nouns of the policy: who asks, for what, when, and what is decided.
+
+In: nothing. Out: frozen values that every room above this one shares.
+Must never: do I/O, read a clock or log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from proxy_addons.urlkey import UrlKey
+
+
+class Action(StrEnum):
+    """What a rule does. The order of strictness is that of `STRICTNESS`."""
+
+    ALLOW = "allow"
+    BLOCK = "block"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who asks.
+
+    Attributes:
+        name: the proven name, or None for somebody unknown. Never a claimed one.
+        how: how the name is known: `address` (client address map) or `unidentified`.
+        profile: the id of the profile that applies.
+        claimed: a name that was claimed but not proven, for the log only.
+        exemption: reference of the live exemption that gives the profile, if any.
+    """
+
+    name: str | None
+    how: str
+    profile: str
+    claimed: str | None = None
+    exemption: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What is asked for, under one name.
+
+    Attributes:
+        key: the canonical address.
+        categories: ids of the categories of that address; empty for an uncategorised one.
+        method: HTTP method in upper case; `CONNECT` at tunnel set-up.
+    """
+
+    key: UrlKey
+    categories: frozenset[str]
+    method: str = "GET"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When it is asked.
+
+    Attributes:
+        local: aware time in the policy's time zone.
+    """
+
+    local: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TraceStep:
+    """One rule of a decision's trace.
+
+    Attributes:
+        rule: the rule's id.
+        matched: whether it decided.
+        why: what matched, or the first condition that did not, in plain words.
+    """
+
+    rule: str
+    matched: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the policy says of one resource.
+
+    Attributes:
+        action: allow or block.
+        rule: id of the rule that decided; the same in the configuration, log, block page and tests.
+        clause: the clause of the force's policy that the rule carries out, e.g. `Inf/27 2.10.1`.
+        reason: a plain sentence for the person refused.
+        categories: the categories that made the rule match (all of the resource's for a catch-all).
+        profile: the profile under which it was decided.
+        inspect: False when the connection must stay encrypted end to end (privacy categories).
+        retry_at: when the same request would first be allowed by a time space alone (aware, the
+            policy's time zone), None when waiting does not help.
+        trace: rule by rule, filled only on request (`explain`).
+    """
+
+    action: Action
+    rule: str
+    clause: str
+    reason: str
+    categories: tuple[str, ...]
+    profile: str
+    inspect: bool = True
+    retry_at: datetime | None = None
+    trace: tuple[TraceStep, ...] = ()

@@ -1,0 +1,208 @@
+"""The settings of one gateway, frozen: what `config/watchhouse.yaml` says once it is checked.
+
+In: nothing (settings/load.py fills these). Out: values that every room above reads.
+Must never: hold a secret that the YAML could not (credentials come from the environment).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from proxy_addons.policy.compiled import Policy
+
+type Network4or6 = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A TCP address: a numeric IPv4 or IPv6 host (no brackets) or a name, and a port (0 to 65535)."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """`listen`: where the gateway and the portal are reached.
+
+    Attributes:
+        proxy: addresses of the proxy listener; the first is the one a PAC file names by default.
+        portal: addresses of the portal.
+        workers: number of worker processes, at least 1 (`auto` in YAML: one per core).
+    """
+
+    proxy: tuple[Endpoint, ...]
+    portal: tuple[Endpoint, ...]
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamProxy:
+    """`network.upstream_proxy`: a parent proxy.
+
+    Attributes:
+        scheme: `http` or `https`.
+        endpoint: its address.
+        credentials: `user:password` from the environment variable that
+            `network.upstream_proxy_credentials_env` names, or None. Never logged, never rendered.
+    """
+
+    scheme: str
+    endpoint: Endpoint
+    credentials: str | None = None
+
+    def __repr__(self) -> str:
+        return f"UpstreamProxy({self.scheme}://{self.endpoint.host}:{self.endpoint.port})"
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """`network`: how the gateway reaches the web, and where it must not go.
+
+    Attributes:
+        upstream_proxy: a parent proxy, or None to connect directly.
+        allow_ports: ports to which CONNECT is allowed.
+        allow_http_ports: ranges (first, last) of ports that plain HTTP may go to.
+        deny_destinations: networks refused after name resolution.
+        intranet_networks: networks exempt from `deny_destinations`.
+        intranet_names: domain suffixes that the PAC file sends direct.
+        dns_servers: name servers to ask instead of the system's; empty for the system's.
+        connect_timeout: seconds to reach a server.
+        idle_timeout: seconds without a byte after which a connection is closed.
+    """
+
+    upstream_proxy: UpstreamProxy | None
+    allow_ports: frozenset[int]
+    allow_http_ports: tuple[tuple[int, int], ...]
+    deny_destinations: tuple[Network4or6, ...]
+    intranet_networks: tuple[Network4or6, ...]
+    intranet_names: tuple[str, ...]
+    dns_servers: tuple[Endpoint, ...]
+    connect_timeout: float
+    idle_timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """`tls`: what is trusted upstream, and what is never decrypted.
+
+    Attributes:
+        trusted_ca_file: PEM file added to the system's trust store, or None.
+        never_inspect_categories: categories that are spliced.
+        never_inspect_hosts: canonical hosts whose connections, and their subdomains', are spliced.
+    """
+
+    trusted_ca_file: Path | None
+    never_inspect_categories: frozenset[str]
+    never_inspect_hosts: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class AddressEntry:
+    """One entry of `identity.addresses`: who uses a client address or network.
+
+    The most specific network that contains an address wins.
+    """
+
+    network: Network4or6
+    person: str
+    profile: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """`identity`: how people are known. For now by client address only."""
+
+    addresses: tuple[AddressEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`page`: what the force says on every page of ours.
+
+    Attributes:
+        organisation: name of the force.
+        contact: whom to ask, in plain words (service desk, telephone number).
+        monitoring_notice: the notice that use is monitored (Inf/27 3.2, 3.8).
+    """
+
+    organisation: str
+    contact: str
+    monitoring_notice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pac:
+    """`pac`: what the PAC file hands out.
+
+    Attributes:
+        proxies: `host:port` strings in the form a browser reaches them; empty: derived from
+            `listen.proxy` (and, for a wildcard address, from the Host of the PAC request).
+    """
+
+    proxies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where things are on disk, all absolute.
+
+    Attributes:
+        config_dir: the folder that `watchhouse.yaml` and `policy.yaml` came from.
+        categories_dir: list sources: `starter/`, `local/` and `imported/` in squidGuard layout.
+        data_dir: everything the gateway writes.
+    """
+
+    config_dir: Path
+    categories_dir: Path
+    data_dir: Path
+
+    @property
+    def index_file(self) -> Path:
+        """The compiled category index."""
+        return self.data_dir / "categories.index"
+
+    @property
+    def imported_lists_dir(self) -> Path:
+        """Where `watchhouse categories import` keeps what it imported."""
+        return self.data_dir / "lists"
+
+    @property
+    def access_log_dir(self) -> Path:
+        """Segments of the access log."""
+        return self.data_dir / "log" / "access"
+
+    @property
+    def ca_dir(self) -> Path:
+        """The inspection authority: `ca.pem` (public) and `ca.key` (0600)."""
+        return self.data_dir / "ca"
+
+    @property
+    def run_dir(self) -> Path:
+        """State of the running processes: pid files, worker metrics."""
+        return self.data_dir / "run"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of one gateway, with its compiled policy.
+
+    Attributes:
+        policy: the compiled `policy.yaml`.
+        policy_version: short hash over both configuration files, as in every log record.
+    """
+
+    listen: Listen
+    network: Network
+    tls: Tls
+    identity: Identity
+    page: Page
+    pac: Pac
+    paths: Paths
+    policy: Policy
+    policy_version: str
