@@ -1,0 +1,150 @@
+"""The command line of `scripts/bench`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from rich.console import Console
+
+from benchlib import cpu, report
+from benchlib.load import BadAnswerError, StuckError
+from benchlib.origin import Origin
+from benchlib.place import Place, SideError
+from benchlib.scenarios import SCENARIOS, Scenario
+from benchlib.sides import SIDES, AbsentError, Side
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROUNDS, QUICK_ROUNDS, QUICK_SHARE = 5, 3, 5
+DEFAULT_SIDES = [name for name in ("mitmdump", "squid", "watchhouse") if name in SIDES]
+OK, INVALID = 0, 1
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run what the arguments say; 1 if any side answered wrongly."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
+    return compare(_options(arguments))
+
+
+def compare(options: argparse.Namespace) -> int:
+    """The comparison of all sides."""
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    facts = report.machine()
+    with Place(keep=options.keep) as place:
+        origin = Origin(place)
+        sides = _start(options.side or DEFAULT_SIDES, place, origin, console)
+        scenarios = _chosen(options.only or list(SCENARIOS), origin, console)
+        facts["sides"] = {side.name: f"{side.version}: {side.what}" for side in sides}
+        facts["cores"] = _cores(place)
+        for side in sides:
+            console.print(f"{side.name} {side.version}: {side.what}", highlight=False)
+        console.print(
+            f"Python {facts['python']}, {facts['cpus']} CPUs, load average before:"
+            f" {facts['load_average']:.2f}. {facts['cores']}",
+            highlight=False,
+        )
+        results = _measure(scenarios, sides, options)
+        facts["memory_mib"] = {s.name: cpu.resident_kib(s.program.pid) / 1024 for s in sides}
+    titles = {scenario.name: scenario.title for scenario in scenarios}
+    console.print(report.table(results, titles, [side.name for side in sides]))
+    memory = ", ".join(f"{name} {size:.0f} MiB" for name, size in facts["memory_mib"].items())
+    console.print(f"Memory afterwards (proportional set size): {memory}", highlight=False)
+    for scenario, problems in results.problems.items():
+        for name, why in problems.items():
+            console.print(f"[red]INVALID[/red] {scenario}, {name}: ", end="")
+            console.print(why, markup=False, highlight=False)
+    if options.json:
+        Path(options.json).write_text(
+            json.dumps(report.as_json(results, facts), indent=1), encoding="utf-8"
+        )
+    return INVALID if results.problems else OK
+
+
+def _measure(
+    scenarios: Sequence[Scenario],
+    sides: Sequence[Side],
+    options: argparse.Namespace,
+) -> report.Results:
+    """All rounds: each side in turn, so that a slow minute of the machine meets all alike."""
+    results = report.Results()
+    rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
+    for scenario in scenarios:
+        count = scenario.count // (QUICK_SHARE if options.quick else 1)
+        for number in range(rounds + 1):
+            for side in sides:
+                if results.rejected(scenario.name, side.name):
+                    continue
+                if sys.stderr.isatty():
+                    doing = f"round {number}" if number else "warm-up"
+                    print(
+                        f"\r\x1b[K{scenario.name}: {doing}, {side.name}", end="\r", file=sys.stderr
+                    )
+                try:
+                    sample = scenario.sample(side, count if number else scenario.warm_up)
+                except (BadAnswerError, StuckError, SideError) as error:
+                    results.reject(scenario.name, side.name, str(error))
+                else:
+                    if number:
+                        results.add(scenario.name, side.name, sample)
+    return results
+
+
+def _start(names: Sequence[str], place: Place, origin: Origin, console: Console) -> list[Side]:
+    sides = []
+    for name in names:
+        try:
+            sides.append(SIDES[name](place, origin))
+        except AbsentError as error:
+            console.print(f"[yellow]left out:[/yellow] {name}: {error}", highlight=False)
+    return sides
+
+
+def _chosen(names: Sequence[str], origin: Origin, console: Console) -> list[Scenario]:
+    chosen = []
+    for name in names:
+        if SCENARIOS[name].needs_names and not origin.distinct_names:
+            console.print(
+                f"[yellow]left out:[/yellow] {name}: needs a name server of our own (root)"
+            )
+            continue
+        chosen.append(SCENARIOS[name](origin))
+    return chosen
+
+
+def _cores(place: Place) -> str:
+    if not place.pinned:
+        return "One core for all: proxies, origin and load generator take it from each other."
+    return (
+        f"Proxies on core {min(place.proxy_cores)}; origin and load generator on core"
+        f" {min(place.load_cores)}, not counted."
+    )
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description="CPU time per request through Watchhouse, mitmdump and Squid on the same work.",
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    parser.add_argument("--rounds", type=int, help=f"rounds of each scenario (default {ROUNDS})")
+    parser.add_argument("--only", action="append", choices=list(SCENARIOS), help="this scenario")
+    parser.add_argument("--side", action="append", choices=list(SIDES), help="this side")
+    parser.add_argument("--json", metavar="FILE", help="write all samples there")
+    parser.add_argument("--keep", action="store_true", help="keep the run's folder (logs)")
+    return parser.parse_args(arguments)
+
+
+def _leave(number: int, _frame: Any) -> NoReturn:
+    """A signal ends the run through its `with`, which ends what it started."""
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

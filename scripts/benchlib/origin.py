@@ -1,0 +1,156 @@
+"""The origin: nginx with one small page, over HTTP and over HTTPS with a P-256 certificate.
+
+In: the run's place. Out: `Origin`: where it is, what it serves, whom to trust, and how many
+connections it has been made to accept. Must never: be counted as part of a side.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchlib import nameserver, pki
+from benchlib.nameserver import ZONE
+from benchlib.place import Place, SideError, free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAME_SERVER = "127.0.0.1"
+PAGE = "/page"
+BODY = (b"<!doctype html><title>bench</title><p>" + b"All in order. " * 80)[:1024]
+
+CONFIGURATION = """
+{user}
+daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log warn;
+events {{ worker_connections 20000; }}
+http {{
+    log_format bench '$scheme $connection_requests $ssl_session_reused';
+    access_log {folder}/access.log bench;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    default_type text/html;
+    sendfile on;
+    tcp_nodelay on;
+    keepalive_timeout 600;
+    keepalive_requests 100000000;
+    ssl_certificate {folder}/origin.pem;
+    ssl_certificate_key {folder}/origin.pem;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    server {{
+        listen 127.0.0.1:{http} backlog=4096;
+        listen 127.0.0.1:{https} ssl backlog=4096;
+        root {folder}/www;
+        add_header Cache-Control no-store;
+    }}
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Contacts:
+    """What the origin was asked: requests, new connections, and resumed TLS sessions of those."""
+
+    requests: int
+    connections: int
+    resumed: int
+
+    def since(self, before: Contacts) -> Contacts:
+        """What came after `before`."""
+        return Contacts(
+            self.requests - before.requests,
+            self.connections - before.connections,
+            self.resumed - before.resumed,
+        )
+
+
+class Origin:
+    """A running origin."""
+
+    def __init__(self, place: Place) -> None:
+        program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/bin")
+        if program is None:
+            raise SideError("nginx is not installed (apt-get install nginx-light)")
+        self.http_port, self.https_port = (80, 443) if place.private else (free_port(), free_port())
+        # Without a name server of our own only this name is sure to be loopback.
+        self.host = f"www.{ZONE.decode()}" if place.private else "localhost"
+        self.distinct_names = place.private
+        self.folder = place.subfolder("origin")
+        self._write_certificates()
+        self._write_content()
+        as_root = "user nobody nogroup;" if place.private else ""
+        (self.folder / "nginx.conf").write_text(
+            CONFIGURATION.format(
+                folder=self.folder, http=self.http_port, https=self.https_port, user=as_root
+            )
+        )
+        self._log_offset, self._contacts = 0, Contacts(0, 0, 0)
+        if place.private:
+            self._start_name_server(place)
+        nginx = place.start(
+            "nginx", [program, "-c", self.folder / "nginx.conf", "-e", self.folder / "error.log"]
+        )
+        nginx.await_port(("127.0.0.1", self.http_port))
+        nginx.await_port(("127.0.0.1", self.https_port))
+        self.program = nginx
+
+    @property
+    def ca_file(self) -> Path:
+        """The authority that signed the origin's certificate."""
+        return self.folder / "origin-ca.pem"
+
+    def site(self, number: int) -> str:
+        """A name of the origin that differs by number."""
+        return f"site-{number:06d}.{ZONE.decode()}"
+
+    def contacts(self) -> Contacts:
+        """All requests up to now, read from the origin's own log."""
+        with (self.folder / "access.log").open("rb") as log:
+            log.seek(self._log_offset)
+            lines = log.read().splitlines(keepends=True)
+        known = self._contacts
+        requests, connections, resumed = known.requests, known.connections, known.resumed
+        for line in lines:
+            if not line.endswith(b"\n"):
+                break
+            self._log_offset += len(line)
+            _, nth, reused = line.split()
+            requests += 1
+            connections += nth == b"1"
+            resumed += nth == b"1" and reused == b"r"
+        self._contacts = Contacts(requests, connections, resumed)
+        return self._contacts
+
+    def _write_certificates(self) -> None:
+        ca_key, ca = pki.authority("Watchhouse bench origin authority")
+        names = [self.host, f"*.{ZONE.decode()}"]
+        pki.write(self.ca_file, ca).chmod(0o644)
+        key, certificate = pki.leaf(names, ca_key, ca)
+        pki.write(self.folder / "origin.pem", key, certificate)
+
+    def _write_content(self) -> None:
+        (self.folder / "www").mkdir()
+        (self.folder / "www" / PAGE.lstrip("/")).write_bytes(BODY)
+
+    def _start_name_server(self, place: Place) -> None:
+        place.use_name_server(NAME_SERVER)
+        place.start("nameserver", [place.python, nameserver.__file__, NAME_SERVER, "53"])
+        limit = time.monotonic() + 10
+        while True:
+            try:
+                socket.getaddrinfo(self.host, 443)
+            except socket.gaierror as error:
+                if time.monotonic() > limit:
+                    raise SideError(f"the run's name server does not answer: {error}") from error
+                time.sleep(0.05)
+            else:
+                return

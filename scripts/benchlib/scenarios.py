@@ -1,0 +1,181 @@
+"""What is measured: the same work for each side, in interleaved rounds.
+
+In: running sides and an origin. Out: `Sample`s: CPU of a side for a number of operations.
+Must never: count what is not the operation's (opening connections in a keep-alive scenario, the
+first making of a certificate), or keep a sample of which one answer was wrong.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, override
+
+from benchlib import cpu, load
+from benchlib.origin import BODY, PAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchlib.origin import Contacts, Origin
+    from benchlib.sides import Side
+
+# After its last answer a side still logs and tears down; that is part of the cost.
+SETTLE_SECONDS = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One round of one scenario on one side.
+
+    Attributes:
+        operations: how many were done.
+        cpu_seconds: user and system time of all processes of the side.
+        wall_seconds: from the first operation to the last answer.
+        load_seconds: CPU of the load generator in that time.
+        contacts: what the origin was asked meanwhile.
+    """
+
+    operations: int
+    cpu_seconds: float
+    wall_seconds: float
+    load_seconds: float
+    contacts: Contacts
+
+    @property
+    def cpu_ms(self) -> float:
+        """CPU milliseconds per operation."""
+        return 1000 * self.cpu_seconds / self.operations
+
+
+class Scenario(ABC):
+    """One kind of operation.
+
+    Attributes:
+        name: as in the report and for `--only`.
+        title: what one operation is.
+        count: operations in a round; warm_up: operations before the first round, not counted.
+        connections: how many are in hand at a time.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    count: ClassVar[int]
+    warm_up: ClassVar[int]
+    connections: ClassVar[int] = 6
+    needs_names: ClassVar[bool] = False
+    tls: ClassVar[bool] = True
+
+    def __init__(self, origin: Origin) -> None:
+        self.origin = origin
+
+    def target(self, side: Side, host: str | None = None) -> load.Target:
+        """The origin's page through a side."""
+        origin = self.origin
+        return load.Target(
+            proxy=side.address,
+            host=host or origin.host,
+            port=origin.https_port if self.tls else origin.http_port,
+            path=PAGE,
+            body=BODY,
+            tls=load.client_context(str(side.ca_file)) if self.tls else None,
+        )
+
+    @abstractmethod
+    def sample(self, side: Side, operations: int) -> Sample:
+        """Do so many operations through a side and measure it."""
+
+    def measure(self, side: Side, work: Callable[[], int]) -> Sample:
+        """Measure a side while `work` runs; it returns how many operations it did."""
+        contacts = self.origin.contacts()
+        before, own, start = cpu.read(side.program.pid), time.process_time(), time.monotonic()
+        operations = work()
+        wall, own = time.monotonic() - start, time.process_time() - own
+        time.sleep(SETTLE_SECONDS)
+        after = cpu.read(side.program.pid)
+        side.program.check()
+        return Sample(
+            operations,
+            cpu.between(before, after),
+            wall,
+            own,
+            self.origin.contacts().since(contacts),
+        )
+
+
+class KeepAlive(Scenario):
+    """Requests on inspected connections that are open already."""
+
+    name = "keep-alive"
+    title = "inspected HTTPS request, keep-alive"
+    count = 6000
+    warm_up = 600
+
+    @override
+    def sample(self, side: Side, operations: int) -> Sample:
+        opened = load.keep_alive(self.target(side), self.connections)
+        try:
+            time.sleep(SETTLE_SECONDS)
+            return self.measure(side, lambda: load.ask_all(opened, operations))
+        finally:
+            for connection in opened:
+                connection.close()
+
+
+class Plain(KeepAlive):
+    """Requests in plain HTTP."""
+
+    name = "plain"
+    title = "plain HTTP request, keep-alive"
+    tls = False
+
+
+class Connect(Scenario):
+    """New connections to one host: CONNECT, TLS handshake, one request, close."""
+
+    name = "connect"
+    title = "new inspected connection, one request"
+    count = 480
+    warm_up = 60
+
+    @override
+    def sample(self, side: Side, operations: int) -> Sample:
+        targets = [self.target(side)] * operations
+        return self.measure(side, lambda: load.connect_each(targets, self.connections))
+
+
+class Distinct(Scenario):
+    """New connections, each to a host never seen before: a certificate is made for each."""
+
+    name = "connect-new-host"
+    title = "the same, each to a host never seen before"
+    count = 240
+    warm_up = 12
+    needs_names = True
+
+    def __init__(self, origin: Origin) -> None:
+        super().__init__(origin)
+        self._next = 0
+
+    @override
+    def sample(self, side: Side, operations: int) -> Sample:
+        first, self._next = self._next, self._next + operations
+        context = self.target(side)
+        targets = [
+            load.Target(
+                context.proxy,
+                self.origin.site(number),
+                context.port,
+                context.path,
+                context.body,
+                context.tls,
+            )
+            for number in range(first, first + operations)
+        ]
+        return self.measure(side, lambda: load.connect_each(targets, self.connections))
+
+
+SCENARIOS: dict[str, type[Scenario]] = {
+    scenario.name: scenario for scenario in (KeepAlive, Connect, Distinct, Plain)
+}

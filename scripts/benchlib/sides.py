@@ -1,0 +1,211 @@
+"""The sides of the comparison: what each is, how it is started, whom its clients must trust.
+
+In: the run's place and origin. Out: running proxies. A side that is not installed raises
+`AbsentError`, and the run goes on without it and says so.
+Must never: tune one side and not the others. docs/performance.md lists every setting and why.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from abc import ABC, abstractmethod
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, override
+
+from benchlib import pki
+from benchlib.place import Place, Program, SideError, free_port
+
+if TYPE_CHECKING:
+    from benchlib.origin import Origin
+
+ROOT = Path(__file__).resolve().parents[2]
+PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/bin:/usr/local/bin"
+
+
+class AbsentError(Exception):
+    """This side cannot be measured here; the message says what is missing."""
+
+
+class Side(ABC):
+    """One proxy, running.
+
+    Attributes:
+        name: as in the report and for `--only`.
+        what: how it is run, in a few words.
+    """
+
+    name: ClassVar[str]
+    what: ClassVar[str]
+
+    def __init__(self, place: Place, origin: Origin) -> None:
+        self.folder = place.subfolder(self.name, self.user())
+        self.address = ("127.0.0.1", free_port())
+        self.version = self.installed()
+        self.program = self.start(place, origin)
+        self.program.await_port(self.address)
+        if not self.ca_file.exists():
+            raise SideError(f"{self.name} made no {self.ca_file}: {self.program.last_words()}")
+
+    @property
+    @abstractmethod
+    def ca_file(self) -> Path:
+        """The authority that its clients must trust."""
+
+    @abstractmethod
+    def installed(self) -> str:
+        """Its version.
+
+        Raises:
+            AbsentError: it is not installed.
+        """
+
+    @abstractmethod
+    def start(self, place: Place, origin: Origin) -> Program:
+        """Start it, listening at `self.address`."""
+
+    def user(self) -> str | None:
+        """The user that it drops to, where it does."""
+        return None
+
+
+class Mitmdump(Side):
+    """Stock mitmdump, without addons of ours."""
+
+    name = "mitmdump"
+    what = "mitmdump -q, no addons"
+
+    @property
+    @override
+    def ca_file(self) -> Path:
+        return self.folder / "mitmproxy-ca-cert.pem"
+
+    @override
+    def installed(self) -> str:
+        try:
+            return metadata.version("mitmproxy")
+        except metadata.PackageNotFoundError as error:
+            raise AbsentError("mitmproxy is not installed in this Python") from error
+
+    @override
+    def start(self, place: Place, origin: Origin) -> Program:
+        host, port = self.address
+        options = ["-q", "--listen-host", host, "--listen-port", str(port)]
+        settings = {
+            "confdir": self.folder,
+            "ssl_verify_upstream_trusted_ca": origin.ca_file,
+        }
+        for key, value in settings.items():
+            options += ["--set", f"{key}={value}"]
+        run = "from mitmproxy.tools.main import mitmdump; mitmdump()"
+        command = [sys.executable, "-c", run, *options]
+        return place.start(self.name, command, proxy=True, environ=plain_environment())
+
+
+SQUID_CONFIGURATION = """
+# The log, the store and the helpers are Squid's defaults; nothing is cached, so that each request
+# reaches the origin as it does through the other sides.
+http_port {host}:{port} ssl-bump generate-host-certificates=on tls-cert={folder}/ca.pem
+sslcrtd_program {certgen} -s {folder}/certificates -M 4MB
+ssl_bump bump all
+tls_outgoing_options cafile={origin_ca}
+http_access allow all
+cache deny all
+workers 1
+pid_filename {folder}/squid.pid
+access_log daemon:{folder}/access.log squid
+cache_log {folder}/cache.log
+coredump_dir {folder}
+visible_hostname squid.bench.test
+shutdown_lifetime 0 seconds
+pinger_enable off
+"""
+
+
+class Squid(Side):
+    """Squid with ssl_bump and a P-256 authority (its leaves take over the authority's kind)."""
+
+    name = "squid"
+    what = "ssl_bump bump all, P-256 authority, one worker, access log"
+    key_kind: ClassVar[str] = "ec"
+
+    @property
+    @override
+    def ca_file(self) -> Path:
+        return self.folder / "trust.pem"
+
+    @override
+    def user(self) -> str | None:
+        names = {entry.pw_name for entry in pwd.getpwall()}
+        return "proxy" if os.geteuid() == 0 and "proxy" in names else None
+
+    @override
+    def installed(self) -> str:
+        output = subprocess.run(
+            [self._program(), "-v"], capture_output=True, text=True, check=True
+        ).stdout
+        if "--enable-ssl-crtd" not in output:
+            raise AbsentError(
+                "this squid was built without OpenSSL (apt-get install squid-openssl)"
+            )
+        return output.split("Version", 1)[1].split()[0]
+
+    @override
+    def start(self, place: Place, origin: Origin) -> Program:
+        key, certificate = pki.authority("Watchhouse bench Squid authority", self.key_kind)
+        pki.write(self.folder / "ca.pem", key, certificate)
+        pki.write(self.ca_file, certificate).chmod(0o644)
+        if user := self.user():
+            shutil.chown(self.folder / "ca.pem", user)
+        certgen = Path("/usr/lib/squid/security_file_certgen")
+        certificates = self.folder / "certificates"
+        made = subprocess.run(
+            [certgen, "-c", "-s", certificates, "-M", "4MB"],
+            capture_output=True,
+            text=True,
+            check=False,
+            user=self.user(),
+        )
+        if made.returncode:
+            raise SideError(f"security_file_certgen: {made.stdout}{made.stderr}")
+        host, port = self.address
+        (self.folder / "squid.conf").write_text(
+            SQUID_CONFIGURATION.format(
+                folder=self.folder,
+                host=host,
+                port=port,
+                certgen=certgen,
+                origin_ca=origin.ca_file,
+            )
+        )
+        command = [self._program(), "--foreground", "-f", self.folder / "squid.conf"]
+        # A service name of its own keeps it apart from a Squid that runs on this machine.
+        command += ["-n", f"bench{os.getpid()}{self.key_kind}"]
+        return place.start(self.name, command, proxy=True, environ=plain_environment())
+
+    @staticmethod
+    def _program() -> str:
+        program = shutil.which("squid", path=PATH)
+        if program is None:
+            raise AbsentError("not installed (apt-get install squid-openssl)")
+        return program
+
+
+class SquidRsa(Squid):
+    """Squid with a 2048-bit RSA authority, as most instructions make it."""
+
+    name = "squid-rsa"
+    what = "as squid, with an RSA-2048 authority"
+    key_kind = "rsa"
+
+
+SIDES: dict[str, type[Side]] = {side.name: side for side in (Mitmdump, Squid, SquidRsa)}
+
+
+def plain_environment() -> dict[str, str]:
+    """Our environment without what scripts/bench added for itself."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
