@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
 
-from benchlib import cpu, report
+from benchlib import cpu, profiling, report
 from benchlib.load import BadAnswerError, StuckError
 from benchlib.origin import Origin
 from benchlib.place import Place, SideError
 from benchlib.scenarios import SCENARIOS, Scenario
-from benchlib.sides import SIDES, AbsentError, Side
+from benchlib.sides import ROOT, SIDES, AbsentError, Side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,13 +24,41 @@ if TYPE_CHECKING:
 ROUNDS, QUICK_ROUNDS, QUICK_SHARE = 5, 3, 5
 DEFAULT_SIDES = [name for name in ("mitmdump", "squid", "watchhouse") if name in SIDES]
 OK, INVALID = 0, 1
+PROFILE = ROOT / "var" / "profile.txt"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run what the arguments say; 1 if any side answered wrongly."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
+    if arguments[:1] == ["profile"]:
+        return profile(_profile_options(arguments[1:]))
     return compare(_options(arguments))
+
+
+def profile(options: argparse.Namespace) -> int:
+    """Where one side's time goes in one scenario."""
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    output = Path(options.output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with Place(keep=options.keep) as place:
+            origin = Origin(place)
+            side = SIDES[options.side](place, origin)
+            scenario = SCENARIOS[options.scenario](origin)
+            cost = profiling.record(
+                place, side, scenario, options.seconds, output, native=options.native
+            )
+    except (AbsentError, SideError, BadAnswerError, StuckError) as error:
+        console.print(f"{options.side}, {options.scenario}: {error}", markup=False)
+        return INVALID
+    profiling.show(console, output, options.top)
+    console.print(
+        f"{side.name} {side.version}, {scenario.title}: {cost:.3f} CPU ms while sampled."
+        f" Stacks: {output} (open it in speedscope)",
+        highlight=False,
+    )
+    return OK
 
 
 def compare(options: argparse.Namespace) -> int:
@@ -51,11 +79,12 @@ def compare(options: argparse.Namespace) -> int:
             highlight=False,
         )
         results = _measure(scenarios, sides, options)
-        facts["memory_mib"] = {s.name: cpu.resident_kib(s.program.pid) / 1024 for s in sides}
+        memory = {side.name: cpu.resident_kib(side.program.pid) / 1024 for side in sides}
+        facts["memory_mib"] = memory
     titles = {scenario.name: scenario.title for scenario in scenarios}
     console.print(report.table(results, titles, [side.name for side in sides]))
-    memory = ", ".join(f"{name} {size:.0f} MiB" for name, size in facts["memory_mib"].items())
-    console.print(f"Memory afterwards (proportional set size): {memory}", highlight=False)
+    sizes = ", ".join(f"{name} {size:.0f} MiB" for name, size in memory.items())
+    console.print(f"Memory afterwards (proportional set size): {sizes}", highlight=False)
     for scenario, problems in results.problems.items():
         for name, why in problems.items():
             console.print(f"[red]INVALID[/red] {scenario}, {name}: ", end="")
@@ -137,6 +166,22 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=list(SCENARIOS), help="this scenario")
     parser.add_argument("--side", action="append", choices=list(SIDES), help="this side")
     parser.add_argument("--json", metavar="FILE", help="write all samples there")
+    parser.add_argument("--keep", action="store_true", help="keep the run's folder (logs)")
+    return parser.parse_args(arguments)
+
+
+def _profile_options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench profile", description="Where one side's time goes, by py-spy."
+    )
+    parser.add_argument("--side", choices=list(SIDES), default=DEFAULT_SIDES[-1])
+    parser.add_argument("--scenario", choices=list(SCENARIOS), default="keep-alive")
+    parser.add_argument("--seconds", type=int, default=20, help="how long (default 20)")
+    parser.add_argument("--top", type=int, default=40, help="functions in a table (default 40)")
+    parser.add_argument("--native", action="store_true", help="frames of C extensions too")
+    parser.add_argument(
+        "--output", metavar="FILE", default=str(PROFILE), help=f"collapsed stacks ({PROFILE})"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the run's folder (logs)")
     return parser.parse_args(arguments)
 

@@ -140,9 +140,14 @@ class Program:
             raise SideError(f"{self.name} was not started")
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process is not None and self._process.poll() is None
+
     def check(self) -> None:
         """Raise `SideError` if it has ended."""
-        if self._process is None or self._process.poll() is not None:
+        if not self.running:
             raise SideError(f"{self.name} has ended; it printed:\n{self.last_words()}")
 
     def last_words(self) -> str:

@@ -182,7 +182,12 @@ class Squid(Side):
                 origin_ca=origin.ca_file,
             )
         )
-        command = [self._program(), "--foreground", "-f", self.folder / "squid.conf"]
+        command: list[str | Path] = [
+            self._program(),
+            "--foreground",
+            "-f",
+            self.folder / "squid.conf",
+        ]
         # A service name of its own keeps it apart from a Squid that runs on this machine.
         command += ["-n", f"bench{os.getpid()}{self.key_kind}"]
         return place.start(self.name, command, proxy=True, environ=plain_environment())
