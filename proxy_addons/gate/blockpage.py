@@ -1,0 +1,218 @@
+"""The block page: an answer of ours that says what was refused, why, and what helps.
+
+In: a `Refusal`. Out: an `Answer` in the form the client can use (negotiate.py).
+Must never: echo anything unescaped, name the person, load anything from elsewhere, or be cached.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+from proxy_addons.gate.echo import address, plain, sf_string, visible
+from proxy_addons.gate.negotiate import Form, form_for
+from proxy_addons.gate.pages import CONTENT_SECURITY_POLICY, environment
+from proxy_addons.gate.refusal import Answer, Kind, Refusal
+from proxy_addons.gate.wording import WORDING, Wording, date_words, when_words
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_TEMPLATE = environment().get_template("block.html")
+
+# A transparent image of one pixel: a refused advertisement leaves a gap, not a notice in each.
+_PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+
+_CONTENT_TYPES: dict[Form, str] = {
+    Form.HTML: "text/html; charset=utf-8",
+    Form.JSON: "application/json",
+    Form.TEXT: "text/plain; charset=utf-8",
+    Form.STYLE: "text/css; charset=utf-8",
+    Form.SCRIPT: "text/javascript; charset=utf-8",
+    Form.IMAGE: "image/gif",
+}
+
+_BY_RULE = frozenset({Kind.POLICY, Kind.DESTINATION_DENIED, Kind.PORT_DENIED})
+
+# `<`, `>` and `&` too, so that the JSON is harmless in whatever it is pasted into.
+_JSON_SAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
+
+_GROUP = 4
+
+
+class _Time(NamedTuple):
+    iso: str
+    words: str
+    is_now: bool = False
+
+
+def reference_groups(reference: str | None) -> list[str]:
+    """A reference number in groups of four for the eye; one group where it has its own divisions.
+
+    The page sets the groups apart by style alone, so that copying gives the number itself.
+    """
+    if not reference:
+        return []
+    shown = visible(reference, 80)
+    if not shown.isalnum():
+        return [shown]
+    return [shown[i : i + _GROUP] for i in range(0, len(shown), _GROUP)]
+
+
+def kind_of(refusal: Refusal) -> Kind:
+    """The kind as this module knows it."""
+    try:
+        return Kind(refusal.kind)
+    except ValueError:
+        # A kind that this module was not taught: the request stays refused, as undecided.
+        return Kind.UNDECIDED
+
+
+def _reason(refusal: Refusal, wording: Wording) -> str:
+    decision = refusal.decision
+    if refusal.kind in _BY_RULE and decision is not None and decision.reason:
+        return visible(decision.reason, 600)
+    return wording.summary
+
+
+def _facts(refusal: Refusal) -> list[tuple[str, str]]:
+    facts = [("Address", address(refusal.url, 200))]
+    decision = refusal.decision
+    if refusal.kind in _BY_RULE and decision is not None:
+        names = ", ".join(name.replace("-", " ") for name in decision.categories)
+        facts += [("Category", names), ("Rule", decision.rule), ("Policy clause", decision.clause)]
+    facts.append(("Technical detail", refusal.detail))
+    return [(name, visible(value, 400)) for name, value in facts if value]
+
+
+def _retry(refusal: Refusal) -> _Time | None:
+    decision = refusal.decision
+    if refusal.kind != Kind.POLICY or decision is None or decision.retry_at is None:
+        return None
+    words = when_words(decision.retry_at, refusal.moment)
+    iso = decision.retry_at.isoformat()
+    if words == "now":  # the window opened between the decision and this page
+        return _Time(iso, "Now: load the page again", is_now=True)
+    return _Time(iso, words)
+
+
+def _moment(refusal: Refusal) -> _Time:
+    decision, moment = refusal.decision, refusal.moment
+    if decision is not None and decision.retry_at is not None:
+        moment = moment.astimezone(decision.retry_at.tzinfo)
+    return _Time(moment.isoformat(timespec="seconds"), _clock_words(moment))
+
+
+def _clock_words(moment: datetime) -> str:
+    return f"{date_words(moment)}, {moment:%H:%M:%S} {moment.tzname() or ''}".rstrip()
+
+
+def _html(refusal: Refusal, wording: Wording) -> str:
+    retry = _retry(refusal)
+    steps = list(wording.steps)
+    if refusal.kind == Kind.POLICY and retry is None:
+        steps.append("This rule is the same at every time of day: waiting will not change it.")
+    if refusal.reference:
+        steps.append("This request was recorded, as all web requests are, allowed or not.")
+    if refusal.kind in _BY_RULE:
+        steps.append("There is nothing else you need to do. You can close this page and carry on.")
+    return _TEMPLATE.render(
+        page=refusal.page,
+        title=f"{wording.title} at the moment" if retry else wording.title,
+        host=visible(refusal.host, 260),
+        reason=_reason(refusal, wording),
+        retry=retry,
+        by_rule=refusal.kind in _BY_RULE,
+        groups=reference_groups(refusal.reference),
+        steps=steps,
+        facts=_facts(refusal),
+        moment=_moment(refusal),
+    )
+
+
+def _json(refusal: Refusal, wording: Wording) -> str:
+    decision = refusal.decision if refusal.kind in _BY_RULE else None
+    retry_at = decision.retry_at if decision and refusal.kind == Kind.POLICY else None
+    fields = {
+        "error": str(refusal.kind),
+        "action": "block",
+        "rule": decision.rule if decision else None,
+        "clause": decision.clause if decision else None,
+        "reason": _reason(refusal, wording),
+        "categories": list(decision.categories) if decision else [],
+        "retry_at": retry_at.isoformat() if retry_at else None,
+        "reference": refusal.reference,
+        "contact": refusal.page.contact,
+    }
+    return json.dumps(fields).translate(_JSON_SAFE) + "\n"
+
+
+def _comment(refusal: Refusal) -> str:
+    rule = refusal.decision.rule if refusal.decision else "none"
+    parts = ("Watchhouse: refused", str(refusal.kind), f"rule {rule}")
+    return f"/* {plain('; '.join(parts))} reference {plain(refusal.reference or 'none')} */\n"
+
+
+def _text(refusal: Refusal, wording: Wording) -> str:
+    lines = [f"{wording.title}: {visible(refusal.host, 260)}", _reason(refusal, wording)]
+    retry = _retry(refusal)
+    if retry:
+        lines.append(f"Allowed from: {retry.iso}")
+    lines += [f"{name}: {value}" for name, value in _facts(refusal)]
+    if refusal.reference:
+        lines.append(f"Reference: {visible(refusal.reference, 80)}")
+    lines.append(f"Ask: {visible(refusal.page.contact, 600)}")
+    return "\n".join(lines) + "\n"
+
+
+def _body(form: Form, refusal: Refusal, wording: Wording) -> bytes:
+    match form:
+        case Form.HTML:
+            text = _html(refusal, wording)
+        case Form.JSON:
+            text = _json(refusal, wording)
+        case Form.TEXT:
+            text = _text(refusal, wording)
+        case Form.IMAGE:
+            return _PIXEL
+        case Form.STYLE | Form.SCRIPT:
+            text = _comment(refusal)
+    # Nothing unpaired is left by now except what the settings brought; a page beats an exception.
+    return text.encode("utf-8", "replace")
+
+
+def _proxy_status(refusal: Refusal, wording: Wording) -> str:
+    decision = refusal.decision
+    if refusal.kind in _BY_RULE and decision is not None:
+        details = f"rule {decision.rule}"
+    else:
+        details = refusal.detail or str(refusal.kind)
+    return f"watchhouse; error={wording.error}; details={sf_string(details)}"
+
+
+def render(refusal: Refusal) -> Answer:
+    """The answer to send instead of the site's.
+
+    Args:
+        refusal: what was refused and why.
+
+    Returns:
+        Status, headers and body. The body of HEAD is the caller's to leave out.
+    """
+    wording = WORDING[kind_of(refusal)]
+    form = form_for(refusal.accept, refusal.sec_fetch_dest)
+    headers = [
+        ("Content-Type", _CONTENT_TYPES[form]),
+        ("Cache-Control", "no-store"),
+        ("Proxy-Status", _proxy_status(refusal, wording)),
+        ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "no-referrer"),
+        ("Vary", "Accept, Sec-Fetch-Dest"),
+    ]
+    if form in {Form.HTML, Form.TEXT, Form.JSON}:
+        headers.append(("Content-Language", "en-GB"))
+    if wording.retry_after is not None:
+        headers.append(("Retry-After", str(wording.retry_after)))
+    return Answer(wording.status, tuple(headers), _body(form, refusal, wording))

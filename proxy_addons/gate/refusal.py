@@ -1,0 +1,85 @@
+"""The nouns of a refusal: what was refused and why, and the answer that says so.
+
+In: nothing. Out: frozen values that the gate fills and `blockpage.render` turns into bytes.
+Must never: do I/O, or hold a cookie, a password or an `Authorization` value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from proxy_addons.policy.model import Decision
+    from proxy_addons.settings.model import Page
+
+
+class Kind(StrEnum):
+    """Why there is an answer of ours instead of the site's. What each says is in wording.py."""
+
+    POLICY = "policy"
+    DESTINATION_DENIED = "destination-denied"
+    PORT_DENIED = "port-denied"
+    BAD_REQUEST = "bad-request"
+    UNDECIDED = "undecided"
+    LOG_UNAVAILABLE = "log-unavailable"
+    OVERLOADED = "overloaded"
+    UPSTREAM_FAILED = "upstream-failed"
+    UPSTREAM_TIMEOUT = "upstream-timeout"
+    UPSTREAM_NAME = "upstream-name"
+    UPSTREAM_TLS = "upstream-tls"
+    UPSTREAM_CERTIFICATE = "upstream-certificate"
+    UPSTREAM_RESPONSE = "upstream-response"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One request that gets an answer of ours.
+
+    Attributes:
+        url: the address as the client asked for it; any text, shown escaped and without its query.
+        host: the host that was judged; any text, shown escaped.
+        method: HTTP method.
+        decision: what the policy said, or None where it was not reached.
+        kind: why there is an answer of ours: a `Kind` or its text; an unknown one counts as
+            `undecided`.
+        reference: the id of the log record, or None where none could be written.
+        person: who asked, for the caller's own use. Never rendered: the answer belongs to the
+            refused site's origin, whose scripts could read it and carry the name away.
+        page: the force's name, whom to ask, and the monitoring notice.
+        moment: when it was refused (aware, in the policy's time zone, in which it is shown).
+        detail: a technical detail for the service desk, or "". Rendered: no secrets in it.
+        accept: the request's Accept header, or "".
+        sec_fetch_dest: the request's Sec-Fetch-Dest header, or "".
+    """
+
+    url: str
+    host: str
+    method: str
+    decision: Decision | None
+    kind: Kind | str
+    reference: str | None
+    person: str | None
+    page: Page
+    moment: datetime
+    detail: str = ""
+    accept: str = ""
+    sec_fetch_dest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole HTTP answer, without Content-Length.
+
+    Attributes:
+        status: HTTP status code.
+        headers: (name, value) pairs, visible ASCII and spaces only.
+        body: the bytes; the caller leaves them out for HEAD.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
