@@ -1,0 +1,425 @@
+"""What a worker counts, for Prometheus: shared files that the portal adds up over all workers.
+
+In: calls from the worker's hot path, and once a second a heartbeat.
+Out: prometheus_client's multiprocess files, one set for each worker number.
+Must never: take a label from outside (names come from the policy and from this package), raise into
+the request in hand, or kill the worker when the disk is full.
+
+Before `start` every call does nothing, so that programs that only decide need no files.
+
+Three things differ from prometheus_client's own habits:
+
+* Files carry the worker's number, not its process id: a worker that dies and comes back goes on
+  counting in the same files, and a crash loop leaves no litter. A lock keeps two processes from
+  using one number at the same time.
+* Files are allocated in full before they are mapped. Writing into a hole of a mapped file kills the
+  process (SIGBUS) when the disk is full, which is just when the gateway has to stay up and refuse.
+* Where no file can be had (disk full, number still taken), the worker counts nothing and tries
+  again at every heartbeat.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+from typing import TYPE_CHECKING, Any, Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess, values
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Seconds. A refusal takes under a millisecond, a page from the web tenths, a download minutes.
+REQUEST_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+# Seconds. Decisions take microseconds; what is slower than a millisecond deserves a look.
+DECISION_BUCKETS: Final = (25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 25e-3, 0.1)
+
+# Labels come from the policy and are few; the cap holds the files to their allocated size should
+# somebody generate a policy with thousands of rules.
+MAX_SERIES: Final = 2_000
+_OTHER: Final = "other"
+
+# Bytes of each file, in full: 2,000 series take under 0.7 MB, everything else under 16 kB.
+_SIZES: Final = {"counter": 1 << 20, "histogram": 1 << 16, "gauge_livemax": 1 << 16}
+
+# What a file that was damaged (power cut, copied by hand) makes prometheus_client raise.
+DAMAGED: Final = (RuntimeError, ValueError, KeyError, struct.error, UnicodeDecodeError)
+
+
+class Families:
+    """All metric families of a worker, with the children of its hot path looked up beforehand.
+
+    Args:
+        worker: the worker's number, the `worker` label of what is told apart by worker.
+        registry: where the families are registered.
+    """
+
+    def __init__(self, worker: int, registry: CollectorRegistry) -> None:
+        name = str(worker)
+
+        def gauge(metric: str, text: str) -> Gauge:
+            # `livemax` with a label of our own, because the `pid` label of the other modes would
+            # hold the worker's number.
+            family = Gauge(
+                metric, text, ("worker",), registry=registry, multiprocess_mode="livemax"
+            )
+            return family.labels(name)
+
+        self.requests = Counter(
+            "watchhouse_requests", "Decided requests.", ("action", "rule"), registry=registry
+        )
+        self.refusals = Counter(
+            "watchhouse_refusals", "Answers of the gateway's own.", ("kind",), registry=registry
+        )
+        volume = Counter(
+            "watchhouse_bytes", "Bytes of finished requests.", ("direction",), registry=registry
+        )
+        self.bytes_up = volume.labels("up")
+        self.bytes_down = volume.labels("down")
+        self.duration = Histogram(
+            "watchhouse_request_duration_seconds",
+            "From the request's head to the end of its answer.",
+            registry=registry,
+            buckets=REQUEST_BUCKETS,
+        )
+        self.decision = Histogram(
+            "watchhouse_decision_duration_seconds",
+            "From the request's head to the decision.",
+            registry=registry,
+            buckets=DECISION_BUCKETS,
+        )
+        self.connections = gauge("watchhouse_open_connections", "Client connections now open.")
+        self.heartbeat = gauge(
+            "watchhouse_worker_heartbeat_timestamp_seconds", "When the worker last said it lives."
+        )
+        self.process = gauge("watchhouse_worker_process_id", "Process id of the worker.")
+        self.started = gauge(
+            "watchhouse_worker_start_timestamp_seconds", "When the worker began to work."
+        )
+        self.index_built = gauge(
+            "watchhouse_index_built_timestamp_seconds",
+            "When the category index in use was compiled; 0 while there is none.",
+        )
+        self.log_healthy = gauge(
+            "watchhouse_log_healthy", "1 while the access log can be written; else 0."
+        )
+        self.log_lag = gauge(
+            "watchhouse_log_lag_seconds", "How long the oldest unsynced record of the log waits."
+        )
+
+
+class WorkerMetrics:
+    """The metrics of one worker.
+
+    Args:
+        worker: its number, 0 and up. One live process for each number.
+        directory: where the shared files are, or None to count inside this process only (tests).
+    """
+
+    def __init__(self, worker: int, directory: Path | None) -> None:
+        self.worker = worker
+        self.directory = directory
+        self.registry: CollectorRegistry | None = None
+        self._families: Families | None = None
+        self._requests: dict[tuple[str, str], Counter] = {}
+        self._refusals: dict[str, Counter] = {}
+        self._connections = 0
+        self._lock: int | None = None
+        self._value_class: Any = None
+        self._started = 0.0
+        self._attach()
+
+    @property
+    def attached(self) -> bool:
+        """Whether calls are counted."""
+        return self._families is not None
+
+    # --- hot path ---------------------------------------------------------------------------
+
+    def count(self, action: str, rule: str) -> None:
+        """One request was decided."""
+        child = self._requests.get((action, rule))
+        if child is None:
+            child = self._new_request(action, rule)
+            if child is None:
+                return
+        child.inc()
+
+    def observe(self, seconds: float) -> None:
+        """One request ended, so many seconds after its head."""
+        if self._families is not None:
+            self._families.duration.observe(seconds)
+
+    def observe_decision(self, seconds: float) -> None:
+        """One decision took so many seconds."""
+        if self._families is not None:
+            self._families.decision.observe(seconds)
+
+    def count_refusal(self, kind: str) -> None:
+        """One answer of the gateway's own was given."""
+        child = self._refusals.get(kind)
+        if child is None:
+            if self._families is None:
+                return
+            label = kind if len(self._refusals) < MAX_SERIES else _OTHER
+            child = self._refusals[kind] = self._families.refusals.labels(label)
+        child.inc()
+
+    def count_bytes(self, up: int, down: int) -> None:
+        """One request ended, having carried so many bytes from and to the client."""
+        if self._families is not None:
+            self._families.bytes_up.inc(max(up, 0))
+            self._families.bytes_down.inc(max(down, 0))
+
+    def connection_opened(self) -> None:
+        """A client connected."""
+        self._set_connections(self._connections + 1)
+
+    def connection_closed(self) -> None:
+        """A client connection ended."""
+        self._set_connections(self._connections - 1)
+
+    # --- once a second ----------------------------------------------------------------------
+
+    def heartbeat(
+        self, *, now: float, index_built: float | None, log_healthy: bool, log_lag: float
+    ) -> None:
+        """The worker lives, and this is how it is.
+
+        Args:
+            now: seconds since the epoch.
+            index_built: when the category index in use was compiled, or None without one.
+            log_healthy: whether the access log can be written.
+            log_lag: seconds that the log's oldest unsynced record waits.
+        """
+        if self._families is None:
+            self._attach()
+        families = self._families
+        if families is None:
+            return
+        self._started = self._started or now
+        families.process.set(os.getpid())
+        families.started.set(self._started)
+        families.index_built.set(index_built or 0)
+        families.log_healthy.set(log_healthy)
+        families.log_lag.set(log_lag)
+        families.connections.set(self._connections)
+        families.heartbeat.set(now)
+
+    def close(self) -> None:
+        """Give the files and the number back. The counts stay; the gauges go with the heartbeat."""
+        self._families = None
+        self._requests.clear()
+        self._refusals.clear()
+        if self._value_class is not None:
+            self._value_class.close_all_files()
+            self._value_class = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _set_connections(self, number: int) -> None:
+        self._connections = number
+        if self._families is not None:
+            self._families.connections.set(number)
+
+    def _new_request(self, action: str, rule: str) -> Counter | None:
+        if self._families is None:
+            return None
+        if len(self._requests) >= MAX_SERIES:
+            return self._families.requests.labels(action, _OTHER)
+        child = self._families.requests.labels(action, rule[:100])
+        self._requests[action, rule] = child
+        return child
+
+    def _attach(self) -> None:
+        """Open the files, or stay without."""
+        if self.directory is None:
+            self._make_families(values.MutexValue)
+            return
+        try:
+            if self._lock is None:
+                self._lock = _lock(self.directory, self.worker)
+            self._allocate_all(self.directory)
+            try:
+                self._make_families(self._shared_value_class(self.directory))
+            except DAMAGED:
+                # A damaged file: its counts are lost (they are no evidence), the worker goes on.
+                for kind in _SIZES:
+                    (self.directory / f"{kind}_{self.worker}.db").unlink(missing_ok=True)
+                self._allocate_all(self.directory)
+                self._make_families(self._shared_value_class(self.directory))
+        except OSError:
+            # Disk full, folder gone, or the number still in use. No request depends on counting;
+            # the next heartbeat tries again, and meanwhile /healthz misses this worker.
+            return
+
+    def _allocate_all(self, directory: Path) -> None:
+        for kind, size in _SIZES.items():
+            _allocate(directory / f"{kind}_{self.worker}.db", size)
+
+    def _shared_value_class(self, directory: Path) -> Any:
+        # prometheus_client reads this variable whenever it opens a file.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
+        number = self.worker
+        made = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
+        self._value_class = made
+        return made
+
+    def _make_families(self, value_class: Any) -> None:
+        values.ValueClass = value_class
+        registry = CollectorRegistry()
+        families = Families(self.worker, registry)
+        families.connections.set(self._connections)
+        self.registry, self._families = registry, families
+
+
+def _lock(directory: Path, worker: int) -> int:
+    """Take the worker's number; the lock goes with the process, however it ends.
+
+    Raises:
+        OSError: another live process has it, or the folder cannot be written.
+    """
+    flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC
+    descriptor = os.open(directory / f"worker_{worker}.lock", flags, 0o640)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _allocate(path: Path, size: int) -> None:
+    """Make the file, every block of it allocated, in one step as seen from outside.
+
+    Raises:
+        OSError: no room.
+    """
+    if path.exists() and path.stat().st_size >= size:
+        return
+    fresh = path.with_suffix(".new")
+    try:
+        with fresh.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+
+
+# --- the worker's own, as the gate calls it -------------------------------------------------------
+
+_current: WorkerMetrics | None = None
+
+
+def start(worker: int, directory: Path | None) -> WorkerMetrics:
+    """Begin to count in this process.
+
+    Args:
+        worker: the worker's number.
+        directory: the folder that `prepare` made, or None to count inside this process only.
+    """
+    global _current  # noqa: PLW0603 - one process, one worker: the hot path carries no handle about
+    stop()
+    _current = WorkerMetrics(worker, directory)
+    return _current
+
+
+def stop() -> None:
+    """Count no more."""
+    global _current  # noqa: PLW0603 - see start
+    if _current is not None:
+        _current.close()
+        _current = None
+
+
+def count(action: str, rule: str) -> None:
+    """One request was decided: `action` and id of the rule."""
+    if _current is not None:
+        _current.count(action, rule)
+
+
+def observe(seconds: float) -> None:
+    """One request ended, so many seconds after its head."""
+    if _current is not None:
+        _current.observe(seconds)
+
+
+def observe_decision(seconds: float) -> None:
+    """One decision took so many seconds."""
+    if _current is not None:
+        _current.observe_decision(seconds)
+
+
+def count_refusal(kind: str) -> None:
+    """One answer of the gateway's own was given: its `refusal.Kind`."""
+    if _current is not None:
+        _current.count_refusal(kind)
+
+
+def count_bytes(up: int, down: int) -> None:
+    """One request ended, having carried so many bytes from and to the client."""
+    if _current is not None:
+        _current.count_bytes(up, down)
+
+
+def connection_opened() -> None:
+    """A client connected."""
+    if _current is not None:
+        _current.connection_opened()
+
+
+def connection_closed() -> None:
+    """A client connection ended."""
+    if _current is not None:
+        _current.connection_closed()
+
+
+def heartbeat(*, now: float, index_built: float | None, log_healthy: bool, log_lag: float) -> None:
+    """The worker lives; see `WorkerMetrics.heartbeat`."""
+    if _current is not None:
+        _current.heartbeat(
+            now=now, index_built=index_built, log_healthy=log_healthy, log_lag=log_lag
+        )
+
+
+# --- the supervisor's -----------------------------------------------------------------------------
+
+
+def directory_of(run_dir: Path) -> Path:
+    """Where the shared files are: `metrics` in the run folder."""
+    return run_dir / "metrics"
+
+
+def prepare(run_dir: Path) -> Path:
+    """Make the folder of shared files, empty of what an earlier run left. Before any worker starts.
+
+    Args:
+        run_dir: `settings.paths.run_dir`.
+
+    Returns:
+        The folder, for `start` in each worker.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+    directory = directory_of(run_dir)
+    directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+    for pattern in ("*.db", "*.new", "*.lock"):
+        for path in directory.glob(pattern):
+            path.unlink(missing_ok=True)
+    return directory
+
+
+def mark_dead(directory: Path, worker: int) -> None:
+    """A worker's process has ended: take its gauges out of the sums. Before the next one starts.
+
+    Args:
+        directory: the folder that `prepare` made.
+        worker: the number of the worker (not its process id).
+    """
+    multiprocess.mark_process_dead(worker, str(directory))  # type: ignore[no-untyped-call]
