@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROUNDS, QUICK_ROUNDS, QUICK_SHARE = 5, 3, 5
-DEFAULT_SIDES = [name for name in ("mitmdump", "squid", "watchhouse") if name in SIDES]
+DEFAULT_SIDES = [
+    name for name in ("mitmdump", "squid", "squid-peek", "watchhouse") if name in SIDES
+]
 OK, INVALID = 0, 1
 PROFILE = ROOT / "var" / "profile.txt"
 
@@ -82,7 +84,9 @@ def compare(options: argparse.Namespace) -> int:
         memory = {side.name: cpu.resident_kib(side.program.pid) / 1024 for side in sides}
         facts["memory_mib"] = memory
     titles = {scenario.name: scenario.title for scenario in scenarios}
-    console.print(report.table(results, titles, [side.name for side in sides]))
+    console.print("CPU milliseconds per operation: median of the rounds, least and most")
+    for grid in report.tables(results, titles, [side.name for side in sides]):
+        console.print(grid)
     sizes = ", ".join(f"{name} {size:.0f} MiB" for name, size in memory.items())
     console.print(f"Memory afterwards (proportional set size): {sizes}", highlight=False)
     for scenario, problems in results.problems.items():

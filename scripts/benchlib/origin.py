@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 NAME_SERVER = "127.0.0.1"
 PAGE = "/page"
+# The origin closes the connection after this page, so that no side can keep it for another client.
+LAST_PAGE = "/last-page"
 BODY = (b"<!doctype html><title>bench</title><p>" + b"All in order. " * 80)[:1024]
 
 CONFIGURATION = """
@@ -49,6 +51,17 @@ http {{
     server {{
         listen 127.0.0.1:{http} backlog=4096;
         listen 127.0.0.1:{https} ssl backlog=4096;
+        root {folder}/www;
+        add_header Cache-Control no-store;
+        location = {last_page} {{ alias {folder}/www{page}; keepalive_timeout 0; }}
+    }}
+    server {{
+        listen 127.0.0.1:{https} ssl;
+        server_name ~^site-;
+        # A certificate for each site, as on the web: one for all names would spare a proxy that
+        # takes over what the server's certificate says from making more than one.
+        ssl_certificate {folder}/sites/$ssl_server_name.pem;
+        ssl_certificate_key {folder}/sites/$ssl_server_name.pem;
         root {folder}/www;
         add_header Cache-Control no-store;
     }}
@@ -90,7 +103,12 @@ class Origin:
         as_root = "user nobody nogroup;" if place.private else ""
         (self.folder / "nginx.conf").write_text(
             CONFIGURATION.format(
-                folder=self.folder, http=self.http_port, https=self.https_port, user=as_root
+                folder=self.folder,
+                http=self.http_port,
+                https=self.https_port,
+                user=as_root,
+                page=PAGE,
+                last_page=LAST_PAGE,
             )
         )
         self._log_offset, self._contacts = 0, Contacts(0, 0, 0)
@@ -108,9 +126,16 @@ class Origin:
         """The authority that signed the origin's certificate."""
         return self.folder / "origin-ca.pem"
 
-    def site(self, number: int) -> str:
-        """A name of the origin that differs by number."""
-        return f"site-{number:06d}.{ZONE.decode()}"
+    def sites(self, first: int, number: int) -> list[str]:
+        """So many names of the origin, each with a certificate of its own."""
+        names = [f"site-{n:06d}.{ZONE.decode()}" for n in range(first, first + number)]
+        for name in names:
+            path = self.folder / "sites" / f"{name}.pem"
+            if not path.exists():
+                key, certificate = pki.leaf([name], *self._authority)
+                # nginx reads it at each handshake, as the user it has dropped to.
+                pki.write(path, key, certificate).chmod(0o644)
+        return names
 
     def contacts(self) -> Contacts:
         """All requests up to now, read from the origin's own log."""
@@ -131,7 +156,8 @@ class Origin:
         return self._contacts
 
     def _write_certificates(self) -> None:
-        ca_key, ca = pki.authority("Watchhouse bench origin authority")
+        (self.folder / "sites").mkdir()
+        self._authority = ca_key, ca = pki.authority("Watchhouse bench origin authority")
         names = [self.host, f"*.{ZONE.decode()}"]
         pki.write(self.ca_file, ca).chmod(0o644)
         key, certificate = pki.leaf(names, ca_key, ca)

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from benchlib.scenarios import Sample
 
 # The side that the others are held against, in the order of preference.
-BASES = ("mitmdump", "squid", "squid-rsa")
+BASES = ("mitmdump", "squid", "squid-peek")
 SUBJECT = "watchhouse"
 
 
@@ -77,42 +77,36 @@ class Results:
         return {side: [sample.cpu_ms for sample in samples] for side, samples in sides.items()}
 
 
-def table(results: Results, titles: Mapping[str, str], sides: Sequence[str]) -> Table:
-    """The comparison: one block a scenario, one line a side, a ratio to each other side."""
+def tables(results: Results, titles: Mapping[str, str], sides: Sequence[str]) -> Iterator[Table]:
+    """The comparison: a table a scenario, a line a side, a ratio to each side in `BASES`."""
     bases = [name for name in BASES if name in sides]
-    grid = Table(title="CPU milliseconds per operation: median (least to most) of the rounds")
-    grid.add_column("operation")
-    grid.add_column("side")
-    grid.add_column("CPU ms", justify="right")
-    for base in bases:
-        grid.add_column(f"÷ {base}", justify="right")
-    grid.add_column("upstream\nconnections", justify="right")
-    grid.add_column("core\nbusy", justify="right")
     for scenario, title in titles.items():
-        costs = results.costs(scenario)
-        for row, side in enumerate(sides):
-            head = title if row == 0 else ""
-            if side not in costs:
-                why = "INVALID" if results.rejected(scenario, side) else "-"
-                grid.add_row(head, side, why, *[""] * (len(bases) + 2))
-                continue
-            ratios = [
-                _spread(ratio(costs[side], costs[base]), 2)
-                if base in costs and base != side
-                else ""
-                for base in bases
-            ]
-            samples = results.samples[scenario][side]
-            grid.add_row(
-                head,
-                f"[bold]{side}[/bold]" if side == SUBJECT else side,
-                _spread(Spread.of(costs[side]), 3),
-                *ratios,
-                _contacts(samples),
-                f"{statistics.median(s.cpu_seconds / s.wall_seconds for s in samples):.0%}",
-            )
-        grid.add_section()
-    return grid
+        grid = Table(title=f"{title} ({scenario})", title_justify="left", title_style="bold")
+        grid.add_column("side", min_width=10)
+        grid.add_column("CPU ms", justify="right", min_width=22)
+        for base in bases:
+            grid.add_column(f"÷ {base}", justify="right", min_width=18)
+        grid.add_column("origin's connections", justify="right")
+        grid.add_column("core busy", justify="right")
+        for side in sides:
+            grid.add_row(*_row(results, scenario, side, bases))
+        yield grid
+
+
+def _row(results: Results, scenario: str, side: str, bases: Sequence[str]) -> Iterator[str]:
+    """One side's cells: cost, ratios, the origin's connections per operation, share of a core."""
+    costs = results.costs(scenario)
+    yield f"[bold]{side}[/bold]" if side == SUBJECT else side
+    if side not in costs:
+        yield "INVALID" if results.rejected(scenario, side) else "not run"
+        return
+    yield _spread(Spread.of(costs[side]), 3)
+    for base in bases:
+        there = base in costs and base != side
+        yield _spread(ratio(costs[side], costs[base]), 2) if there else ""
+    samples = results.samples[scenario][side]
+    yield _contacts(samples)
+    yield f"{statistics.median(s.cpu_seconds / s.wall_seconds for s in samples):.0%}"
 
 
 def as_json(results: Results, facts: Mapping[str, object]) -> dict[str, object]:

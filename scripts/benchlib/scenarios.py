@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, override
 
 from benchlib import cpu, load
-from benchlib.origin import BODY, PAGE
+from benchlib.origin import BODY, LAST_PAGE, PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,18 +67,19 @@ class Scenario(ABC):
     connections: ClassVar[int] = 6
     needs_names: ClassVar[bool] = False
     tls: ClassVar[bool] = True
+    path: ClassVar[str] = PAGE
 
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
 
-    def target(self, side: Side, host: str | None = None) -> load.Target:
+    def target(self, side: Side) -> load.Target:
         """The origin's page through a side."""
         origin = self.origin
         return load.Target(
             proxy=side.address,
-            host=host or origin.host,
+            host=origin.host,
             port=origin.https_port if self.tls else origin.http_port,
-            path=PAGE,
+            path=self.path,
             body=BODY,
             tls=load.client_context(str(side.ca_file)) if self.tls else None,
         )
@@ -132,12 +134,17 @@ class Plain(KeepAlive):
 
 
 class Connect(Scenario):
-    """New connections to one host: CONNECT, TLS handshake, one request, close."""
+    """New connections to one host: CONNECT, TLS handshake, one request, close.
+
+    The origin closes too, so that each side must open one connection to it for each of ours;
+    Squid would otherwise hand one that is open already from client to client.
+    """
 
     name = "connect"
-    title = "new inspected connection, one request"
+    title = "new inspected connection and one to the origin, one request"
     count = 480
     warm_up = 60
+    path = LAST_PAGE
 
     @override
     def sample(self, side: Side, operations: int) -> Sample:
@@ -145,37 +152,36 @@ class Connect(Scenario):
         return self.measure(side, lambda: load.connect_each(targets, self.connections))
 
 
+class ConnectKept(Connect):
+    """The same, but the origin leaves its connections open to whoever can use them again."""
+
+    name = "connect-kept"
+    title = "new inspected connection, origin's kept open, one request"
+    path = PAGE
+
+
 class Distinct(Scenario):
     """New connections, each to a host never seen before: a certificate is made for each."""
 
     name = "connect-new-host"
-    title = "the same, each to a host never seen before"
+    title = "new inspected connection to a host never seen before, one request"
     count = 240
     warm_up = 12
     needs_names = True
 
     def __init__(self, origin: Origin) -> None:
         super().__init__(origin)
-        self._next = 0
+        self._next: Counter[str] = Counter()
 
     @override
     def sample(self, side: Side, operations: int) -> Sample:
-        first, self._next = self._next, self._next + operations
-        context = self.target(side)
-        targets = [
-            load.Target(
-                context.proxy,
-                self.origin.site(number),
-                context.port,
-                context.path,
-                context.body,
-                context.tls,
-            )
-            for number in range(first, first + operations)
-        ]
+        sites = self.origin.sites(self._next[side.name], operations)
+        self._next[side.name] += operations
+        example = self.target(side)
+        targets = [replace(example, host=site) for site in sites]
         return self.measure(side, lambda: load.connect_each(targets, self.connections))
 
 
 SCENARIOS: dict[str, type[Scenario]] = {
-    scenario.name: scenario for scenario in (KeepAlive, Connect, Distinct, Plain)
+    scenario.name: scenario for scenario in (KeepAlive, Connect, ConnectKept, Distinct, Plain)
 }

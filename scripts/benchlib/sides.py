@@ -111,7 +111,7 @@ SQUID_CONFIGURATION = """
 # reaches the origin as it does through the other sides.
 http_port {host}:{port} ssl-bump generate-host-certificates=on tls-cert={folder}/ca.pem
 sslcrtd_program {certgen} -s {folder}/certificates -M 4MB
-ssl_bump bump all
+{bump}
 tls_outgoing_options cafile={origin_ca}
 http_access allow all
 cache deny all
@@ -132,6 +132,7 @@ class Squid(Side):
     name = "squid"
     what = "ssl_bump bump all, P-256 authority, one worker, access log"
     key_kind: ClassVar[str] = "ec"
+    bump: ClassVar[str] = "ssl_bump bump all"
 
     @property
     @override
@@ -180,6 +181,7 @@ class Squid(Side):
                 port=port,
                 certgen=certgen,
                 origin_ca=origin.ca_file,
+                bump=self.bump,
             )
         )
         command: list[str | Path] = [
@@ -189,7 +191,7 @@ class Squid(Side):
             self.folder / "squid.conf",
         ]
         # A service name of its own keeps it apart from a Squid that runs on this machine.
-        command += ["-n", f"bench{os.getpid()}{self.key_kind}"]
+        command += ["-n", "bench" + self.name.replace("-", "")]
         return place.start(self.name, command, proxy=True, environ=plain_environment())
 
     @staticmethod
@@ -200,6 +202,17 @@ class Squid(Side):
         return program
 
 
+class SquidPeek(Squid):
+    """Squid as it must be run to decide by SNI: it looks at the ClientHello before it bumps.
+
+    It then reaches the server first and takes over what its certificate says, as mitmproxy does.
+    """
+
+    name = "squid-peek"
+    what = "as squid, with ssl_bump peek at step 1, then bump (it sees the SNI)"
+    bump = "acl hello at_step SslBump1\nssl_bump peek hello\nssl_bump bump all"
+
+
 class SquidRsa(Squid):
     """Squid with a 2048-bit RSA authority, as most instructions make it."""
 
@@ -208,7 +221,7 @@ class SquidRsa(Squid):
     key_kind = "rsa"
 
 
-SIDES: dict[str, type[Side]] = {side.name: side for side in (Mitmdump, Squid, SquidRsa)}
+SIDES: dict[str, type[Side]] = {side.name: side for side in (Mitmdump, Squid, SquidPeek, SquidRsa)}
 
 
 def plain_environment() -> dict[str, str]:
