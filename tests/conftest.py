@@ -1,0 +1,28 @@
+"""What all tests share: those that cannot run here are skipped, each with the reason.
+
+The markers are explained in pyproject.toml. As root on Debian, scripts/test has installed what is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+
+def reason_against(marker: str) -> str | None:
+    """Say why tests with this marker cannot run on this machine, or None."""
+    if marker == "root" and os.geteuid() != 0:
+        return "needs root: it makes network namespaces or mounts"
+    if marker == "browser" and not (shutil.which("chromium") and shutil.which("certutil")):
+        return "needs Chromium and certutil (Debian: chromium, libnss3-tools)"
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    reasons = {marker: reason_against(marker) for marker in ("root", "browser")}
+    for item in items:
+        for marker, reason in reasons.items():
+            if reason and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
