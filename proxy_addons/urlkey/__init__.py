@@ -1,5 +1,17 @@
 """The URL key, the one spelling of a web address that everything compares (see key.py)."""
 
+from proxy_addons.urlkey.host import host_key
 from proxy_addons.urlkey.key import UrlKey, UrlKeyError
+from proxy_addons.urlkey.parse import authority_key, request_key, url_key
+from proxy_addons.urlkey.path import path_key, query_key
 
-__all__ = ["UrlKey", "UrlKeyError"]
+__all__ = [
+    "UrlKey",
+    "UrlKeyError",
+    "authority_key",
+    "host_key",
+    "path_key",
+    "query_key",
+    "request_key",
+    "url_key",
+]
