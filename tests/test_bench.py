@@ -1,0 +1,146 @@
+"""The arithmetic of scripts/bench: a figure is worth what its sums are worth. Nothing is timed."""
+
+import importlib
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+SCRIPTS = str(Path(__file__).resolve().parents[1] / "scripts")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _benchlib_importable() -> Iterator[None]:
+    sys.path.insert(0, SCRIPTS)
+    yield
+    sys.path.remove(SCRIPTS)
+
+
+def module(name: str) -> Any:
+    return importlib.import_module(f"benchlib.{name}")
+
+
+def process(pid: int, parent: int, session: int) -> Any:
+    return module("cpu").Process(pid, parent, session, 0, "x")
+
+
+def sample(cpu_seconds: float, operations: int = 10) -> Any:
+    contacts = module("origin").Contacts(operations, operations, 0)
+    return module("scenarios").Sample(operations, cpu_seconds, 1.0, 0.5, contacts)
+
+
+def test_stat_line_with_brackets_and_spaces_in_the_name() -> None:
+    ticks = os.sysconf("SC_CLK_TCK")
+    line = f"42 (a) b (c)) S 7 42 9 0 -1 4194560 1 2 3 4 11 12 {ticks} {2 * ticks} 20 0 1 0 5"
+    found = module("cpu").parse_stat(line)
+    assert (found.pid, found.parent, found.session, found.name) == (42, 7, 9, "a) b (c)")
+    assert found.children_ns == 3_000_000_000
+
+
+def test_family_has_descendants_and_daemons_of_the_session_and_nobody_else() -> None:
+    everyone = {
+        p.pid: p
+        for p in (
+            process(10, 1, 10),
+            process(11, 10, 10),
+            process(12, 11, 12),  # a helper in a session of its own
+            process(13, 1, 10),  # a daemon that left its parent
+            process(14, 13, 14),  # and its child
+            process(20, 1, 20),
+            process(21, 20, 20),
+        )
+    }
+    assert [p.pid for p in module("cpu").family(10, everyone)] == [10, 11, 12, 13, 14]
+
+
+def test_cpu_counts_new_processes_from_nothing() -> None:
+    cpu = module("cpu")
+    before = cpu.Reading({1: 4_000_000_000, 2: 1_000_000_000}, {})
+    after = cpu.Reading({1: 5_000_000_000, 3: 250_000_000}, {})
+    assert cpu.between(before, after) == pytest.approx(1.25)
+    assert cpu.busiest(before, after) == 1
+
+
+def test_a_child_that_has_ended_is_not_lost() -> None:
+    cpu = module("cpu")
+    burn = "import time\nwhile time.process_time() < 0.2: pass"
+    before = cpu.read(os.getpid())
+    subprocess.run([sys.executable, "-c", burn], check=True)
+    after = cpu.read(os.getpid())
+    # cutime and cstime are each rounded down to 10 ms.
+    assert cpu.between(before, after) > 0.2 - 0.02
+
+
+def test_ratio_is_taken_round_by_round() -> None:
+    # Both sides were slowed down in the second round: the ratio is not.
+    spread = module("report").ratio([1.0, 4.0, 1.5], [2.0, 8.0, 2.0])
+    assert (spread.median, spread.least, spread.most) == (0.5, 0.5, 0.75)
+
+
+@given(st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=9))
+def test_a_side_against_itself_is_one(costs: list[float]) -> None:
+    spread = module("report").ratio(costs, costs)
+    assert spread.least == spread.median == spread.most == 1.0
+
+
+def test_rounds_of_different_number_are_refused() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        module("report").ratio([1.0], [1.0, 2.0])
+
+
+def test_one_wrong_answer_takes_all_of_a_sides_samples_away() -> None:
+    results = module("report").Results()
+    results.add("plain", "a", sample(0.1))
+    results.add("plain", "b", sample(0.2))
+    results.reject("plain", "a", "403")
+    assert results.costs("plain") == {"b": [pytest.approx(20.0)]}
+    written = module("report").as_json(results, {})["scenarios"]["plain"]
+    assert written["invalid"] == {"a": "403"}
+    assert written["ratios"] == {}
+
+
+def test_profile_shares_count_a_recursive_function_once_and_no_waiting() -> None:
+    lines = [
+        "main (a.py:1);f (b.py:2);f (b.py:9) 3",
+        "main (a.py:1) 1",
+        "run (x.py:1);_worker (/usr/lib/python3.13/concurrent/futures/thread.py:90) 96",
+    ]
+    own, within, total = module("profiling").shares(lines)
+    assert total == 4
+    assert own == {"f (b.py)": 3, "main (a.py)": 1}
+    assert within == {"f (b.py)": 3, "main (a.py)": 4}
+
+
+def dns_query(name: bytes, kind: int) -> bytes:
+    labels = b"".join(bytes([len(part)]) + part for part in name.split(b".")) + b"\0"
+    return struct.pack("!HHHHHH", 7, 0x0100, 1, 0, 0, 0) + labels + struct.pack("!HH", kind, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "code", "answers"),
+    [
+        (b"www.bench.test", 1, 0, 1),
+        (b"WWW.Bench.Test", 1, 0, 1),
+        (b"www.bench.test", 28, 0, 0),
+        (b"www.example.org", 1, 3, 0),
+        (b"notbench.test", 1, 3, 0),
+    ],
+)
+def test_name_server_knows_its_zone_only(name: bytes, kind: int, code: int, answers: int) -> None:
+    answer = module("nameserver").answer(dns_query(name, kind))
+    number, flags, questions, records = struct.unpack_from("!HHHH", answer)
+    assert (number, flags & 0xF, questions, records) == (7, code, 1, answers)
+    if answers:
+        assert answer.endswith(bytes([127, 0, 0, 1]))
+
+
+def test_name_server_ignores_what_is_not_a_query() -> None:
+    with pytest.raises(ValueError, match="header"):
+        module("nameserver").answer(b"\0")
