@@ -1,0 +1,1 @@
+"""The gate: the facts of one decision point in, a verdict and a log record out."""

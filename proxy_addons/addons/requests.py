@@ -1,0 +1,203 @@
+"""Requests: ask the gate before anything is contacted, then follow the exchange to its end.
+
+In: requestheaders, responseheaders, response, error and upstream_failed hooks.
+Out: a refusal on the flow, or the canonical destination and counters on it; the finished record.
+Must never: decide; send the client's proxy credentials on; leave a record unfinished.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from proxy_addons.addons.answers import response_of
+from proxy_addons.gate import metrics
+from proxy_addons.gate.facts import Course, RequestFacts
+
+if TYPE_CHECKING:
+    from mitmproxy.http import HTTPFlow, Request
+
+    from proxy_addons.accesslog import Transaction
+    from proxy_addons.addons.visitors import Visitors
+    from proxy_addons.gate.facts import Visitor
+    from proxy_addons.gate.gate import Gate
+
+# Keys in mitmproxy's flow.metadata.
+RECORD, FACTS, REFUSED = "watchhouse.record", "watchhouse.facts", "watchhouse.refused"
+
+# Of this hop only, or credentials for us: never sent on (RFC 9110 7.6.1, 11.7.2).
+_OURS_ALONE = ("proxy-authorization", "proxy-connection")
+
+
+class Requests:
+    """Asks the gate about each request, and finishes its record."""
+
+    def __init__(self, gate: Gate, visitors: Visitors) -> None:
+        self._gate = gate
+        self._visitors = visitors
+
+    def requestheaders(self, flow: HTTPFlow) -> None:
+        """A request head has been read; nothing of it has been sent on."""
+        visitor = self._visitors[flow.client_conn]
+        facts = facts_of(flow.request, inside_tunnel=visitor.connect_host is not None)
+        flow.metadata[FACTS] = facts
+        verdict = self._gate.request(visitor, facts)
+        transaction = verdict.transaction
+        assert transaction is not None  # noqa: S101 - each request leaves a record
+        flow.metadata[RECORD] = transaction
+        visitor.open[flow.id] = transaction
+        request = flow.request
+        headers = request.headers
+        if verdict.course is not Course.PASS:
+            assert verdict.answer is not None  # noqa: S101 - a refused request has a page
+            flow.metadata[REFUSED] = True
+            # Without it the client would first be told to send the body of what is refused.
+            headers.pop("expect", None)
+            flow.response = response_of(verdict.answer, with_body=facts.method != "HEAD")
+            transaction.status = verdict.answer.status
+            transaction.bytes_down = len(flow.response.raw_content or b"")
+            transaction.content_type = flow.response.headers.get("content-type")
+            return
+        for name in _OURS_ALONE:
+            if name in headers:
+                del headers[name]
+        if facts.upgrade and facts.upgrade != "websocket":
+            # Upgrades other than WebSocket would carry what the gateway cannot read.
+            del headers["upgrade"]
+            headers.pop("http2-settings", None)
+            headers.pop("connection", None)
+        if visitor.connect_host is None:
+            request.data.host, request.data.port = verdict.host, verdict.port
+            # RFC 9112 3.2.2: a proxy ignores the Host it got and sends that of the target.
+            default = 443 if facts.scheme == "https" else 80
+            bare = f"[{verdict.host}]" if ":" in verdict.host else verdict.host
+            request.headers["host"] = bare if verdict.port == default else f"{bare}:{verdict.port}"
+        request.stream = _CountUp(transaction)
+
+    def responseheaders(self, flow: HTTPFlow) -> None:
+        """The server's answer begins."""
+        if REFUSED in flow.metadata:
+            return
+        response = flow.response
+        transaction: Transaction = flow.metadata[RECORD]
+        assert response is not None  # noqa: S101 - the hook says so
+        transaction.status = response.status_code
+        transaction.content_type = response.headers.get("content-type")
+        if peer := flow.server_conn.peername:
+            transaction.server_ip, transaction.server_port = peer[0], peer[1]
+        response.stream = _CountDown(transaction)
+
+    def response(self, flow: HTTPFlow) -> None:
+        """The answer is complete."""
+        if flow.websocket is not None:
+            transaction: Transaction = flow.metadata[RECORD]
+            transaction.kind = "websocket"
+            return
+        self._finish(flow, None)
+
+    def error(self, flow: HTTPFlow) -> None:
+        """The exchange broke off."""
+        self._finish(flow, flow.error.msg if flow.error else "broken off")
+
+    def upstream_failed(self, flow: HTTPFlow) -> None:
+        """The server could not be reached, or left before it answered."""
+        assert flow.error is not None  # noqa: S101 - the hook says so
+        transaction: Transaction = flow.metadata[RECORD]
+        facts: RequestFacts = flow.metadata[FACTS]
+        kind = getattr(flow.error.msg, "kind", None) or _kind_of(flow.error.msg)
+        answer = self._gate.upstream_failed(
+            self._visitors[flow.client_conn], facts, transaction, kind, str(flow.error.msg)
+        )
+        flow.metadata[REFUSED] = True
+        flow.response = response_of(answer, with_body=facts.method != "HEAD")
+        transaction.status = answer.status
+        transaction.bytes_down = len(flow.response.raw_content or b"")
+        transaction.content_type = flow.response.headers.get("content-type")
+
+    def _finish(self, flow: HTTPFlow, error: str | None) -> None:
+        visitor: Visitor = self._visitors[flow.client_conn]
+        transaction = visitor.open.pop(flow.id, None)
+        if transaction is None:
+            return
+        if error is not None:
+            transaction.finish(error=transaction.error or error)
+        else:
+            transaction.finish()
+        observe(transaction)
+
+
+def observe(transaction: Transaction) -> None:
+    """Count a finished transaction in the metrics."""
+    metrics.observe((transaction.duration_ms or 0.0) / 1000)
+    metrics.count_bytes(transaction.bytes_up or 0, transaction.bytes_down or 0)
+
+
+def facts_of(request: Request, *, inside_tunnel: bool) -> RequestFacts:
+    """What a request head said.
+
+    Args:
+        request: mitmproxy's request, its host already filled in by the HTTP layer.
+        inside_tunnel: whether it came through CONNECT.
+    """
+    headers = request.headers
+    hosts = headers.get_all("host")
+    host = hosts[0] if hosts else ""
+    stated = request.data.authority.decode("ascii", "backslashreplace")
+    if request.is_http2:
+        authority, other = stated or host, host if stated else ""
+    elif inside_tunnel:
+        authority, other = host, stated
+    else:
+        bare = f"[{request.host}]" if ":" in request.host else request.host
+        authority, other = host, f"{bare}:{request.port}"
+    return RequestFacts(
+        method=request.method,
+        target_authority=other,
+        authority=authority,
+        authorities=len(hosts),
+        path=request.path,
+        accept=headers.get("accept", ""),
+        fetch_dest=headers.get("sec-fetch-dest", ""),
+        upgrade=headers.get("upgrade", "").lower(),
+        scheme=request.scheme,
+    )
+
+
+def _kind_of(problem: str) -> str:
+    """The kind of page for a failure that mitmproxy's layers named themselves, in their words."""
+    if problem.startswith("Certificate verify failed"):
+        return "upstream-certificate"
+    if "TLS" in problem or "OpenSSL" in problem:
+        return "upstream-tls"
+    if "HTTP response" in problem or "protocol error" in problem:
+        return "upstream-response"
+    return "upstream-failed"
+
+
+class _CountUp:
+    """Counts the bytes of a request's body as they pass."""
+
+    __slots__ = ("_count", "_transaction")
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self._count = 0
+
+    def __call__(self, data: bytes) -> bytes:
+        self._count += len(data)
+        self._transaction.bytes_up = self._count
+        return data
+
+
+class _CountDown:
+    """Counts the bytes of a response's body as they pass."""
+
+    __slots__ = ("_count", "_transaction")
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self._count = 0
+
+    def __call__(self, data: bytes) -> bytes:
+        self._count += len(data)
+        self._transaction.bytes_down = self._count
+        return data

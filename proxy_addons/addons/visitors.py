@@ -1,0 +1,47 @@
+"""Who is connected: one `Visitor` for each client connection.
+
+In: the client_connected and client_disconnected hooks.
+Out: `Visitors.of(client)`.
+Must never: keep a visitor after its connection; leave a record open behind it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mitmproxy.connection import Client
+
+    from proxy_addons.gate.facts import Visitor
+    from proxy_addons.gate.gate import Gate
+
+
+class Visitors:
+    """Visitors by client connection."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._by_client: dict[str, Visitor] = {}
+
+    def __getitem__(self, client: Client) -> Visitor:
+        """The visitor of a connection. KeyError (a refusal) when it was never taken in."""
+        return self._by_client[client.id]
+
+    def __len__(self) -> int:
+        return len(self._by_client)
+
+    def client_connected(self, client: Client) -> None:
+        """Take the client in."""
+        ip, port, *_ = client.peername
+        self._by_client[client.id] = self._gate.connected(ip, port)
+
+    def client_disconnected(self, client: Client) -> None:
+        """Finish what the client leaves behind."""
+        visitor = self._by_client.pop(client.id, None)
+        if visitor is None:
+            return
+        for transaction in list(visitor.open.values()):
+            transaction.finish(error=transaction.error or "the client closed the connection")
+        visitor.open.clear()
+        if visitor.connect_host is not None and not visitor.requests and not visitor.spliced:
+            self._gate.tunnel_failed(visitor, client.error or "closed before any request")

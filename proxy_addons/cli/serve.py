@@ -1,0 +1,118 @@
+"""`watchhouse serve`: prepare what is missing, start gateway and portal, say what to do next.
+
+In: command line, configuration. Out: a running gateway until Ctrl-C or SIGTERM.
+Must never: start with a configuration, authority or index that is not sound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from proxy_addons.cli import common
+from proxy_addons.engine import operations
+from proxy_addons.engine.authority import AuthorityError, load_or_make, now_utc
+from proxy_addons.engine.sockets import ListenError
+from proxy_addons.engine.supervisor import AlreadyRunning, Supervisor
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from proxy_addons.settings.model import Settings
+
+_OK, _CANNOT = 0, 78  # 78: EX_CONFIG of sysexits.h; systemd is told not to restart on it
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "serve",
+        help="start the gateway and the portal",
+        description="Start the gateway and the portal. Ctrl-C lets exchanges end, then stops.",
+    )
+    common.add_common(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    overrides = common.overrides_of(args)
+    operations.set_up("supervisor", overrides)
+    settings = common.settings_of(args)
+    paths = settings.paths
+    console = Console(stderr=True, highlight=False)
+    try:
+        paths.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+        load_or_make(paths.ca_dir, settings.page.organisation, now_utc())
+        common.ensure_index(settings, console)
+        return asyncio.run(
+            Supervisor(
+                settings, overrides, lambda proxies, portals: _ready(settings, proxies, portals)
+            ).run()
+        )
+    except (AuthorityError, ListenError, AlreadyRunning, OSError) as problem:
+        # Nothing serves yet: say what is wrong and how to mend it, and end.
+        console.print(f"watchhouse: {problem}", style="red", markup=False)
+        return _CANNOT
+
+
+def _ready(settings: Settings, proxies: Sequence[str], portals: Sequence[str]) -> None:
+    """Everything serves: leave the addresses for scripts, and tell the person what to do."""
+    addresses = settings.paths.run_dir / "addresses.json"
+    fresh = addresses.with_suffix(".new")
+    fresh.write_text(json.dumps({"proxy": list(proxies), "portal": list(portals)}))
+    fresh.replace(addresses)
+    print(next_steps(settings.paths.ca_dir / "ca.pem", proxies, portals), flush=True)  # noqa: T201
+
+
+def next_steps(authority: Path, proxies: Sequence[str], portals: Sequence[str]) -> str:
+    """What to do now that it runs, for a person at a terminal.
+
+    Args:
+        authority: file of the inspection authority's certificate.
+        proxies: addresses of the gateway, `host:port`.
+        portals: addresses of the portal.
+    """
+    proxy, portal = _local(proxies[0]), _local(portals[0])
+    curl = f"curl --proxy http://{proxy}"
+    trusting = f"{curl} --cacert {shlex.quote(_short(authority))}"
+    return f"""
+Watchhouse is running.
+
+  Gateway   {", ".join(proxies)}
+  Portal    http://{portal}/
+  PAC file  http://{portal}/proxy.pac        (give this address to the browser)
+  CA        http://{portal}/ca.pem           (the browser must trust it; how: http://{portal}/ca)
+
+Try it:
+
+  {curl} http://portal.hotmail.com/                 # webmail: refused, with a page
+  {trusting} https://www.gov.uk/       # government: passes
+  {trusting} https://www.amazon.co.uk/ # shopping: in a break or out of hours
+
+Ctrl-C stops it.
+"""
+
+
+def _local(address: str) -> str:
+    """An address as somebody on this machine reaches it."""
+    host, _, port = address.rpartition(":")
+    return {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host) + f":{port}"  # noqa: S104
+
+
+def _short(path: Path) -> str:
+    """The path as seen from here, when that is shorter."""
+    relative = os.path.relpath(path)
+    return relative if len(relative) < len(str(path)) else str(path)
+
+
+if __name__ == "__main__":
+    sys.exit("use: watchhouse serve")

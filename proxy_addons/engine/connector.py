@@ -1,0 +1,94 @@
+"""Connecting to servers: resolve, let the gate check each address, connect to a checked one.
+
+In: host and port that the gate has judged. Out: a connected TCP socket, or `ConnectFailed`.
+Must never: connect to an address that was not checked; resolve again between check and connection
+(a name could be rebound to an inside address in between).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+import aiohappyeyeballs
+
+from proxy_addons.engine.driver import ConnectFailed, ConnectRefused
+from proxy_addons.engine.resolver import ResolutionFailed, Resolver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_HAPPY_EYEBALLS_DELAY = 0.25  # seconds, RFC 8305 section 8
+
+
+class Connector:
+    """Opens checked TCP connections.
+
+    Args:
+        resolver: names to addresses.
+        refusal: the gate's check: `refusal(address, port)` says why not, or None.
+        timeout: seconds for the whole of resolving and connecting.
+        parent: host and port of the parent proxy, which the operator named and which is therefore
+            not subject to the check; None without one.
+    """
+
+    def __init__(
+        self,
+        resolver: Resolver,
+        refusal: Callable[[str, int], str | None],
+        timeout: float,  # noqa: ASYNC109 - seconds from the settings, used in asyncio.timeout
+        parent: tuple[str, int] | None,
+    ) -> None:
+        self._resolver = resolver
+        self._refusal = refusal
+        self._timeout = timeout
+        self._parent = parent
+
+    async def connect(self, host: str, port: int) -> socket.socket:
+        """A connected socket to a checked address of `host`.
+
+        Raises:
+            ConnectFailed: with the reason, and its kind for the page.
+        """
+        try:
+            async with asyncio.timeout(self._timeout):
+                addresses = await self._resolver.addresses(host)
+                allowed = self._allowed(host, port, addresses)
+                return await aiohappyeyeballs.start_connection(
+                    [_address_info(address, port) for address in allowed],
+                    happy_eyeballs_delay=_HAPPY_EYEBALLS_DELAY,
+                )
+        except TimeoutError as late:
+            msg = f"no connection to {host} port {port} within {self._timeout:g} s"
+            raise ConnectFailed(ConnectRefused(msg, "upstream-timeout")) from late
+        except ResolutionFailed as problem:
+            raise ConnectFailed(ConnectRefused(str(problem), "upstream-name")) from problem
+        except OSError as problem:
+            msg = f"{host} port {port}: {problem.strerror or type(problem).__name__}"
+            raise ConnectFailed(ConnectRefused(msg, "upstream-failed")) from problem
+
+    def _allowed(self, host: str, port: int, addresses: tuple[str, ...]) -> list[str]:
+        if (host, port) == self._parent:
+            return list(addresses)
+        allowed = []
+        why: str | None = None
+        for address in addresses:
+            refused = self._refusal(address, port)
+            if refused is None:
+                allowed.append(address)
+            else:
+                why = refused
+        if why is not None:
+            # One refused address refuses the name: a name that answers with an inside address
+            # beside an outside one is how rebinding looks.
+            raise ConnectFailed(ConnectRefused(why, "destination-denied"))
+        return allowed
+
+
+def _address_info(
+    address: str, port: int
+) -> tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int]]:
+    if ":" in address:
+        return (socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port, 0, 0))
+    return (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port))

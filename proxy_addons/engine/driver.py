@@ -1,0 +1,447 @@
+"""The connection driver: mitmproxy's sans-I/O layers on asyncio transports.
+
+In: bytes and ends of one client connection and of the server connections it causes.
+Out: bytes, connections and closes, as the layers command; hooks to the hook table.
+Must never: run a layer while it is already running (events queue up behind it); connect to an
+address that the gate has not passed; leave anything open when the client has gone.
+
+It stands where mitmproxy has `proxy/server.py`. What differs: protocols instead of streams (no
+task wakes up for each piece of data), hooks without a task, writes of one step sent together, one
+timer for each connection instead of a task, and name resolution before the connection, so that
+the address that was checked is the one connected to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from mitmproxy.connection import Client, Connection, ConnectionState, Server
+from mitmproxy.proxy import commands, events, layers, server_hooks
+from mitmproxy.proxy.context import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mitmproxy.proxy.layer import Layer
+    from mitmproxy.proxy.mode_specs import ProxyMode
+
+    from proxy_addons.engine.hooks import HookTable
+    from proxy_addons.engine.options import EngineOptions
+
+logger = logging.getLogger("watchhouse.engine")
+
+# Of one client connection to one server address, as mitmproxy has it: an HTTP/2 client before an
+# HTTP/1 server would otherwise open a connection for each of its streams.
+_SERVER_CONNECTIONS_AT_ONCE = 5
+
+type Connect = Callable[[str, int], Awaitable[Any]]
+
+
+class ConnectRefused(str):  # noqa: SLOT000 - a str that carries its kind through mitmproxy's layers
+    """Why a server could not be reached: text for the log, and the kind of refusal for the page.
+
+    The layers hand this very object on as their error, so that its kind arrives where the page
+    is made.
+    """
+
+    kind: str
+
+    def __new__(cls, text: str, kind: str) -> ConnectRefused:
+        """A reason `text` of a `kind` of gate/refusal.py."""
+        made = super().__new__(cls, text)
+        made.kind = kind
+        return made
+
+
+class ConnectFailed(Exception):  # noqa: N818 - it is the outcome of a connect, named as that
+    """A server could not be connected to. `reason` says why, with its kind."""
+
+    def __init__(self, reason: ConnectRefused) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class _Wire(asyncio.Protocol):
+    """One transport, and the mitmproxy connection it carries."""
+
+    __slots__ = ("connection", "driver", "ended", "pending", "transport")
+
+    def __init__(self, driver: Driver, connection: Connection) -> None:
+        self.driver = driver
+        self.connection = connection
+        self.transport: asyncio.Transport = None  # type: ignore[assignment] # set when made
+        self.pending: list[bytes] = []
+        self.ended = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment] # TCP transports are Transports
+
+    def data_received(self, data: bytes) -> None:
+        self.driver.received(self.connection, data)
+
+    def eof_received(self) -> bool:
+        """The peer sends no more. True keeps our side open, as HTTP allows."""
+        self.ended = True
+        self.connection.state &= ~ConnectionState.CAN_READ
+        self.driver.dispatch(events.ConnectionClosed(self.connection))
+        return bool(self.connection.state & ConnectionState.CAN_WRITE)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc  # a reset and an orderly end mean the same to the layers
+        self.connection.state = ConnectionState.CLOSED
+        self.driver.lost(self)
+
+    def pause_writing(self) -> None:
+        self.driver.writer_full(self)
+
+    def resume_writing(self) -> None:
+        self.driver.writer_drained(self)
+
+
+class Acceptor(_Wire):
+    """The wire of a client connection; makes its driver when the connection is there.
+
+    Args:
+        make_driver: called with the connected transport; returns the driver that takes over.
+    """
+
+    __slots__ = ("make_driver",)
+
+    def __init__(self, make_driver: Callable[[Acceptor], Driver]) -> None:
+        self.make_driver = make_driver
+        self.pending = []
+        self.ended = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.driver = self.make_driver(self)
+        self.connection = self.driver.client
+        self.driver.start(self)
+
+
+class Driver:
+    """Drives one client connection for its whole life.
+
+    Args:
+        hooks: the hook table.
+        options: what the layers may ask.
+        mode: mitmproxy's proxy mode (regular, or upstream with a parent proxy).
+        connect: opens a checked connection: `await connect(host, port)` gives a connected socket,
+            or raises ConnectFailed.
+        first_layer: makes the outermost layer.
+        on_end: called once, when nothing of the connection is left.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts it joins
+        self,
+        *,
+        peername: tuple[Any, ...],
+        sockname: tuple[Any, ...],
+        hooks: HookTable,
+        options: EngineOptions,
+        mode: ProxyMode,
+        connect: Connect,
+        first_layer: Callable[[Context], Layer],
+        on_end: Callable[[Driver], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._hooks = hooks
+        self._connect = connect
+        self._on_end = on_end
+        self._wires: dict[Connection, _Wire] = {}
+        self._opening: dict[Connection, asyncio.Task[None]] = {}
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._limits: dict[Any, asyncio.Semaphore] = {}
+        self._queue: deque[events.Event] = deque()
+        self._running = False
+        self._full = 0
+        self._ended = False
+        self._dirty: list[_Wire] = []
+        self._idle_after = options.tcp_timeout
+        self._last_activity = self._loop.time()
+        self.client = Client(
+            peername=peername,
+            sockname=sockname,
+            timestamp_start=time.time(),
+            proxy_mode=mode,
+            state=ConnectionState.OPEN,
+        )
+        # mitmproxy types its options as its own manager; the layers only read attributes.
+        context = Context(self.client, options)  # type: ignore[arg-type]
+        self._layer = first_layer(context)
+
+    # --- life -----------------------------------------------------------------------------
+
+    def start(self, wire: _Wire) -> None:
+        """The client's transport is there: begin."""
+        self._wires[self.client] = wire
+        if not self._hooks.call(server_hooks.ClientConnectedHook(self.client)) or self.client.error:
+            # The client could not be taken in: nothing of it is read.
+            wire.transport.abort()
+            return
+        self._watchdog = self._loop.call_later(self._idle_after, self._look_idle)
+        self.dispatch(events.Start())
+
+    def shut(self) -> None:
+        """End the connection now (the worker stops)."""
+        if (wire := self._wires.get(self.client)) is not None:
+            wire.transport.close()
+
+    def abort(self) -> None:
+        """End the connection at once, whatever is still to be sent."""
+        if (wire := self._wires.get(self.client)) is not None:
+            wire.transport.abort()
+
+    def _look_idle(self) -> None:
+        quiet = self._loop.time() - self._last_activity
+        if quiet >= self._idle_after:
+            # Closing politely would wait for ever for a peer that takes nothing.
+            self.abort()
+        else:
+            self._watchdog = self._loop.call_later(self._idle_after - quiet, self._look_idle)
+
+    def _finish(self) -> None:
+        """The client has gone: end everything that it caused."""
+        if self._ended:
+            return
+        self._ended = True
+        if watchdog := getattr(self, "_watchdog", None):
+            watchdog.cancel()
+        for timer in self._timers:
+            timer.cancel()
+        for task in list(self._opening.values()):
+            task.cancel()
+        for wire in list(self._wires.values()):
+            wire.transport.abort()
+        self.client.timestamp_end = time.time()
+        self._hooks.call(server_hooks.ClientDisconnectedHook(self.client))
+        self._on_end(self)
+
+    # --- events ---------------------------------------------------------------------------
+
+    def received(self, connection: Connection, data: bytes) -> None:
+        """Bytes came."""
+        self._last_activity = self._loop.time()
+        self.dispatch(events.DataReceived(connection, data))
+
+    def lost(self, wire: _Wire) -> None:
+        """A transport has ended."""
+        self._wires.pop(wire.connection, None)
+        if self._full and wire in self._full_wires:
+            self.writer_drained(wire)
+        if not wire.ended:
+            wire.ended = True
+            self.dispatch(events.ConnectionClosed(wire.connection))
+        if wire.connection is self.client:
+            self._finish()
+        elif isinstance(wire.connection, Server):
+            wire.connection.timestamp_end = time.time()
+            self._hooks.call(
+                server_hooks.ServerDisconnectedHook(
+                    server_hooks.ServerConnectionHookData(wire.connection, self.client)
+                )
+            )
+
+    def dispatch(self, event: events.Event) -> None:
+        """Hand an event to the layers, now or, while they are running, right after."""
+        self._queue.append(event)
+        if self._running:
+            return
+        self._running = True
+        queue = self._queue
+        try:
+            while queue:
+                for command in self._layer.handle_event(queue.popleft()):
+                    self._obey(command)
+        except Exception as problem:  # noqa: BLE001
+            # A layer failed: what it would have done with the request in hand is unknown, so the
+            # whole connection ends. The records still open are finished by client_disconnected.
+            logger.error(  # noqa: TRY400 - a traceback could quote what the client sent
+                "a protocol layer failed; the connection is closed",
+                extra={"problem": type(problem).__name__, "where": where(problem)},
+            )
+            queue.clear()
+            self._flush()
+            if (wire := self._wires.get(self.client)) is not None:
+                wire.transport.abort()
+        finally:
+            self._running = False
+        self._flush()
+
+    def _obey(self, command: commands.Command) -> None:
+        if isinstance(command, commands.SendData):
+            if (wire := self._wires.get(command.connection)) is not None:
+                if not wire.pending:
+                    self._dirty.append(wire)
+                wire.pending.append(command.data)
+        elif isinstance(command, commands.StartHook):
+            if not self._hooks.call(command):
+                # Not even a refusal could be made: close, so that nothing passes undecided.
+                self._flush()
+                self._close(self.client, half=False)
+            elif command.blocking:
+                # `blocking` holds the layer that waits; the answer must come after this step.
+                self._queue.append(events.HookCompleted(command))
+        elif isinstance(command, commands.OpenConnection):
+            self._open(command)
+        elif isinstance(command, commands.CloseTcpConnection):
+            self._flush()
+            self._close(command.connection, half=command.half_close)
+        elif isinstance(command, commands.CloseConnection):
+            self._flush()
+            self._close(command.connection, half=False)
+        elif isinstance(command, commands.RequestWakeup):
+            self._wake_later(command)
+        elif isinstance(command, commands.Log):
+            if command.level >= logging.ERROR:
+                logger.log(command.level, "engine: %s", command.message[:200])
+        else:
+            msg = f"a command unknown to the driver: {type(command).__name__}"
+            raise TypeError(msg)
+
+    def _flush(self) -> None:
+        dirty = self._dirty
+        while dirty:
+            wire = dirty.pop()
+            data, wire.pending = wire.pending, []
+            if not wire.transport.is_closing():
+                wire.transport.write(data[0] if len(data) == 1 else b"".join(data))
+
+    def _wake_later(self, command: commands.RequestWakeup) -> None:
+        def wake() -> None:
+            self._timers.discard(timer)
+            self.dispatch(events.Wakeup(command))
+
+        timer = self._loop.call_later(command.delay, wake)
+        self._timers.add(timer)
+
+    # --- closing --------------------------------------------------------------------------
+
+    def _close(self, connection: Connection, *, half: bool) -> None:
+        wire = self._wires.get(connection)
+        if wire is None:
+            connection.state = ConnectionState.CLOSED
+            if (task := self._opening.pop(connection, None)) is not None:
+                task.cancel()
+            return
+        if half:
+            if connection.state & ConnectionState.CAN_WRITE:
+                connection.state &= ~ConnectionState.CAN_WRITE
+                if wire.transport.can_write_eof() and not wire.transport.is_closing():
+                    wire.transport.write_eof()
+            if connection.state is not ConnectionState.CLOSED:
+                return
+        connection.state = ConnectionState.CLOSED
+        wire.transport.close()
+
+    # --- opening --------------------------------------------------------------------------
+
+    def _open(self, command: commands.OpenConnection) -> None:
+        task = self._loop.create_task(self._open_server(command))
+        if not task.done():
+            self._opening[command.connection] = task
+
+    async def _open_server(self, command: commands.OpenConnection) -> None:
+        server = command.connection
+        assert isinstance(server, Server)  # noqa: S101 - layers open nothing else
+        error: str | None
+        try:
+            error = await self._try_open(server)
+        except asyncio.CancelledError:
+            # The client has gone or the layer gave up: there is nobody to answer.
+            self._opening.pop(server, None)
+            if wire := self._wires.pop(server, None):
+                wire.transport.abort()
+            raise
+        except Exception as problem:  # noqa: BLE001 - the request in hand gets the failure page
+            error = ConnectRefused(f"connecting failed: {type(problem).__name__}", "upstream-failed")
+        self._opening.pop(server, None)
+        if self._ended:
+            if wire := self._wires.pop(server, None):
+                wire.transport.abort()
+            return
+        if error:
+            server.error = error
+        self.dispatch(events.OpenConnectionCompleted(command, error))
+
+    async def _try_open(self, server: Server) -> str | None:
+        address = server.address
+        if address is None:
+            return ConnectRefused("no server named", "upstream-failed")
+        host, port = address[0], address[1]
+        data = server_hooks.ServerConnectionHookData(server, self.client)
+        if not self._hooks.call(server_hooks.ServerConnectHook(data)) or server.error:
+            return server.error or ConnectRefused("refused before connecting", "undecided")
+        limit = self._limits.get(address)
+        if limit is None:
+            limit = self._limits[address] = asyncio.Semaphore(_SERVER_CONNECTIONS_AT_ONCE)
+        await limit.acquire()
+        try:
+            server.timestamp_start = time.time()
+            sock = await self._connect(host, port)
+            server.peername, server.sockname = sock.getpeername(), sock.getsockname()
+            wire = _ServerWire(self, server, limit)
+            await self._loop.create_connection(lambda: wire, sock=sock)
+        except ConnectFailed as failed:
+            limit.release()
+            return failed.reason
+        except BaseException:
+            limit.release()
+            raise
+        server.timestamp_tcp_setup = time.time()
+        server.state = ConnectionState.OPEN
+        self._wires[server] = wire
+        return None
+
+    # --- back-pressure --------------------------------------------------------------------
+
+    _full_wires: frozenset[_Wire] = frozenset()
+
+    def writer_full(self, wire: _Wire) -> None:
+        """A peer takes data more slowly than it comes: read nothing until it has caught up."""
+        self._full_wires |= {wire}
+        self._full = len(self._full_wires)
+        for other in self._wires.values():
+            if not other.transport.is_closing():
+                other.transport.pause_reading()
+
+    def writer_drained(self, wire: _Wire) -> None:
+        """A slow peer has caught up."""
+        self._full_wires -= {wire}
+        self._full = len(self._full_wires)
+        self._last_activity = self._loop.time()
+        if not self._full:
+            for other in self._wires.values():
+                if not other.transport.is_closing():
+                    other.transport.resume_reading()
+
+
+class _ServerWire(_Wire):
+    """The wire of a server connection; gives its place back when it ends."""
+
+    __slots__ = ("limit",)
+
+    def __init__(self, driver: Driver, connection: Connection, limit: asyncio.Semaphore) -> None:
+        super().__init__(driver, connection)
+        self.limit = limit
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.limit.release()
+        super().connection_lost(exc)
+
+
+def where(problem: BaseException) -> str:
+    """The innermost place of an exception, as `file:line`, without any value."""
+    trace = problem.__traceback__
+    place = ""
+    while trace is not None:
+        place = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
+
+
+__all__ = ["Acceptor", "ConnectFailed", "ConnectRefused", "Driver", "layers"]

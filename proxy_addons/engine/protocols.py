@@ -1,0 +1,196 @@
+"""Which protocol layer comes next, and the TLS of both sides: the engine's own part of the hooks.
+
+In: next_layer, tls and splice_end hooks. Out: layers and TLS connections.
+Must never: relay anything but HTTP, WebSocket and what a verdict has spliced; decrypt what a verdict
+spliced; start TLS towards a server whose name is not checked against its certificate.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from mitmproxy.net.tls import starts_like_tls_record
+from mitmproxy.proxy.layers import ClientTLSLayer, ServerTLSLayer, modes
+from mitmproxy.proxy.layers.http import HTTPMode
+from mitmproxy.proxy.layers.tls import HTTP_ALPNS, parse_client_hello
+from OpenSSL import SSL
+
+from proxy_addons.addons.requests import observe
+from proxy_addons.engine.layers import Http, Refuse, Splice, Tunnel
+from proxy_addons.gate.facts import Course
+
+if TYPE_CHECKING:
+    from mitmproxy.proxy.layer import Layer, NextLayer
+    from mitmproxy.tls import TlsData
+
+    from proxy_addons.addons.visitors import Visitors
+    from proxy_addons.engine.tlscontexts import TlsContexts
+    from proxy_addons.gate.facts import Visitor
+    from proxy_addons.gate.gate import Gate
+
+# A ClientHello with post-quantum key shares has some 2 kB; nobody needs more than this.
+_CLIENT_HELLO_LIMIT = 64 * 1024
+_METHOD_LIMIT = 32  # bytes in which an HTTP method and its space must be seen
+# The subject of a certificate is not its name (RFC 6125 6.4.4, as browsers do), and a partial
+# wildcard is none.
+_HOST_FLAGS = 0x4 | 0x20  # X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
+
+
+class Protocols:
+    """Chooses layers, and hands them their TLS.
+
+    Args:
+        gate: asked for the course of each ClientHello.
+        visitors: the connected clients.
+        contexts: TLS contexts of both sides.
+        parent: whether requests go to a parent proxy.
+    """
+
+    def __init__(
+        self, gate: Gate, visitors: Visitors, contexts: TlsContexts, *, parent: bool
+    ) -> None:
+        self._gate = gate
+        self._visitors = visitors
+        self._contexts = contexts
+        self._mode = HTTPMode.upstream if parent else HTTPMode.regular
+
+    # --- layers ---------------------------------------------------------------------------
+
+    def next_layer(self, choice: NextLayer) -> None:
+        """Choose the next layer, or leave it open until more bytes have come."""
+        if choice.layer is None:
+            choice.layer = self._choose(choice)
+
+    def _choose(self, choice: NextLayer) -> Layer | None:
+        context = choice.context
+        outer = context.layers[-1]
+        if isinstance(outer, (modes.HttpProxy, modes.HttpUpstreamProxy)):
+            return Http(context, self._mode)
+        visitor = self._visitors[context.client]
+        data = choice.data_client()
+        if visitor.tls:
+            return self._inside_tls(choice, visitor, data)
+        if not data:
+            return None
+        if data[0] == 0x16:  # noqa: PLR2004 - TLS record type: handshake (RFC 8446 5.1)
+            if len(data) < 3:  # noqa: PLR2004 - type and version
+                return None
+            if starts_like_tls_record(data):
+                return self._tls(choice, visitor, data)
+        return self._plain(choice, visitor, data)
+
+    def _tls(self, choice: NextLayer, visitor: Visitor, data: bytes) -> Layer | None:
+        context = choice.context
+        try:
+            hello = parse_client_hello(data)
+        except ValueError:
+            # Nothing can be said of where it goes: refused, and recorded.
+            self._refused(visitor, "a TLS handshake that cannot be read")
+            return Refuse(context)
+        if hello is None:
+            if len(data) > _CLIENT_HELLO_LIMIT:
+                self._refused(visitor, "a TLS handshake of more than 64 kB")
+                return Refuse(context)
+            return None
+        verdict = self._gate.client_hello(visitor, hello.sni)
+        if verdict.course is Course.SPLICE:
+            visitor.spliced = True
+            tunnel = Tunnel(verdict.transaction)
+            if verdict.transaction is not None:
+                visitor.open[context.client.id] = verdict.transaction
+            return Splice(context, tunnel)
+        if verdict.course is Course.INSPECT:
+            server_tls = ServerTLSLayer(context)
+            server_tls.child_layer = ClientTLSLayer(context)
+            return server_tls
+        if verdict.transaction is not None:
+            verdict.transaction.finish()
+        visitor.spliced = True  # its record is written; no second one at the end
+        return Refuse(context)
+
+    def _inside_tls(self, choice: NextLayer, visitor: Visitor, data: bytes) -> Layer | None:
+        context = choice.context
+        if context.client.alpn in HTTP_ALPNS:
+            return Http(context, HTTPMode.transparent)
+        return self._plain(choice, visitor, data)
+
+    def _plain(self, choice: NextLayer, visitor: Visitor, data: bytes) -> Layer | None:
+        """Bytes that are not TLS: HTTP/1 by its first word, else refused."""
+        if not data:
+            return None
+        head = data[:_METHOD_LIMIT]
+        word, space, _ = head.partition(b" ")
+        if not word.isalpha() or not word.isascii() or b"\n" in head[: len(word) + 1]:
+            self._refused(visitor, "neither TLS nor HTTP")
+            return Refuse(choice.context)
+        if not space:
+            if len(data) < _METHOD_LIMIT:
+                return None
+            self._refused(visitor, "neither TLS nor HTTP")
+            return Refuse(choice.context)
+        return Http(choice.context, HTTPMode.transparent)
+
+    def _refused(self, visitor: Visitor, found: str) -> None:
+        verdict = self._gate.not_tls(visitor, found)
+        visitor.spliced = True  # its record is written; no second one at the end
+        if verdict.transaction is not None:
+            verdict.transaction.finish()
+
+    def splice_end(self, tunnel: Tunnel) -> None:
+        """A spliced tunnel has ended: finish its record."""
+        record = tunnel.record
+        record.finish(
+            bytes_up=tunnel.bytes_up,
+            bytes_down=tunnel.bytes_down,
+            server_ip=tunnel.server_ip,
+            server_port=tunnel.server_port,
+            error=tunnel.error,
+        )
+        observe(record)
+
+    # --- TLS ------------------------------------------------------------------------------
+
+    def tls_start_client(self, start: TlsData) -> None:
+        """A browser wants TLS: show it a certificate for the name it asked for."""
+        visitor = self._visitors[start.context.client]
+        host = visitor.sni or visitor.connect_host
+        assert host is not None  # noqa: S101 - TLS is only met inside a tunnel
+        start.ssl_conn = self._contexts.for_client(host)
+
+    def tls_established_client(self, data: TlsData) -> None:
+        """From here on its requests can be read."""
+        self._visitors[data.context.client].tls = True
+
+    def tls_failed_client(self, data: TlsData) -> None:
+        """The browser did not go through with it; said in the record when the connection ends."""
+        data.context.client.error = data.conn.error or "TLS handshake failed"
+
+    def tls_start_server(self, start: TlsData) -> None:
+        """A server is to be spoken to in TLS: demand a certificate for its name."""
+        server, client = start.conn, start.context.client
+        assert server.address is not None  # type: ignore[union-attr] # noqa: S101
+        name = server.sni or client.sni or server.address[0]  # type: ignore[union-attr]
+        server.sni = name
+        connection = self._contexts.for_server()
+        parameters = SSL._lib.SSL_get0_param(connection._ssl)  # type: ignore[attr-defined] # noqa: SLF001
+        SSL._lib.X509_VERIFY_PARAM_set_hostflags(parameters, _HOST_FLAGS)  # type: ignore[attr-defined] # noqa: SLF001
+        try:
+            packed = ip_address(name).packed
+        except ValueError:
+            encoded = name.encode("ascii")
+            connection.set_tlsext_host_name(encoded)
+            done = SSL._lib.X509_VERIFY_PARAM_set1_host(parameters, encoded, len(encoded))  # type: ignore[attr-defined] # noqa: SLF001
+        else:
+            # RFC 6066 3: no address in the server name, but its certificate must name it.
+            done = SSL._lib.X509_VERIFY_PARAM_set1_ip(parameters, packed, len(packed))  # type: ignore[attr-defined] # noqa: SLF001
+        if done != 1:
+            # Without the name in place any certificate would do: no TLS connection is handed out.
+            msg = "the server's name cannot be checked"
+            raise ValueError(msg)
+        offers = server.alpn_offers or client.alpn_offers or ()
+        offers = [offer for offer in offers if offer in HTTP_ALPNS]
+        if offers:
+            connection.set_alpn_protos(offers)
+            server.alpn_offers = tuple(offers)
+        start.ssl_conn = connection

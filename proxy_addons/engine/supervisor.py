@@ -1,0 +1,266 @@
+"""The supervisor: starts workers and portal, restarts what dies, stops all in order.
+
+In: settings, the command lines of the parts. Out: running processes; events for the terminal.
+Must never: serve anything itself; leave a process behind; restart what cannot run in a tight loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from proxy_addons.engine.sockets import listen
+from proxy_addons.gate import metrics
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from proxy_addons.settings.model import Settings
+
+logger = logging.getLogger("watchhouse.supervisor")
+
+EXIT_CONFIGURATION = 78  # see worker.py: restarting will not help
+_READY_WITHIN = 20.0  # seconds
+_STOP_WITHIN = 8.0  # seconds; workers drain for 5
+# Seconds before a part that died is started again: at once the first time, then longer, so that a
+# fault at start does not take the machine.
+_BACK_OFF = (0.0, 0.5, 1.0, 2.0, 5.0)
+_STEADY_AFTER = 30.0  # seconds of life after which a part counts as sound again
+
+
+class AlreadyRunning(Exception):  # noqa: N818 - named as what is the case
+    """Another gateway uses this data folder."""
+
+
+@dataclass(slots=True)
+class Part:
+    """One process that the supervisor keeps running.
+
+    Attributes:
+        name: `worker-1`, `portal`.
+        command: its command line, without the descriptors.
+        sockets: listening sockets it inherits.
+        number: of a worker; 0 for the portal.
+        process: the running process.
+        deaths: how often in a row it has died young.
+    """
+
+    name: str
+    command: list[str]
+    sockets: list[socket.socket]
+    number: int = 0
+    process: asyncio.subprocess.Process | None = None
+    deaths: int = 0
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Supervisor:
+    """Keeps one gateway running.
+
+    Args:
+        settings: of the gateway.
+        overrides: settings from the command line, handed on to the parts.
+        on_ready: called once, when every part serves, with the bound proxy and portal addresses.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        overrides: Mapping[str, str],
+        on_ready: Callable[[Sequence[str], Sequence[str]], None],
+    ) -> None:
+        self._settings = settings
+        self._overrides = dict(overrides)
+        self._on_ready = on_ready
+        self._stopping = asyncio.Event()
+        self._parts: list[Part] = []
+        self._lifeline: tuple[int, int] = (-1, -1)
+
+    async def run(self) -> int:
+        """Run until SIGINT or SIGTERM. Returns the exit status."""
+        settings = self._settings
+        run_dir = settings.paths.run_dir
+        run_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+        with _data_folder_taken(run_dir):
+            metrics.prepare(run_dir)
+            proxies = [listen(end, settings.listen.workers) for end in settings.listen.proxy]
+            portals = [listen(end, 1) for end in settings.listen.portal]
+            proxy_addresses = [_address(group[0]) for group in proxies]
+            portal_addresses = [_address(group[0]) for group in portals]
+            # The portal names these in the PAC file; with port 0 only the sockets know them.
+            bound = {
+                "listen.proxy": ",".join(proxy_addresses),
+                "listen.portal": ",".join(portal_addresses),
+            }
+            self._lifeline = os.pipe()
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, self._stopping.set)
+            loop.add_signal_handler(signal.SIGHUP, self._reload)
+            self._parts = [
+                *(self._worker(n + 1, [group[n] for group in proxies], bound)
+                  for n in range(settings.listen.workers)),
+                self._portal([group[0] for group in portals], bound),
+            ]
+            keepers = [loop.create_task(self._keep(part)) for part in self._parts]
+            try:
+                status = await self._until_stopped(proxy_addresses, portal_addresses, keepers)
+            finally:
+                await self._stop(keepers)
+        return status
+
+    async def _until_stopped(
+        self, proxies: list[str], portals: list[str], keepers: list[asyncio.Task[int]]
+    ) -> int:
+        everything_ready = asyncio.gather(*(part.ready.wait() for part in self._parts))
+        stopped = asyncio.ensure_future(self._stopping.wait())
+        late = asyncio.ensure_future(asyncio.sleep(_READY_WITHIN))
+        waiting: set[asyncio.Future[object]] = {everything_ready, stopped, late, *keepers}  # type: ignore[arg-type]
+        try:
+            while True:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                if stopped in done:
+                    return 0
+                for keeper in keepers:
+                    if keeper in done:
+                        # A part cannot run with these settings: stop, rather than serve half.
+                        return keeper.result()
+                if everything_ready in done:
+                    self._on_ready(proxies, portals)
+                elif late in done and not everything_ready.done():
+                    missing = ", ".join(p.name for p in self._parts if not p.ready.is_set())
+                    logger.error("not serving after %.0f s: %s", _READY_WITHIN, missing)
+        finally:
+            for future in (everything_ready, stopped, late):
+                future.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await everything_ready
+
+    # --- parts ----------------------------------------------------------------------------
+
+    def _worker(self, number: int, sockets: list[socket.socket], bound: dict[str, str]) -> Part:
+        command = [
+            "-m", "proxy_addons.engine.worker",
+            "--worker", str(number),
+            "--overrides", json.dumps({**self._overrides, **bound}),
+        ]  # fmt: skip
+        return Part(f"worker-{number}", command, sockets, number)
+
+    def _portal(self, sockets: list[socket.socket], bound: dict[str, str]) -> Part:
+        command = [
+            "-m", "proxy_addons.portal",
+            "--overrides", json.dumps({**self._overrides, **bound}),
+        ]  # fmt: skip
+        return Part("portal", command, sockets)
+
+    async def _keep(self, part: Part) -> int:
+        """Start a part, and again whenever it dies. Ends when it says that it cannot run."""
+        while True:
+            started = time.monotonic()
+            status = await self._live(part)
+            if self._stopping.is_set():
+                return 0
+            if part.number:
+                metrics.mark_dead(metrics.directory_of(self._settings.paths.run_dir), part.number)
+            if status == EXIT_CONFIGURATION:
+                logger.error("%s cannot run with these settings", part.name)
+                return EXIT_CONFIGURATION
+            part.deaths = 0 if time.monotonic() - started > _STEADY_AFTER else part.deaths + 1
+            pause = _BACK_OFF[min(part.deaths, len(_BACK_OFF)) - 1] if part.deaths else 0.0
+            logger.error(
+                "%s ended with status %s; starting it again%s",
+                part.name, status, f" in {pause:g} s" if pause else "",
+            )
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+                return 0
+
+    async def _live(self, part: Part) -> int:
+        ready_read, ready_write = os.pipe()
+        descriptors = [sock.fileno() for sock in part.sockets]
+        command = [
+            sys.executable, *part.command,
+            "--config", str(self._settings.paths.config_dir),
+            *(word for fd in descriptors for word in ("--fd", str(fd))),
+            "--ready", str(ready_write),
+            "--lifeline", str(self._lifeline[0]),
+        ]  # fmt: skip
+        try:
+            part.process = await asyncio.create_subprocess_exec(
+                *command, pass_fds=(*descriptors, ready_write, self._lifeline[0])
+            )
+        finally:
+            os.close(ready_write)
+        loop = asyncio.get_running_loop()
+
+        def heard() -> None:
+            loop.remove_reader(ready_read)
+            if os.read(ready_read, 1):
+                part.ready.set()
+
+        loop.add_reader(ready_read, heard)
+        try:
+            return await part.process.wait()
+        finally:
+            loop.remove_reader(ready_read)
+            os.close(ready_read)
+
+    def _reload(self) -> None:
+        for part in self._parts:
+            if part.process is not None and part.process.returncode is None:
+                part.process.send_signal(signal.SIGHUP)
+
+    async def _stop(self, keepers: list[asyncio.Task[int]]) -> None:
+        """Stop every part: ask, wait, insist."""
+        self._stopping.set()
+        for part in self._parts:
+            if part.process is not None and part.process.returncode is None:
+                part.process.terminate()
+        _, alive = await asyncio.wait(keepers, timeout=_STOP_WITHIN)
+        for part in self._parts:
+            if part.process is not None and part.process.returncode is None:
+                logger.error("%s did not stop within %.0f s; killed", part.name, _STOP_WITHIN)
+                part.process.kill()
+        if alive:
+            await asyncio.wait(alive, timeout=2.0)
+        for part in self._parts:
+            for sock in part.sockets:
+                sock.close()
+        for descriptor in self._lifeline:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _data_folder_taken(run_dir: Path):  # type: ignore[no-untyped-def] # noqa: ANN202
+    """Hold the lock of the data folder; the kernel gives it back however the process ends."""
+    descriptor = os.open(run_dir / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as problem:
+            msg = (
+                f"another gateway uses the data folder {run_dir.parent}. Stop it, or give this "
+                "one a folder of its own (--data)."
+            )
+            raise AlreadyRunning(msg) from problem
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _address(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

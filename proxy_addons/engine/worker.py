@@ -1,0 +1,289 @@
+"""One worker process: a gate, the addons, and listeners inherited from the supervisor.
+
+In: command line (see `main`), inherited listening sockets. Out: a served port, an access log.
+Must never: serve before its log is open; go on when its supervisor has gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mitmproxy.proxy import mode_specs
+from mitmproxy.proxy.layers import modes
+
+from proxy_addons.accesslog import AccessLog, AccessLogError
+from proxy_addons.addons.parent import ParentCredentials
+from proxy_addons.addons.requests import Requests
+from proxy_addons.addons.tunnels import Tunnels
+from proxy_addons.addons.visitors import Visitors
+from proxy_addons.addons.websockets import WebSockets
+from proxy_addons.categorisation import CategoryIndex, CategoryIndexError
+from proxy_addons.engine import operations
+from proxy_addons.engine.authority import AuthorityError, load_or_make, now_utc
+from proxy_addons.engine.connector import Connector
+from proxy_addons.engine.driver import Acceptor, Driver
+from proxy_addons.engine.failclosed import FailClosed
+from proxy_addons.engine.hooks import HookTable
+from proxy_addons.engine.layers import OWN_HOOKS
+from proxy_addons.engine.options import EngineOptions
+from proxy_addons.engine.protocols import Protocols
+from proxy_addons.engine.resolver import Resolver
+from proxy_addons.engine.tlscontexts import TlsContexts
+from proxy_addons.engine.trust import TrustError
+from proxy_addons.gate import metrics
+from proxy_addons.gate.gate import Gate, basis_of
+from proxy_addons.settings import SettingsError, load
+from proxy_addons.settings.model import Endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from proxy_addons.settings.model import Settings
+
+logger = logging.getLogger("watchhouse.worker")
+
+EXIT_CONFIGURATION = 78  # EX_CONFIG of sysexits.h: restarting will not help
+_DRAIN = 5.0  # seconds that exchanges in progress are given at a stop
+_HOUSEKEEPING = 1.0  # seconds between looks at index, log and metrics
+
+
+class Worker:
+    """Serves until it is told to stop.
+
+    Args:
+        settings: of this gateway.
+        number: of this worker, from 1.
+        sockets: listening sockets, inherited.
+        reload: loads the settings anew; raises SettingsError.
+    """
+
+    def __init__(
+        self, settings: Settings, number: int, sockets: Sequence[socket.socket]
+    ) -> None:
+        self.settings = settings
+        self._number = number
+        self._sockets = sockets
+        self._own = tuple(Endpoint(*s.getsockname()[:2]) for s in sockets)
+        self._drivers: set[Driver] = set()
+        self._index_seen: tuple[int, int, int] | None = None
+        self._stop = asyncio.Event()
+        network = settings.network
+        self.log = AccessLog(settings.paths.access_log_dir, number)
+        self.gate = Gate(basis_of(settings, None, self._own), self.log)
+        self._contexts = TlsContexts(
+            load_or_make(settings.paths.ca_dir, settings.page.organisation, now_utc()),
+            settings.tls.trusted_ca_file,
+            clock=time.monotonic,
+            now=now_utc,
+        )
+        parent = network.upstream_proxy
+        self._connector = Connector(
+            Resolver([server.host for server in network.dns_servers], time.monotonic),
+            self.gate.destination,
+            network.connect_timeout,
+            (parent.endpoint.host, parent.endpoint.port) if parent else None,
+        )
+        self._mode = mode_specs.ProxyMode.parse(
+            f"upstream:{parent.scheme}://{_authority(parent.endpoint)}" if parent else "regular"
+        )
+        self._first_layer = modes.HttpUpstreamProxy if parent else modes.HttpProxy
+        self._options = EngineOptions(tcp_timeout=int(network.idle_timeout))
+        self._visitors = visitors = Visitors(self.gate)
+        addons: list[object] = [
+            visitors,
+            Tunnels(self.gate, visitors),
+            Requests(self.gate, visitors),
+            WebSockets(visitors),
+            Protocols(self.gate, visitors, self._contexts, parent=parent is not None),
+        ]
+        if parent and parent.credentials:
+            addons.insert(3, ParentCredentials(parent.credentials, visitors))
+        self.hooks = HookTable(addons, FailClosed(self.gate, visitors), OWN_HOOKS)
+
+    async def run(self, ready: int | None, lifeline: int | None) -> None:
+        """Serve until SIGTERM, or until the lifeline breaks.
+
+        Args:
+            ready: file descriptor to which one byte is written once connections are taken.
+            lifeline: file descriptor that ends when the supervisor does.
+        """
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self.reload)
+        if lifeline is not None:
+            loop.add_reader(lifeline, self._stop.set)
+        await self._house_keeping()
+        servers = [
+            await loop.create_server(lambda: Acceptor(self._make_driver), sock=sock, backlog=1024)
+            for sock in self._sockets
+        ]
+        keeper = loop.create_task(self._keep_house())
+        if ready is not None:
+            os.write(ready, b".")
+            os.close(ready)
+        # What has been made up to here lives as long as the process.
+        gc.collect()
+        gc.freeze()
+        await self._stop.wait()
+        if lifeline is not None:
+            loop.remove_reader(lifeline)
+        for server in servers:
+            server.close()
+        await self._drain()
+        keeper.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeper
+        await asyncio.to_thread(self.log.close)
+        metrics.stop()
+
+    # --- connections ----------------------------------------------------------------------
+
+    def _make_driver(self, acceptor: Acceptor) -> Driver:
+        transport = acceptor.transport
+        driver = Driver(
+            peername=transport.get_extra_info("peername"),
+            sockname=transport.get_extra_info("sockname"),
+            hooks=self.hooks,
+            options=self._options,
+            mode=self._mode,
+            connect=self._connector.connect,
+            first_layer=self._first_layer,
+            on_end=self._ended,
+        )
+        self._drivers.add(driver)
+        metrics.connection_opened()
+        return driver
+
+    def _ended(self, driver: Driver) -> None:
+        self._drivers.discard(driver)
+        metrics.connection_closed()
+
+    async def _drain(self) -> None:
+        """Let exchanges in progress end, for a while; then end them."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _DRAIN
+        while self._drivers and loop.time() < until:
+            for driver in [driver for driver in self._drivers if self._idle(driver)]:
+                driver.shut()
+            await asyncio.sleep(0.05)
+        for driver in list(self._drivers):
+            driver.abort()
+        await asyncio.sleep(0)
+
+    def _idle(self, driver: Driver) -> bool:
+        return not self._visitors[driver.client].open
+
+    # --- housekeeping ---------------------------------------------------------------------
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(_HOUSEKEEPING)
+            await self._house_keeping()
+
+    async def _house_keeping(self) -> None:
+        self.log.tick()
+        await self._look_at_index()
+        index = self.gate.basis.index
+        metrics.heartbeat(
+            now=time.time(),
+            index_built=index.built.timestamp() if index else None,
+            log_healthy=self.log.healthy,
+            log_lag=self.log.lag,
+        )
+
+    async def _look_at_index(self) -> None:
+        """Take a new index into use when the file has been replaced."""
+        path = self.settings.paths.index_file
+        try:
+            found = await asyncio.to_thread(path.stat)
+            seen = (found.st_ino, found.st_mtime_ns, found.st_size)
+        except OSError:
+            # No index file: the one in use stays mapped; without one everything is refused.
+            if self.gate.basis.index is None and self._index_seen is None:
+                self._index_seen = (0, 0, 0)
+                logger.error("%s: no category index; every request is refused", path)
+            return
+        if seen == self._index_seen:
+            return
+        self._index_seen = seen
+        try:
+            index = await asyncio.to_thread(CategoryIndex.open, path)
+        except CategoryIndexError as problem:
+            # The last good index stays in use; without one everything is refused.
+            logger.error("%s", problem)  # noqa: TRY400 - an operator's message, not a crash
+            return
+        self.gate.basis = basis_of(self.settings, index, self._own)
+
+    def reload(self) -> None:
+        """Take new settings into use; bad ones leave the last good ones in force."""
+        paths = self.settings.paths
+        try:
+            settings = load(
+                paths.config_dir, overrides=operations.overrides(), environ=os.environ
+            )
+        except SettingsError as problem:
+            logger.error("the last good settings stay in force:\n%s", problem)  # noqa: TRY400
+            return
+        self.settings = settings
+        self.gate.basis = basis_of(settings, self.gate.basis.index, self._own)
+        logger.info("policy version %s is in force", settings.policy_version)
+
+
+def _authority(endpoint: Endpoint) -> str:
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    return f"{host}:{endpoint.port}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of a worker process, started by the supervisor only."""
+    parser = argparse.ArgumentParser(prog="python -m proxy_addons.engine.worker")
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--overrides", default="{}", help="dotted keys, as JSON")
+    parser.add_argument("--worker", type=int, required=True)
+    parser.add_argument("--fd", type=int, action="append", required=True)
+    parser.add_argument("--ready", type=int)
+    parser.add_argument("--lifeline", type=int)
+    args = parser.parse_args(argv)
+    # Ctrl-C reaches the whole group; the supervisor decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    operations.set_up(f"worker-{args.worker}", json.loads(args.overrides))
+    try:
+        settings = load(args.config, overrides=operations.overrides(), environ=os.environ)
+        metrics.start(args.worker, metrics.directory_of(settings.paths.run_dir))
+        sockets = [socket.socket(fileno=fd) for fd in args.fd]
+        asyncio.run(_serve(settings, args.worker, sockets, args.ready, args.lifeline))
+    except (SettingsError, AuthorityError, TrustError, AccessLogError) as problem:
+        # Nothing is served: the supervisor sees the exit status and says so.
+        logger.error("%s", problem)  # noqa: TRY400 - an operator's message, not a crash
+        return EXIT_CONFIGURATION
+    return 0
+
+
+async def _serve(
+    settings: Settings,
+    number: int,
+    sockets: Sequence[socket.socket],
+    ready: int | None,
+    lifeline: int | None,
+) -> None:
+    worker = Worker(settings, number, sockets)
+    for sock in sockets:
+        sock.setblocking(False)
+    await asyncio.to_thread(worker.log.start)
+    await worker.run(ready, lifeline)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

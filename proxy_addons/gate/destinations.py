@@ -1,0 +1,86 @@
+"""Which addresses the gateway must not connect to (`network.deny_destinations`).
+
+In: a numeric address and port, after name resolution (or as a literal in a URL).
+Out: why it is refused, or None.
+Must never: resolve a name, or let an address pass because it is spelt as an IPv4-mapped IPv6 one.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING
+
+from cachetools import LRUCache
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from proxy_addons.settings.model import Endpoint, Network4or6
+
+_REMEMBERED = 4096  # addresses; a gateway meets some thousands of servers in an hour
+
+
+def embedded_ipv4(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address that an IPv6 one stands for (mapped, NAT64, 6to4), or the address itself.
+
+    Sources: RFC 4291 2.5.5.2 (mapped), RFC 6052 (NAT64 well-known prefix), RFC 3056 (6to4).
+    """
+    if isinstance(address, IPv4Address):
+        return address
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address.sixtofour is not None:
+        return address.sixtofour
+    if address.packed[:12] == bytes.fromhex("0064ff9b0000000000000000"):
+        return IPv4Address(address.packed[12:])
+    return address
+
+
+class Destinations:
+    """The check made on every address just before it is connected to.
+
+    Args:
+        deny: networks that are refused.
+        intranet: networks that are allowed although `deny` holds them.
+        own: listeners of this gateway; connecting to them would be a loop.
+    """
+
+    def __init__(
+        self,
+        deny: Iterable[Network4or6],
+        intranet: Iterable[Network4or6],
+        own: Iterable[Endpoint] = (),
+    ) -> None:
+        self._deny = tuple(deny)
+        self._intranet = tuple(intranet)
+        self._own = frozenset((endpoint.host, endpoint.port) for endpoint in own)
+        self._known: LRUCache[str, str | None] = LRUCache(_REMEMBERED)
+
+    def refusal(self, address: str, port: int) -> str | None:
+        """Why this address must not be connected to; None when it may be.
+
+        Args:
+            address: numeric IPv4 or IPv6 address. Anything else is refused.
+            port: 1 to 65535.
+        """
+        if (address, port) in self._own:
+            return f"{address} port {port} is this gateway itself"
+        try:
+            return self._known[address]
+        except KeyError:
+            why = self._known[address] = self._judge(address)
+            return why
+
+    def _judge(self, text: str) -> str | None:
+        try:
+            address = ip_address(text)
+        except ValueError:
+            # What is no address cannot be judged: the connection in hand is refused.
+            return f"{text!r} is not an address"
+        for form in dict.fromkeys((address, embedded_ipv4(address))):
+            if any(form in network for network in self._intranet):
+                continue
+            for network in self._deny:
+                if form in network:
+                    return f"{text} is in {network}, which network.deny_destinations refuses"
+        return None

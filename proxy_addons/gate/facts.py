@@ -1,0 +1,106 @@
+"""The facts of one decision point, and the verdict on them.
+
+In: what a lane of the engine saw of a connection or request, as plain strings and numbers.
+Out: frozen or slotted values; a `Verdict` is the only thing a lane acts on.
+Must never: know mitmproxy or aiohttp, so that every lane can ask the same gate (two lanes, one gate).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from proxy_addons.accesslog import Transaction
+    from proxy_addons.gate.refusal import Answer
+    from proxy_addons.policy.model import Person
+
+
+class Course(StrEnum):
+    """What a lane has to do next."""
+
+    PASS = "pass"  # noqa: S105 - not a password: let the request go on
+    REFUSE = "refuse"
+    SPLICE = "splice"
+    INSPECT = "inspect"
+
+
+@dataclass(slots=True)
+class Visitor:
+    """One client connection, and what its decision points have shown so far.
+
+    Attributes:
+        client_ip: numeric address of the client.
+        client_port: its port.
+        person: who it is (identity/).
+        basis: the gate's basis under which `person` was looked up.
+        connect_host: canonical host of the CONNECT in force; None outside a tunnel.
+        connect_port: its port; 0 outside a tunnel.
+        sni: canonical server name of the ClientHello inside the tunnel, or None.
+        tls: whether the requests now read come out of an inspected TLS connection.
+        tunnel_started: wall-clock seconds at which the tunnel was asked for.
+        requests: number of requests seen inside the tunnel.
+        spliced: whether the tunnel is relayed encrypted.
+        open: the records still open on this connection, by the id of their flow; whatever is left
+            when the connection ends is finished then.
+    """
+
+    client_ip: str
+    client_port: int
+    person: Person
+    basis: object
+    connect_host: str | None = None
+    connect_port: int = 0
+    sni: str | None = None
+    tls: bool = False
+    tunnel_started: float = 0.0
+    requests: int = 0
+    spliced: bool = False
+    open: dict[str, Transaction] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """One request, as its head said.
+
+    Attributes:
+        method: as sent.
+        target_authority: authority of an absolute-form target (plain proxy request), else "".
+        authority: `Host` or `:authority`, else "".
+        authorities: how many `Host` headers came.
+        path: origin-form target, path and query.
+        scheme: `http` or `https`; empty at a tunnel's set-up.
+        accept: the `Accept` header, else "".
+        fetch_dest: the `Sec-Fetch-Dest` header, else "".
+        upgrade: the `Upgrade` header in lower case, else "".
+    """
+
+    method: str
+    target_authority: str
+    authority: str
+    authorities: int
+    path: str
+    accept: str = ""
+    fetch_dest: str = ""
+    upgrade: str = ""
+    scheme: str = "http"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gate says of one decision point.
+
+    Attributes:
+        course: what to do.
+        answer: the page to give, when refused; None where no page can be shown.
+        transaction: the log record of this request, still open; None where none begins here.
+        host: the host that was judged and must be the one connected to; "" where none is.
+        port: its port.
+    """
+
+    course: Course
+    answer: Answer | None = None
+    transaction: Transaction | None = None
+    host: str = ""
+    port: int = 0
