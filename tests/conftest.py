@@ -1,6 +1,7 @@
 """What all tests share: those that cannot run here are skipped, each with the reason.
 
-The markers are explained in pyproject.toml. As root on Debian, scripts/test has installed what is needed.
+The markers are explained in pyproject.toml. As root on Debian, scripts/test has installed what they
+need.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ pip_install() {
     shift
     (
         unset PYTHONHOME PYTHONPATH PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_NO_DEPS PIP_CONSTRAINT PIP_REQUIREMENT
-        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --progress-bar off \
+        "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input --progress-bar off \
             --require-hashes "$@" --requirement "$lock"
     ) </dev/null || fail "could not install the packages (above). Nothing was started; the next start tries again." \
         "pip must reach a package index: see pip's index-url, proxy and cert settings."
