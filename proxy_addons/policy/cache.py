@@ -1,0 +1,53 @@
+"""Decisions remembered for the minute they hold.
+
+In: the same questions as `decide`. Out: the same answers, most of them from memory.
+Must never: give a decision of another minute or of other facts. Time spaces change on whole minutes
+only, and `Facts` holds all else that a rule can see, so both together are the whole question.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from proxy_addons.policy.decide import decide_facts
+
+if TYPE_CHECKING:
+    from proxy_addons.policy.compiled import Facts, Policy
+    from proxy_addons.policy.model import Decision, Moment, Person, Resource
+
+
+class Decider:
+    """`decide` with a memory; one for each worker and each policy. Not for several threads.
+
+    Args:
+        policy: the compiled policy. A new policy needs a new decider.
+        remembered: how many different questions of one minute are kept.
+    """
+
+    __slots__ = ("_answers", "_minute", "_remembered", "policy")
+
+    def __init__(self, policy: Policy, *, remembered: int = 4096) -> None:
+        self.policy = policy
+        self._remembered = remembered
+        self._answers: dict[Facts, Decision] = {}
+        self._minute: tuple[int, ...] = ()
+
+    def decide(self, person: Person, resource: Resource, moment: Moment) -> Decision:
+        """Decide one request, without a trace; see `proxy_addons.policy.decide.decide`.
+
+        Raises:
+            ValueError: the moment names no time zone. The caller refuses the request in hand.
+        """
+        policy = self.policy
+        local = policy.local(moment)
+        minute = (local.toordinal(), local.hour, local.minute, local.fold)
+        if minute != self._minute:
+            self._answers.clear()
+            self._minute = minute
+        facts = policy.facts(person, resource)
+        decision = self._answers.get(facts)
+        if decision is None:
+            decision = decide_facts(policy, facts, local)
+            if len(self._answers) < self._remembered:
+                self._answers[facts] = decision
+        return decision

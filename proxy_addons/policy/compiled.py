@@ -1,0 +1,188 @@
+"""The compiled policy: rules as sets, ready to be asked.
+
+In: checked values from settings/ (which reads `policy.yaml`), the bank holidays as dates.
+Out: frozen `Policy` and `Rule`, and the `Facts` of a request that rules look at.
+Must never: do I/O, read a clock, or decide (decide.py does).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from proxy_addons.policy.timespaces import Reading, reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import date, datetime
+    from zoneinfo import ZoneInfo
+
+    from proxy_addons.policy.model import Action, Moment, Person, Resource
+    from proxy_addons.policy.timespaces import TimeCondition, TimeSpace
+
+_NO_HOSTS: frozenset[str] = frozenset()
+
+
+class Facts(NamedTuple):
+    """What of a request rules can look at, apart from the time. Hashable: a cache's key.
+
+    Attributes:
+        profile: the profile that applies.
+        categories: of the resource.
+        hosts: of the hosts that the policy names, those that the resource's host is or is under.
+        method: upper case; empty when no rule of the policy looks at methods.
+    """
+
+    profile: str
+    categories: frozenset[str]
+    hosts: frozenset[str]
+    method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule. A condition that is None is always met; a set is met by any one of its members.
+
+    Attributes:
+        id: kebab-case, unique; the same in configuration, log, block page, metrics and tests.
+        clause: the clause of the force's policy that the rule carries out; may be empty.
+        reason: a plain sentence for the person concerned.
+        action: what it does.
+        profiles: profiles that it is for.
+        categories: category ids, groups expanded, list aliases included.
+        category_names: the categories and groups as written, for the trace.
+        hosts: canonical hosts; their subdomains are meant as well.
+        methods: upper case.
+        time: when it applies.
+    """
+
+    id: str
+    clause: str
+    reason: str
+    action: Action
+    profiles: frozenset[str] | None = None
+    categories: frozenset[str] | None = None
+    category_names: tuple[str, ...] = ()
+    hosts: frozenset[str] | None = None
+    methods: frozenset[str] | None = None
+    time: TimeCondition | None = None
+
+    @property
+    def is_catch_all(self) -> bool:
+        """Whether the rule has no condition."""
+        conditions = (self.profiles, self.categories, self.hosts, self.methods, self.time)
+        return all(condition is None for condition in conditions)
+
+    def concerns(self, facts: Facts) -> bool:
+        """Whether every condition but the time is met."""
+        return (
+            (self.categories is None or not self.categories.isdisjoint(facts.categories))
+            and (self.profiles is None or facts.profile in self.profiles)
+            and (self.hosts is None or not self.hosts.isdisjoint(facts.hosts))
+            and (self.methods is None or facts.method in self.methods)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the force allows, compiled. Built by settings/, never changed: a new one replaces it.
+
+    Attributes:
+        profiles: profile id → description.
+        strictest_profile: for people who are not known, and for a profile that does not exist.
+        time_zone: in which time spaces are read.
+        time_spaces: name → time space.
+        rules: in order; the first that matches decides.
+        category_groups: group name → category ids.
+        category_aliases: category id of an imported list → the id that this policy uses for it.
+            Rules and groups already hold both; categorisation/ may rename while it compiles.
+        never_inspect_categories: categories that are not decrypted (`tls.never_inspect`), list
+            aliases included.
+        never_inspect_hosts: canonical hosts that, with their subdomains, are not decrypted.
+        bank_holidays: dates that are a kind of day of their own.
+    """
+
+    profiles: Mapping[str, str]
+    strictest_profile: str
+    time_zone: ZoneInfo
+    rules: tuple[Rule, ...]
+    time_spaces: Mapping[str, TimeSpace] = field(default_factory=dict)
+    category_groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    category_aliases: Mapping[str, str] = field(default_factory=dict)
+    never_inspect_categories: frozenset[str] = frozenset()
+    never_inspect_hosts: frozenset[str] = frozenset()
+    bank_holidays: frozenset[date] = frozenset()
+    _rules_of: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
+    _hosts: frozenset[str] = field(init=False, repr=False, compare=False)
+    _methods: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.strictest_profile not in self.profiles:
+            msg = f"the strictest profile {self.strictest_profile!r} is not among the profiles"
+            raise ValueError(msg)
+        rules_of = {
+            profile: tuple(
+                rule for rule in self.rules if rule.profiles is None or profile in rule.profiles
+            )
+            for profile in self.profiles
+        }
+        hosts = self.never_inspect_hosts.union(*(rule.hosts or () for rule in self.rules))
+        methods = frozenset[str]().union(*(rule.methods or () for rule in self.rules))
+        # A frozen dataclass has no other way to hold what is derived once.
+        object.__setattr__(self, "_rules_of", rules_of)
+        object.__setattr__(self, "_hosts", hosts)
+        object.__setattr__(self, "_methods", methods)
+
+    def facts(self, person: Person, resource: Resource) -> Facts:
+        """What the rules can see of this request.
+
+        A profile that the policy does not know is judged as the strictest one: rules that name
+        profiles would all pass it by.
+        """
+        profile = person.profile if person.profile in self._rules_of else self.strictest_profile
+        method = resource.method if resource.method in self._methods else ""
+        return Facts(profile, resource.categories, self._hosts_named(resource), method)
+
+    def rules_of(self, profile: str) -> tuple[Rule, ...]:
+        """The rules, in order, that can concern a profile."""
+        return self._rules_of[profile]
+
+    def local(self, moment: Moment) -> datetime:
+        """The moment in the policy's time zone.
+
+        Raises:
+            ValueError: the moment names no time zone. The caller refuses the request in hand.
+        """
+        local = moment.local
+        if local.tzinfo is self.time_zone:
+            return local
+        if local.tzinfo is None:
+            msg = "a moment without a time zone cannot be judged"
+            raise ValueError(msg)
+        return local.astimezone(self.time_zone)
+
+    def reading(self, local: datetime) -> Reading:
+        """What the wall clock says at a moment in the policy's time zone."""
+        return reading(local, self.bank_holidays)
+
+    def inspects(self, facts: Facts) -> bool:
+        """Whether a connection with these facts may be decrypted."""
+        return self.never_inspect_categories.isdisjoint(
+            facts.categories
+        ) and self.never_inspect_hosts.isdisjoint(facts.hosts)
+
+    def _hosts_named(self, resource: Resource) -> frozenset[str]:
+        if not self._hosts:
+            return _NO_HOSTS
+        key = resource.key
+        if key.is_address:  # 3.4 is no parent of 1.2.3.4
+            return self._hosts & {key.host}
+        return self._hosts.intersection(host_and_parents(key.host))
+
+
+def host_and_parents(host: str) -> Iterator[str]:
+    """A name and every domain it is in: `a.b.c`, `b.c`, `c`."""
+    yield host
+    while (dot := host.find(".")) >= 0:
+        host = host[dot + 1 :]
+        yield host

@@ -1,0 +1,97 @@
+"""Deciding: the first rule that matches decides, and nothing else does.
+
+In: a compiled policy; who asks, for what, when.
+Out: a `Decision`, with its trace on request.
+Must never: allow what no rule allows, do I/O, read a clock, or remember anything between calls
+(cache.py does that).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from proxy_addons.policy.explain import trace_of
+from proxy_addons.policy.model import Action, Decision
+from proxy_addons.policy.retry import retry_at
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from proxy_addons.policy.compiled import Facts, Policy, Rule
+    from proxy_addons.policy.model import Moment, Person, Resource
+
+NO_RULE_MATCHED = "no-rule-matched"
+"""Rule id of the refusal when no rule matches; rare, as settings/ demands a catch-all rule."""
+_NO_RULE_REASON = "No rule of the policy covers this request, so it is refused."
+
+
+def decide(
+    policy: Policy, person: Person, resource: Resource, moment: Moment, *, trace: bool = False
+) -> Decision:
+    """Decide one request.
+
+    Args:
+        policy: the compiled policy.
+        person: who asks. A profile that the policy does not know counts as the strictest.
+        resource: what is asked for, under one name.
+        moment: when.
+        trace: whether the decision carries its trace, rule by rule.
+
+    Returns:
+        The decision. For a block, `retry_at` is the next moment at which the same request would be
+        allowed by the passing of time alone, if that is within `retry.HORIZON_DAYS`.
+
+    Raises:
+        ValueError: the moment names no time zone. The caller refuses the request in hand.
+    """
+    return decide_facts(policy, policy.facts(person, resource), policy.local(moment), trace=trace)
+
+
+def decide_facts(policy: Policy, facts: Facts, local: datetime, *, trace: bool = False) -> Decision:
+    """Decide on facts already gathered; see `decide`.
+
+    Args:
+        policy: the compiled policy.
+        facts: as `policy.facts` gives them.
+        local: as `policy.local` gives it.
+        trace: whether the decision carries its trace.
+    """
+    rule = _first_match(policy, facts, local)
+    steps = trace_of(policy, facts, local, rule) if trace else ()
+    if rule is None:
+        return Decision(
+            action=Action.BLOCK,
+            rule=NO_RULE_MATCHED,
+            clause="",
+            reason=_NO_RULE_REASON,
+            categories=tuple(sorted(facts.categories)),
+            profile=facts.profile,
+            inspect=policy.inspects(facts),
+            retry_at=retry_at(policy, facts, local),
+            trace=steps,
+        )
+    met = facts.categories if rule.categories is None else facts.categories & rule.categories
+    return Decision(
+        action=rule.action,
+        rule=rule.id,
+        clause=rule.clause,
+        reason=rule.reason,
+        categories=tuple(sorted(met)),
+        profile=facts.profile,
+        inspect=policy.inspects(facts),
+        retry_at=retry_at(policy, facts, local) if rule.action is Action.BLOCK else None,
+        trace=steps,
+    )
+
+
+def _first_match(policy: Policy, facts: Facts, local: datetime) -> Rule | None:
+    now = None
+    for rule in policy.rules_of(facts.profile):
+        if rule.concerns(facts):
+            if rule.time is None:
+                return rule
+            if now is None:
+                now = policy.reading(local)
+            if rule.time.holds(now):
+                return rule
+    return None

@@ -1,0 +1,122 @@
+"""When the same request would next be allowed by the passing of time alone.
+
+In: a compiled policy, the facts of a refused request, the moment of the refusal.
+Out: the first later moment at which it would be allowed, exact to the minute, or None.
+Must never: promise a moment at which the policy as it stands would still refuse.
+
+Between two boundaries of the time spaces concerned nothing can change, except where the clocks
+change. So only boundaries and clock changes are looked at, as instants in UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from proxy_addons.policy.model import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from datetime import date, tzinfo
+
+    from proxy_addons.policy.compiled import Facts, Policy, Rule
+
+HORIZON_DAYS = 14
+"""How far ahead is looked. Past two weeks "ask for a review" helps more than a date."""
+
+_ONE_DAY = timedelta(days=1)
+
+
+def retry_at(policy: Policy, facts: Facts, local: datetime) -> datetime | None:
+    """The first moment after `local` at which these facts would be allowed.
+
+    Args:
+        policy: the compiled policy.
+        facts: of the refused request.
+        local: moment of the refusal, in the policy's time zone.
+
+    Returns:
+        A moment in the policy's time zone, at most `HORIZON_DAYS` days ahead, on a whole minute;
+        None when waiting does not help.
+    """
+    candidates = _candidates(policy, facts)
+    spaces = {space for rule in candidates if rule.time is not None for space in rule.time.spaces}
+    if not spaces or all(rule.action is Action.BLOCK for rule in candidates):
+        return None
+    minutes = frozenset[int]().union(*(space.boundaries for space in spaces))
+    for instant in _instants(local, minutes, policy.time_zone):
+        then = instant.astimezone(policy.time_zone)
+        now = policy.reading(then)
+        for rule in candidates:
+            if rule.time is None or rule.time.holds(now):
+                if rule.action is Action.ALLOW:
+                    return then
+                break
+    return None
+
+
+def _candidates(policy: Policy, facts: Facts) -> list[Rule]:
+    """The rules that could decide at some time, to the first that does so at any time."""
+    found = []
+    for rule in policy.rules_of(facts.profile):
+        if rule.concerns(facts):
+            found.append(rule)
+            if rule.time is None:
+                break
+    return found
+
+
+def _instants(local: datetime, minutes: Collection[int], zone: tzinfo) -> list[datetime]:
+    """The instants within the horizon at which the wall clock reaches such a minute, or jumps.
+
+    Args:
+        local: the moment after which.
+        minutes: minutes of the day.
+        zone: the policy's time zone.
+
+    Returns:
+        Instants in UTC, in order.
+    """
+    start = local.astimezone(UTC)
+    end = start + timedelta(days=HORIZON_DAYS)
+    found: set[datetime] = set()
+    day = local.date()
+    for _ in range(HORIZON_DAYS + 1):
+        found.update(_instants_of_day(day, minutes, zone))
+        day += _ONE_DAY
+    return sorted(instant for instant in found if start < instant <= end)
+
+
+def _instants_of_day(day: date, minutes: Collection[int], zone: tzinfo) -> Iterator[datetime]:
+    # Wall-clock arithmetic on purpose: naive until the zone says which instants it stands for.
+    midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001
+    first, last = _instant(midnight, 0, zone), _instant(midnight + _ONE_DAY, 0, zone)
+    if last - first == _ONE_DAY:  # no change of the clocks: the usual day, one subtraction each
+        for minute in minutes:
+            yield first + timedelta(minutes=minute)
+        return
+    for minute in minutes:
+        wall = midnight + timedelta(minutes=minute)
+        for fold in (0, 1):
+            instant = _instant(wall, fold, zone)
+            # A reading that is skipped has no instant of its own: the change stands for it.
+            if instant.astimezone(zone).replace(tzinfo=None) == wall:
+                yield instant
+    yield from _changes(first, last, zone)
+
+
+def _instant(wall: datetime, fold: int, zone: tzinfo) -> datetime:
+    return wall.replace(tzinfo=zone, fold=fold).astimezone(UTC)
+
+
+def _changes(first: datetime, last: datetime, zone: tzinfo) -> Iterator[datetime]:
+    """The instants, in (first, last], from which the zone's offset is another, by bisection."""
+    if first.astimezone(zone).utcoffset() == last.astimezone(zone).utcoffset():
+        return
+    while last - first > timedelta(seconds=1):
+        middle = first + timedelta(seconds=(last - first) // timedelta(seconds=2))
+        if middle.astimezone(zone).utcoffset() == first.astimezone(zone).utcoffset():
+            first = middle
+        else:
+            last = middle
+    yield last
