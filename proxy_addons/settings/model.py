@@ -20,7 +20,7 @@ type Network4or6 = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A TCP address: a numeric IPv4 or IPv6 host (no brackets) or a name, and a port (0 to 65535)."""
+    """A TCP address: an IPv4 or IPv6 host (no brackets) or a name, and a port (0 to 65535)."""
 
     host: str
     port: int

@@ -1,0 +1,300 @@
+"""Loading a configuration: two files, options and the environment in, `Settings` out.
+
+In: the configuration folder, options, the environment, the categories that lists know.
+Out: frozen `Settings` with the compiled policy; or one `SettingsError` that lists every problem.
+Must never: return settings of which any part was wrong, or write anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import ssl
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from proxy_addons.policy.lint import findings
+from proxy_addons.settings import model
+from proxy_addons.settings.policy_file import PolicySource, read_policy
+from proxy_addons.settings.policy_names import check_names, compile_policy
+from proxy_addons.settings.problems import Problem, Report, SettingsError
+from proxy_addons.settings.table import Given, misspelt_variables, read_table
+from proxy_addons.settings.tree import Mapping, read
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from collections.abc import Mapping as MappingOf
+    from datetime import date
+
+    from proxy_addons.policy.compiled import Policy
+
+__all__ = ["Examined", "SettingsError", "examine", "load"]
+
+MAIN_FILE = "watchhouse.yaml"
+POLICY_FILE = "policy.yaml"
+
+_VERSION_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """Settings, and what is odd about them although they are valid.
+
+    Attributes:
+        settings: the settings.
+        warnings: for `watchhouse check`.
+    """
+
+    settings: model.Settings
+    warnings: tuple[Problem, ...]
+
+
+def load(
+    config_dir: Path,
+    *,
+    overrides: MappingOf[str, str] | None = None,
+    environ: MappingOf[str, str],
+    known_categories: Collection[str] | None = None,
+    today: date | None = None,
+) -> model.Settings:
+    """Load a configuration.
+
+    Args:
+        config_dir: the folder that holds `watchhouse.yaml` and `policy.yaml`.
+        overrides: dotted key → text, from the command line; they win over all else.
+        environ: the environment; it wins over the files.
+        known_categories: the categories of all lists; None leaves categories unchecked.
+        today: the date around which bank holidays are known; None for the present one (UTC).
+
+    Returns:
+        The settings, all paths absolute.
+
+    Raises:
+        SettingsError: anything is wrong; its text lists every problem with file, line and key.
+    """
+    return examine(
+        config_dir,
+        overrides=overrides,
+        environ=environ,
+        known_categories=known_categories,
+        today=today,
+    ).settings
+
+
+def examine(
+    config_dir: Path,
+    *,
+    overrides: MappingOf[str, str] | None = None,
+    environ: MappingOf[str, str],
+    known_categories: Collection[str] | None = None,
+    today: date | None = None,
+) -> Examined:
+    """Load a configuration and look for oddities; see `load`.
+
+    Raises:
+        SettingsError: anything is wrong.
+    """
+    report = Report()
+    digest = hashlib.sha256()
+    main = _read_file(config_dir / MAIN_FILE, digest, report)
+    policy_tree = _read_file(config_dir / POLICY_FILE, digest, report)
+    given = read_table(main, overrides or {}, environ, report)
+    source = PolicySource("")
+    if policy_tree is not None:
+        year = (today or datetime.now(UTC).date()).year
+        source = read_policy(policy_tree, report, year)
+        check_names(
+            source,
+            given["identity.addresses"].value or (),
+            given["tls.never_inspect.categories"].value or (),
+            known_categories,
+            report,
+        )
+    builder = _Builder(config_dir.absolute(), given, environ, report)
+    network, tls, paths = builder.network(), builder.tls(), builder.paths()
+    report.raise_if_any()
+    policy = compile_policy(
+        source, given["tls.never_inspect.categories"].value, tls.never_inspect_hosts
+    )
+    settings = model.Settings(
+        listen=builder.listen(),
+        network=network,
+        tls=replace(tls, never_inspect_categories=policy.never_inspect_categories),
+        identity=builder.identity(),
+        page=builder.page(),
+        pac=model.Pac(given["pac.proxies"].value),
+        paths=paths,
+        policy=policy,
+        policy_version=digest.hexdigest()[:_VERSION_DIGITS],
+    )
+    warnings = _warnings(settings, source, known_categories, environ)
+    return Examined(settings, tuple(warnings))
+
+
+def _read_file(path: Path, digest: hashlib._Hash, report: Report) -> Mapping | None:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        # Nothing is loaded: a gateway without its configuration does not start.
+        hint = "give the configuration folder with --config or WATCHHOUSE_CONFIG"
+        report.add(str(path), "", f"there is no such file; {hint}")
+        return None
+    except OSError as problem:
+        # As above: what cannot be read is not used.
+        report.add(str(path), "", f"cannot be read: {problem.strerror}")
+        return None
+    digest.update(len(data).to_bytes(8, "big"))  # so that no text can move from file to file
+    digest.update(data)
+    return read(data, str(path), report)
+
+
+class _Builder:
+    """Turns the values of the table into the frozen settings."""
+
+    def __init__(
+        self,
+        config_dir: Path,
+        given: MappingOf[str, Given],
+        environ: MappingOf[str, str],
+        report: Report,
+    ) -> None:
+        self._config_dir = config_dir
+        self._given = given
+        self._environ = environ
+        self._report = report
+
+    def _value(self, name: str) -> Any:
+        return self._given[name].value
+
+    def listen(self) -> model.Listen:
+        cores = len(os.sched_getaffinity(0))
+        return model.Listen(
+            proxy=self._value("listen.proxy"),
+            portal=self._value("listen.portal"),
+            workers=self._value("listen.workers") or cores,
+        )
+
+    def network(self) -> model.Network:
+        intranet = self._value("network.intranet") or ()
+        return model.Network(
+            upstream_proxy=self._upstream_proxy(),
+            allow_ports=frozenset(self._value("network.allow_ports") or ()),
+            allow_http_ports=self._value("network.allow_http_ports"),
+            deny_destinations=self._value("network.deny_destinations"),
+            intranet_networks=tuple(each for each in intranet if not isinstance(each, str)),
+            intranet_names=tuple(each for each in intranet if isinstance(each, str)),
+            dns_servers=self._value("network.dns_servers"),
+            connect_timeout=self._value("network.connect_timeout"),
+            idle_timeout=self._value("network.idle_timeout"),
+        )
+
+    def _upstream_proxy(self) -> model.UpstreamProxy | None:
+        proxy: model.UpstreamProxy | None = self._value("network.upstream_proxy")
+        key = "network.upstream_proxy_credentials_env"
+        variable = self._given[key]
+        if variable.value is None:
+            return proxy
+        if proxy is None:
+            if self._given["network.upstream_proxy"].place == "default":
+                message = "given without network.upstream_proxy, whose credentials they would be"
+                self._report.add(variable.place, key, message)
+            return None
+        credentials = self._environ.get(variable.value, "")
+        user, colon, _ = credentials.partition(":")
+        if not user or not colon or not credentials.isprintable():
+            # Neither the value nor its length is told.
+            message = f"the environment variable {variable.value} does not hold user:password"
+            self._report.add(variable.place, key, message)
+            return None
+        return replace(proxy, credentials=credentials)
+
+    def tls(self) -> model.Tls:
+        return model.Tls(
+            trusted_ca_file=self._trusted_ca_file(),
+            never_inspect_categories=frozenset(),  # the policy's, which hold the aliases too
+            never_inspect_hosts=frozenset(self._value("tls.never_inspect.hosts") or ()),
+        )
+
+    def _trusted_ca_file(self) -> Path | None:
+        key = "tls.trusted_ca_file"
+        if self._value(key) is None:
+            return None
+        path = self._path(key, self._config_dir)
+        try:
+            ssl.create_default_context(cafile=str(path))
+        except FileNotFoundError:
+            # The configuration is refused: starting without a trust that was asked for would show
+            # only later, as sites that fail.
+            self._report.add(self._given[key].place, key, f"there is no file {path}")
+        except OSError:
+            # As above; ssl.SSLError, for a file without certificates, is an OSError.
+            message = f"{path} is no PEM file with certificates that can be read"
+            self._report.add(self._given[key].place, key, message)
+        return path
+
+    def identity(self) -> model.Identity:
+        return model.Identity(
+            tuple(
+                model.AddressEntry(entry.network, entry.person, entry.profile.text)
+                for entry in self._value("identity.addresses")
+            )
+        )
+
+    def page(self) -> model.Page:
+        return model.Page(
+            organisation=self._value("page.organisation"),
+            contact=self._value("page.contact"),
+            monitoring_notice=self._value("page.monitoring_notice"),
+        )
+
+    def paths(self) -> model.Paths:
+        return model.Paths(
+            config_dir=self._config_dir,
+            categories_dir=self._path("categories_dir", self._config_dir),
+            data_dir=self._path("data_dir", self._config_dir.parent),
+        )
+
+    def _path(self, name: str, base: Path) -> Path:
+        """The absolute path; one from the shell is relative to the working directory."""
+        given = self._given[name]
+        start = Path.cwd() if given.from_shell else base
+        return Path(os.path.normpath(start / Path(given.value or ".").expanduser()))
+
+
+def _warnings(
+    settings: model.Settings,
+    source: PolicySource,
+    known_categories: Collection[str] | None,
+    environ: MappingOf[str, str],
+) -> Iterator[Problem]:
+    policy: Policy = settings.policy
+    places = {("rules", rule.id.text): (rule.place, rule.key) for rule in source.rules}
+    sections = (
+        ("time_spaces", source.spaces),
+        ("category_groups", source.groups),
+        ("profiles", source.profiles),
+    )
+    for section, entries in sections:
+        for name, (written, *_) in entries.items():
+            places[section, name] = (written.place, written.key)
+    used = {entry.profile for entry in settings.identity.addresses}
+    for finding in findings(policy, used):
+        place, key = places[finding.where, finding.name]
+        subject = f"the rule {finding.name} " if finding.where == "rules" else ""
+        yield Problem(place, key, f"{subject}{finding.message}")
+    for written, target in source.aliases.values():
+        known = known_categories is None or target.text in known_categories
+        if not known and not policy_uses(policy, target.text):
+            message = f"stands for {target.text}, which no list has and no rule uses"
+            yield Problem(written.place, written.key, message)
+    for name, hint in misspelt_variables(environ):
+        yield Problem(f"environment {name}", "", f"is no setting of ours{hint}")
+
+
+def policy_uses(policy: Policy, category: str) -> bool:
+    """Whether any rule, or the list of what is not decrypted, names a category."""
+    return category in policy.never_inspect_categories or any(
+        category in (rule.categories or ()) for rule in policy.rules
+    )

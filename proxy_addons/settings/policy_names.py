@@ -1,0 +1,206 @@
+"""Names of the policy: every one that is used is known; then the rules are compiled.
+
+In: a `PolicySource`, and the names that come from elsewhere (people's profiles, categories that are
+not to be decrypted, the categories that lists know).
+Out: problems; a `Policy`.
+Must never: compile a policy in which a name is unknown: its rule would silently match nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from proxy_addons.policy.compiled import Policy, Rule
+from proxy_addons.policy.timespaces import TimeCondition
+from proxy_addons.settings.problems import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from proxy_addons.policy.timespaces import TimeSpace
+    from proxy_addons.settings.entries import Entry
+    from proxy_addons.settings.kinds import Located
+    from proxy_addons.settings.policy_file import PolicySource
+    from proxy_addons.settings.policy_kinds import RuleSource
+    from proxy_addons.settings.problems import Report
+
+
+def check_names(
+    source: PolicySource,
+    entries: Iterable[Entry],
+    never_inspect: Iterable[Located],
+    known_categories: Collection[str] | None,
+    report: Report,
+) -> None:
+    """Report every name that is used and not known, and what else cannot be compiled.
+
+    Args:
+        source: the policy as read.
+        entries: client addresses, whose profiles must exist.
+        never_inspect: categories that must exist.
+        known_categories: the categories of all lists; None leaves categories unchecked.
+        report: takes the problems.
+    """
+    profiles = source.written.get("profiles")
+    spaces = source.written.get("time_spaces")
+    _check_strictest(source, report)
+    for entry in entries:
+        _check(entry.profile, profiles, "profile", report)
+    _check_aliases(source, report)
+    _Categories(source, known_categories, report).check(never_inspect)
+    ids: dict[str, RuleSource] = {}
+    for rule in source.rules:
+        first = ids.setdefault(rule.id.text, rule)
+        if first is not rule and rule.id.text:
+            message = f"the rule id {rule.id.text} is taken, see {first.place}; choose another"
+            report.add(rule.id.place, rule.id.key, message)
+        for name in rule.profiles or ():
+            _check(name, profiles, "profile", report)
+        for name in (*(rule.within or ()), *(rule.outside or ())):
+            _check(name, spaces, "time space", report)
+    if source.rules and not source.rules[-1].is_catch_all:
+        last = source.rules[-1]
+        message = (
+            "the last rule must match everything, so that it is said what holds when no other"
+            " does; end with a rule that has no when"
+        )
+        report.add(last.place, last.key, message)
+
+
+def compile_policy(
+    source: PolicySource, never_inspect: Iterable[Located], never_inspect_hosts: Iterable[str]
+) -> Policy:
+    """The compiled policy, once `check_names` had nothing to report."""
+    aliases = {name: target.text for name, (_, target) in source.aliases.items()}
+    spelt: dict[str, set[str]] = {}
+    for name, target in aliases.items():
+        spelt.setdefault(target, set()).add(name)
+
+    def with_aliases(names: Iterable[str]) -> frozenset[str]:
+        return frozenset(form for name in names for form in (name, *spelt.get(name, ())))
+
+    groups = {
+        name: with_aliases(member.text for member in members)
+        for name, (_, members) in source.groups.items()
+    }
+    spaces = source.time_spaces()
+    rules = []
+    for rule in source.rules:
+        names = tuple(name.text for name in rule.categories or ())
+        categories = with_aliases(name for name in names if name not in groups).union(
+            *(groups[name] for name in names if name in groups)
+        )
+        rules.append(
+            Rule(
+                id=rule.id.text,
+                clause=rule.clause,
+                reason=rule.reason,
+                action=rule.action,
+                profiles=_texts(rule.profiles),
+                categories=None if rule.categories is None else categories,
+                category_names=names,
+                hosts=None if rule.hosts is None else frozenset(rule.hosts),
+                methods=None if rule.methods is None else frozenset(rule.methods),
+                time=_time(rule, spaces),
+            )
+        )
+    (strictest,) = (name for name, (_, each) in source.profiles.items() if each.strictest)
+    return Policy(
+        profiles={name: profile.description for name, (_, profile) in source.profiles.items()},
+        strictest_profile=strictest,
+        time_zone=source.time_zone,
+        rules=tuple(rules),
+        time_spaces=spaces,
+        category_groups=groups,
+        category_aliases=aliases,
+        never_inspect_categories=with_aliases(name.text for name in never_inspect),
+        never_inspect_hosts=frozenset(never_inspect_hosts),
+        bank_holidays=source.bank_holidays,
+    )
+
+
+class _Categories:
+    """The check of every category id that is used anywhere."""
+
+    def __init__(self, source: PolicySource, known: Collection[str] | None, report: Report) -> None:
+        self._source = source
+        self._known = known
+        self._report = report
+
+    def check(self, never_inspect: Iterable[Located]) -> None:
+        groups = self._source.written.get("category_groups", frozenset())
+        for name, (written, members) in self._source.groups.items():
+            if self._known is not None and name in self._known:
+                message = f"the group {name} has the name of a category; choose another"
+                self._report.add(written.place, written.key, message)
+            for member in members:
+                if member.text in groups:
+                    message = f"found the group {member.text}; a group holds categories only"
+                    self._report.add(member.place, member.key, message)
+                else:
+                    self._check(member, ())
+        for rule in self._source.rules:
+            for name_used in rule.categories or ():
+                if name_used.text not in groups:
+                    self._check(name_used, groups)
+        for name_used in never_inspect:
+            self._check(name_used, ())
+
+    def _check(self, name: Located, groups: Iterable[str]) -> None:
+        alias = self._source.aliases.get(name.text)
+        if alias is not None:
+            message = f"{name.text} is an alias of {alias[1].text} (category_aliases); write that"
+            self._report.add(name.place, name.key, message)
+        elif self._known is not None and not self._is_known(name.text):
+            hint = nearest(name.text, [*self._known, *groups])
+            message = f"no list has the category {name.text}{hint}"
+            self._report.add(name.place, name.key, message)
+
+    def _is_known(self, name: str) -> bool:
+        """Whether a list has the category, under this name or one that is renamed to it."""
+        known = self._known or ()
+        return name in known or any(
+            alias in known and target.text == name
+            for alias, (_, target) in self._source.aliases.items()
+        )
+
+
+def _check(name: Located, known: Collection[str] | None, what: str, report: Report) -> None:
+    # None: the section itself could not be read, so its names are not to blame.
+    if known is not None and name.text not in known:
+        message = f"policy.yaml has no {what} {name.text}{nearest(name.text, known)}"
+        report.add(name.place, name.key, message)
+
+
+def _check_strictest(source: PolicySource, report: Report) -> None:
+    strictest = [written for written, profile in source.profiles.values() if profile.strictest]
+    all_read = len(source.profiles) == len(source.written.get("profiles", ()))
+    if source.profiles and all_read and not strictest:
+        message = "no profile is the strictest; mark one with strictest: true"
+        report.add(source.place, "profiles", message)
+    for second in strictest[1:]:
+        message = f"{strictest[0].text} is marked strictest already; only one profile can be"
+        report.add(second.place, f"{second.key}.strictest", message)
+
+
+def _check_aliases(source: PolicySource, report: Report) -> None:
+    for written, target in source.aliases.values():
+        if target.text in source.aliases:
+            message = f"{target.text} is an alias itself; write what it stands for"
+            report.add(target.place, target.key, message)
+        elif target.text in source.groups:
+            message = f"{target.text} is a group; an alias stands for one category"
+            report.add(target.place, written.key, message)
+
+
+def _texts(names: Iterable[Located] | None) -> frozenset[str] | None:
+    return None if names is None else frozenset(name.text for name in names)
+
+
+def _time(rule: RuleSource, spaces: dict[str, TimeSpace]) -> TimeCondition | None:
+    names = rule.within if rule.within is not None else rule.outside
+    if names is None:
+        return None
+    return TimeCondition(
+        tuple(spaces[name.text] for name in names), outside=rule.outside is not None
+    )

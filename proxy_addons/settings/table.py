@@ -1,0 +1,321 @@
+"""The table of settings: every key of `watchhouse.yaml`, what it holds, its default, its meaning.
+
+In: the tree of the file, options, the environment. Out: one value for each key.
+Must never: know a key that is not in the table. Reading, the environment variables, the options
+and the test that holds docs/configuration.md to it all go by this one tuple.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from proxy_addons.settings.entries import CATEGORY, AddressEntries, Workers
+from proxy_addons.settings.kinds import Kind, ListOf, Named, Pattern, Seconds, Text
+from proxy_addons.settings.netkinds import (
+    PORT,
+    Address,
+    AddressText,
+    Host,
+    Net,
+    NetOrHost,
+    Ports,
+    Proxy,
+)
+from proxy_addons.settings.problems import nearest
+from proxy_addons.settings.tree import Mapping, Node, describe, dotted, raw
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Mapping as MappingOf
+
+    from proxy_addons.settings.problems import Report
+
+ENV_PREFIX = "WATCHHOUSE_"
+
+# After name resolution nothing here is connected to, unless `network.intranet` lists it. The
+# documentation networks 192.0.2.0/24, 198.51.100.0/24 and 203.0.113.0/24 are left out on purpose:
+# nothing of anybody's is there, and examples and tests use them.
+DENIED_DESTINATIONS = (
+    "0.0.0.0/8",  # "this network"; Linux connects 0.0.0.0 to itself (RFC 1122)
+    "10.0.0.0/8",  # private (RFC 1918)
+    "100.64.0.0/10",  # carrier-grade NAT (RFC 6598); some clouds' metadata
+    "127.0.0.0/8",  # loopback
+    "168.63.129.16/32",  # Azure's wire server, a metadata address outside the private ranges
+    "169.254.0.0/16",  # link-local (RFC 3927); most clouds' metadata
+    "172.16.0.0/12",  # private (RFC 1918)
+    "192.0.0.0/24",  # IETF protocol assignments (RFC 6890); one cloud's metadata
+    "192.168.0.0/16",  # private (RFC 1918)
+    "198.18.0.0/15",  # benchmarking (RFC 2544)
+    "224.0.0.0/4",  # multicast
+    "240.0.0.0/4",  # reserved, and broadcast
+    "::/128",  # unspecified; Linux connects it to itself
+    "::1/128",  # loopback
+    "::/96",  # IPv4-compatible, deprecated (RFC 4291)
+    "64:ff9b:1::/48",  # local-use NAT64 (RFC 8215): a network's own way to IPv4, private ones too
+    "fc00::/7",  # unique local (RFC 4193)
+    "fd00:ec2::254/128",  # AWS metadata over IPv6, within the above; named so that it stays if not
+    "fe80::/10",  # link-local
+    "fec0::/10",  # site-local, deprecated (RFC 3879)
+    "ff00::/8",  # multicast
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key.
+
+    Attributes:
+        name: dotted key.
+        kind: what it may hold.
+        default: what holds when it is not given: text, a number, a tuple of such, or None.
+        help: what it does, in a sentence.
+        variable: environment variable, where it is not made from the name.
+        textual: whether an option or environment variable can hold it.
+    """
+
+    name: str
+    kind: Kind[Any]
+    default: object
+    help: str
+    variable: str = ""
+    textual: bool = True
+
+    @property
+    def env(self) -> str:
+        """The environment variable that overrides it; empty when none can."""
+        if not self.textual:
+            return ""
+        return self.variable or ENV_PREFIX + self.name.upper().replace(".", "_")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value and where it is from.
+
+    Attributes:
+        value: as the kind reads it; None when there is none, or when it was wrong and reported.
+        place: file and line, option, environment variable, or `default`.
+        from_shell: whether it is from an option or the environment (a relative path is then
+            relative to the working directory).
+    """
+
+    value: Any
+    place: str
+    from_shell: bool = False
+
+
+_ENDPOINTS = ListOf(Address(first_port=0), one=True, least=1)
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "listen.proxy",
+        _ENDPOINTS,
+        ("127.0.0.1:8080",),
+        "Where browsers reach the proxy. The first address is what the PAC file names by itself.",
+    ),
+    Setting("listen.portal", _ENDPOINTS, ("127.0.0.1:8081",), "Where the portal is reached."),
+    Setting("listen.workers", Workers(), "auto", "Worker processes; `auto` is one for each core."),
+    Setting(
+        "network.upstream_proxy",
+        Proxy(),
+        None,
+        "A parent proxy through which everything goes; without it the gateway connects directly.",
+    ),
+    Setting(
+        "network.upstream_proxy_credentials_env",
+        Pattern(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable"),
+        None,
+        "Environment variable that holds `user:password` for the parent proxy.",
+    ),
+    Setting(
+        "network.allow_ports",
+        ListOf(PORT, one=True, least=1),
+        (443,),
+        "Ports to which CONNECT may open a tunnel.",
+    ),
+    Setting(
+        "network.allow_http_ports",
+        ListOf(Ports(), one=True, least=1),
+        (80, 443, "1024-65535"),
+        "Ports that plain HTTP may go to.",
+    ),
+    Setting(
+        "network.deny_destinations",
+        ListOf(Net()),
+        DENIED_DESTINATIONS,
+        "Networks that are refused after name resolution, so that no name leads inside.",
+    ),
+    Setting(
+        "network.intranet",
+        ListOf(NetOrHost()),
+        (),
+        "Networks exempt from `network.deny_destinations`, and domains that browsers reach without"
+        " the proxy (through the PAC file).",
+    ),
+    Setting(
+        "network.dns_servers",
+        ListOf(Address(default_port=53, names=False), one=True),
+        (),
+        "Name servers to ask instead of the system's.",
+    ),
+    Setting("network.connect_timeout", Seconds(0.1, 600), 10, "Seconds to reach a server."),
+    Setting(
+        "network.idle_timeout",
+        Seconds(1, 86400),
+        600,
+        "Seconds without a byte after which a connection is closed.",
+    ),
+    Setting(
+        "tls.trusted_ca_file",
+        Text("the path of a PEM file"),
+        None,
+        "Certificates trusted in addition to the system's; relative to the configuration folder.",
+    ),
+    Setting(
+        "tls.never_inspect.categories",
+        ListOf(Named(CATEGORY)),
+        ("banking", "health", "self-help"),
+        "Categories that stay encrypted end to end: decided and logged by host only.",
+    ),
+    Setting(
+        "tls.never_inspect.hosts",
+        ListOf(Host()),
+        (),
+        "Hosts, with their subdomains, that stay encrypted end to end.",
+    ),
+    Setting(
+        "identity.addresses",
+        AddressEntries(),
+        (),
+        "Who uses which client address or network; the most specific network wins. Everybody else"
+        " gets the strictest profile.",
+        textual=False,
+    ),
+    Setting("page.organisation", Text(), "Sample Constabulary", "Name of the force."),
+    Setting(
+        "page.contact",
+        Text(),
+        "the ICT service desk",
+        "Whom to ask, as it ends the sentence “Please contact …”.",
+    ),
+    Setting(
+        "page.monitoring_notice",
+        Text(),
+        "Use of this system is monitored and recorded. Records may be used in proceedings.",
+        "The notice on every page of ours (Inf/27 3.2, 3.8).",
+    ),
+    Setting(
+        "pac.proxies",
+        ListOf(AddressText(), one=True),
+        (),
+        "Proxies that the PAC file hands out; empty: those of `listen.proxy`.",
+    ),
+    Setting(
+        "data_dir",
+        Text("the path of a folder"),
+        "var",
+        "Everything the gateway writes; relative to the folder that holds the configuration"
+        " folder.",
+        variable="WATCHHOUSE_DATA",
+    ),
+    Setting(
+        "categories_dir",
+        Text("the path of a folder"),
+        "../categories",
+        "Category lists; relative to the configuration folder.",
+    ),
+)
+
+BY_NAME = {setting.name: setting for setting in SETTINGS}
+_SECTIONS = frozenset(
+    ".".join(setting.name.split(".")[:depth])
+    for setting in SETTINGS
+    for depth in range(1, setting.name.count(".") + 1)
+)
+
+
+def read_table(
+    root: Mapping | None,
+    overrides: MappingOf[str, str],
+    environ: MappingOf[str, str],
+    report: Report,
+) -> dict[str, Given]:
+    """Read every setting: an option wins over the environment, that over the file.
+
+    Args:
+        root: the file's top-level table; None when it could not be read.
+        overrides: dotted key → text, from the command line.
+        environ: the environment. A variable that is set to nothing counts as not set.
+        report: takes the problems.
+
+    Returns:
+        A value for every name of `SETTINGS`.
+    """
+    written = dict(_leaves(root, "", report)) if root is not None else {}
+    for name in overrides:
+        if name not in BY_NAME:
+            report.add(f"option {name}", "", f"no such setting{nearest(name, BY_NAME)}")
+        elif not BY_NAME[name].textual:
+            report.add(f"option {name}", "", "cannot be given as an option; write it in the file")
+    given = {}
+    for setting in SETTINGS:
+        node: Node | None = written.get(setting.name)
+        from_shell = setting.textual
+        if setting.textual and setting.name in overrides:
+            node = _from_text(f"option {setting.name}", setting, overrides[setting.name])
+        elif setting.env and environ.get(setting.env):
+            node = _from_text(f"environment {setting.env}", setting, environ[setting.env])
+        else:
+            from_shell = False
+        if node is None and setting.default is not None:
+            node = raw("default", setting.default)
+        value = None if node is None else setting.kind.read(node, setting.name, report)
+        given[setting.name] = Given(value, node.place if node else "default", from_shell)
+    return given
+
+
+def misspelt_variables(environ: MappingOf[str, str]) -> Iterator[tuple[str, str]]:
+    """Environment variables that look like one of ours but are none, with a hint for each.
+
+    Only near misses: the prefix is not ours alone.
+    """
+    known = [setting.env for setting in SETTINGS if setting.env]
+    for name in sorted(environ):
+        if name.startswith(ENV_PREFIX) and name not in known:
+            hint = nearest(
+                name.removeprefix(ENV_PREFIX), [e.removeprefix(ENV_PREFIX) for e in known]
+            )
+            if "did you mean" in hint:
+                yield name, hint.replace("did you mean ", f"did you mean {ENV_PREFIX}")
+
+
+def _from_text(place: str, setting: Setting, text: str) -> Node | None:
+    """The node of an option's text; None (the default holds) when it is empty, but for a list."""
+    if not text and not isinstance(setting.kind, ListOf):
+        return None
+    return raw(place, text)
+
+
+def _leaves(table: Mapping, prefix: str, report: Report) -> Iterator[tuple[str, Node]]:
+    """The settings written in a file, by dotted name; unknown keys are reported."""
+    for name, node in table.entries:
+        key = dotted(prefix, name.text)
+        if key in BY_NAME:
+            yield key, node
+        elif key not in _SECTIONS:
+            siblings = {
+                known.removeprefix(f"{prefix}.") if prefix else known
+                for known in (*_SECTIONS, *BY_NAME)
+                if known.rpartition(".")[0] == prefix
+            }
+            hint = nearest(name.text, siblings)
+            if "did you mean" not in hint:
+                elsewhere = {known for known in BY_NAME if known.endswith(f".{name.text}")}
+                hint = nearest(min(elsewhere), elsewhere) if elsewhere else hint
+            report.add(name.place, key, f"unknown key{hint}")
+        elif isinstance(node, Mapping):
+            yield from _leaves(node, key, report)
+        else:
+            wanted = f"wanted a table of keys under {key}"
+            report.add(node.place, key, f"{describe(node)}; {wanted}")
