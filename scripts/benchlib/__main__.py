@@ -26,12 +26,13 @@ DEFAULT_SIDES = [
     name for name in ("mitmdump", "squid", "squid-peek", "watchhouse") if name in SIDES
 ]
 OK, INVALID = 0, 1
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PROFILE = ROOT / "var" / "profile.txt"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run what the arguments say; 1 if any side answered wrongly."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, _leave)
     if arguments[:1] == ["profile"]:
         return profile(_profile_options(arguments[1:]))
@@ -191,7 +192,9 @@ def _profile_options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _leave(number: int, _frame: Any) -> NoReturn:
-    """A signal ends the run through its `with`, which ends what it started."""
+    """A signal ends the run through its `with`, which ends what it started; a second one waits."""
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
     sys.exit(128 + number)
 
 
