@@ -131,27 +131,33 @@ def _html(refusal: Refusal, wording: Wording) -> str:
     )
 
 
+def _well_formed(text: str) -> str:
+    """Without unpaired surrogates, which strict JSON readers refuse."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _json(refusal: Refusal, wording: Wording) -> str:
     decision = refusal.decision if refusal.kind in _BY_RULE else None
     retry_at = decision.retry_at if decision and refusal.kind == Kind.POLICY else None
     fields = {
-        "error": str(refusal.kind),
+        "error": str(kind_of(refusal)),
         "action": "block",
-        "rule": decision.rule if decision else None,
-        "clause": decision.clause if decision else None,
+        "rule": _well_formed(decision.rule) if decision else None,
+        "clause": _well_formed(decision.clause) if decision else None,
         "reason": _reason(refusal, wording),
-        "categories": list(decision.categories) if decision else [],
+        "categories": [_well_formed(name) for name in decision.categories] if decision else [],
         "retry_at": retry_at.isoformat() if retry_at else None,
-        "reference": refusal.reference,
-        "contact": refusal.page.contact,
+        "reference": _well_formed(refusal.reference) if refusal.reference else None,
+        "contact": _well_formed(refusal.page.contact),
     }
     return json.dumps(fields).translate(_JSON_SAFE) + "\n"
 
 
 def _comment(refusal: Refusal) -> str:
-    rule = refusal.decision.rule if refusal.decision else "none"
-    parts = ("Watchhouse: refused", str(refusal.kind), f"rule {rule}")
-    return f"/* {plain('; '.join(parts))} reference {plain(refusal.reference or 'none')} */\n"
+    rule = plain(refusal.decision.rule) if refusal.decision else "none"
+    reference = plain(refusal.reference or "none")
+    kind = plain(str(refusal.kind))
+    return f"/* Watchhouse: refused, {kind}, rule {rule}, reference {reference} */\n"
 
 
 def _text(refusal: Refusal, wording: Wording) -> str:

@@ -21,11 +21,14 @@ Three things differ from prometheus_client's own habits:
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import struct
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess, values
+from prometheus_client.mmap_dict import MmapedDict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,9 +45,6 @@ _OTHER: Final = "other"
 
 # Bytes of each file, in full: 2,000 series take under 0.7 MB, everything else under 16 kB.
 _SIZES: Final = {"counter": 1 << 20, "histogram": 1 << 16, "gauge_livemax": 1 << 16}
-
-# What a file that was damaged (power cut, copied by hand) makes prometheus_client raise.
-DAMAGED: Final = (RuntimeError, ValueError, KeyError, struct.error, UnicodeDecodeError)
 
 
 class Families:
@@ -243,23 +243,17 @@ class WorkerMetrics:
         try:
             if self._lock is None:
                 self._lock = _lock(self.directory, self.worker)
-            self._allocate_all(self.directory)
-            try:
-                self._make_families(self._shared_value_class(self.directory))
-            except DAMAGED:
-                # A damaged file: its counts are lost (they are no evidence), the worker goes on.
-                for kind in _SIZES:
-                    (self.directory / f"{kind}_{self.worker}.db").unlink(missing_ok=True)
-                self._allocate_all(self.directory)
-                self._make_families(self._shared_value_class(self.directory))
+            for kind, size in _SIZES.items():
+                path = self.directory / f"{kind}_{self.worker}.db"
+                if path.exists() and not sound(path):
+                    # Its counts are lost (they are no evidence); the worker goes on.
+                    path.unlink()
+                _allocate(path, size)
+            self._make_families(self._shared_value_class(self.directory))
         except OSError:
             # Disk full, folder gone, or the number still in use. No request depends on counting;
             # the next heartbeat tries again, and meanwhile /healthz misses this worker.
             return
-
-    def _allocate_all(self, directory: Path) -> None:
-        for kind, size in _SIZES.items():
-            _allocate(directory / f"{kind}_{self.worker}.db", size)
 
     def _shared_value_class(self, directory: Path) -> Any:
         # prometheus_client reads this variable whenever it opens a file.
@@ -291,6 +285,23 @@ def _lock(directory: Path, worker: int) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def sound(path: Path) -> bool:
+    """Whether prometheus_client can read a shared file: a power cut or a copy may damage one.
+
+    Raises:
+        OSError: the file cannot be read at all.
+    """
+    with path.open("rb") as file:
+        head = file.read(4)
+    if len(head) < 4 or int.from_bytes(head, sys.byteorder, signed=True) < 0:
+        return False
+    try:
+        entries = list(MmapedDict.read_all_values_from_file(path))  # type: ignore[no-untyped-call]
+        return all(len(json.loads(key)) == 4 for key, *_ in entries)
+    except (RuntimeError, ValueError, TypeError, struct.error):
+        return False
 
 
 def _allocate(path: Path, size: int) -> None:
