@@ -197,7 +197,7 @@ SETTINGS: tuple[Setting, ...] = (
         "page.contact",
         Text(),
         "the ICT service desk",
-        "Whom to ask, as it ends the sentence “Please contact …”.",
+        "Whom to ask: a service desk, a telephone number.",
     ),
     Setting(
         "page.monitoring_notice",
