@@ -9,6 +9,7 @@
 #
 # Two locks in .cache: setup.lock is held by whoever changes .venv (descriptor 8); in-use.lock is held, shared, by
 # whoever runs on it (descriptor 9: it stays open through `exec`, so the gateway itself holds it until it ends).
+# $WATCHHOUSE_WAIT: seconds to wait for it to end before a set-up that would replace its packages is refused (10).
 
 : "${root:?is set by the script that sources this}"
 # shellcheck source=scripts/lib/python.sh
@@ -83,7 +84,7 @@ set_up() {
     local run_lock=$root/requirements.lock test_lock=$root/requirements-dev.lock
     # Everything goes, where an older lock had put something there; test packages are added to what `run` made.
     if ! ready run "$run_lock" || { [ "$1" = test ] && [ -e "$venv/test.stamp" ]; }; then
-        flock --exclusive --wait 10 9 ||
+        flock --exclusive --wait "${WATCHHOUSE_WAIT:-10}" 9 ||
             fail "the lock file or the Python changed, but something started from this checkout still runs on" \
                 "the old ones (a gateway, or tests). Stop it, then run this again."
         make_environment

@@ -2,7 +2,7 @@
 # Installs the system packages that the tests need. Sourced, never run.
 #
 # In: a list of lines "package command-or-file reason". Out: the packages are there, or it is said which tests miss them.
-# Must never: touch a system that is not Debian's kind, ask a question, or go on after a failed installation.
+# Must never: touch a system without apt, ask a question, or go on after a failed installation.
 
 # shows SIGN: whether the command or file is there.
 shows() {
@@ -42,7 +42,7 @@ test_packages() {
         say "Not root: the tests marked \`root\` are skipped (they make network namespaces and mounts)."
     fi
     [ "${#missing[@]}" -gt 0 ] || return 0
-    if [ "$(id -u)" = 0 ] && [ -e /etc/debian_version ] && [ "${WATCHHOUSE_TEST_PACKAGES:-yes}" != no ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && [ "${WATCHHOUSE_TEST_PACKAGES:-yes}" != no ]; then
         say "Installing for the tests:" "${missing[@]}"
         apt_install "${missing[@]}" || fail "could not install: ${missing[*]} (above). No test was run."
         return
