@@ -24,7 +24,7 @@ from proxy_addons.settings.table import Given, misspelt_variables, read_table
 from proxy_addons.settings.tree import Mapping, read
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from collections.abc import Mapping as MappingOf
     from datetime import date
 
@@ -88,10 +88,19 @@ def examine(
     *,
     overrides: MappingOf[str, str] | None = None,
     environ: MappingOf[str, str],
-    known_categories: Collection[str] | None = None,
+    known_categories: Collection[str]
+    | Callable[[model.Paths], Collection[str] | None]
+    | None = None,
     today: date | None = None,
 ) -> Examined:
-    """Load a configuration and look for oddities; see `load`.
+    """Load a configuration and look for oddities.
+
+    Args:
+        config_dir: see `load`.
+        overrides: see `load`.
+        environ: see `load`.
+        known_categories: see `load`; or what finds them once it is known where lists are.
+        today: see `load`.
 
     Raises:
         SettingsError: anything is wrong.
@@ -101,6 +110,9 @@ def examine(
     main = _read_file(config_dir / MAIN_FILE, digest, report)
     policy_tree = _read_file(config_dir / POLICY_FILE, digest, report)
     given = read_table(main, overrides or {}, environ, report)
+    builder = _Builder(config_dir.absolute(), given, environ, report)
+    network, tls, paths = builder.network(), builder.tls(), builder.paths()
+    known = known_categories(paths) if callable(known_categories) else known_categories
     source = PolicySource("")
     if policy_tree is not None:
         year = (today or datetime.now(UTC).date()).year
@@ -109,11 +121,9 @@ def examine(
             source,
             given["identity.addresses"].value or (),
             given["tls.never_inspect.categories"].value or (),
-            known_categories,
+            known,
             report,
         )
-    builder = _Builder(config_dir.absolute(), given, environ, report)
-    network, tls, paths = builder.network(), builder.tls(), builder.paths()
     report.raise_if_any()
     policy = compile_policy(
         source, given["tls.never_inspect.categories"].value, tls.never_inspect_hosts
@@ -129,7 +139,7 @@ def examine(
         policy=policy,
         policy_version=digest.hexdigest()[:_VERSION_DIGITS],
     )
-    warnings = _warnings(settings, source, known_categories, environ)
+    warnings = _warnings(settings, source, known, environ)
     return Examined(settings, tuple(warnings))
 
 

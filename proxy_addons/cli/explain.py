@@ -1,0 +1,292 @@
+"""`watchhouse explain URL`: what the policy decides, and why, rule by rule.
+
+In: a URL, for whom, when; the configuration; the compiled category index.
+Out: decision and trace, for people or as JSON.
+Must never: decide by other means than the gateway (same key, same index, same `decide`), contact
+anything, or print credentials that stand in the URL.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+from proxy_addons.cli.common import add_common, settings_of
+from proxy_addons.policy.decide import decide
+from proxy_addons.policy.explain import NOT_REACHED
+from proxy_addons.policy.model import Decision, Moment, Person, Resource
+from proxy_addons.settings.problems import nearest
+from proxy_addons.urlkey import UrlKey, UrlKeyError, url_key
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from proxy_addons.settings.model import Network, Settings
+
+DEFAULT_PROFILE = "standard"
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+
+
+class ExplainError(Exception):
+    """What was asked for cannot be explained; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A decision with all that went into it.
+
+    Attributes:
+        key: the canonical address.
+        categories: of the address, sorted.
+        person: for whom.
+        method: upper case.
+        local: when, in the policy's time zone.
+        decision: with its trace.
+        list_version: of the category index.
+        policy_version: of the configuration.
+        notes: what the gateway refuses for other reasons than the policy (ports, destinations).
+    """
+
+    key: UrlKey
+    categories: tuple[str, ...]
+    person: Person
+    method: str
+    local: datetime
+    decision: Decision
+    list_version: str
+    policy_version: str
+    notes: tuple[str, ...]
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "explain",
+        help="say what the policy decides of a URL, and why",
+        description="Say what the policy decides of a URL, rule by rule. Nothing is contacted.",
+    )
+    parser.add_argument("url", metavar="URL", help="an address; https:// is added if it has none")
+    who = parser.add_mutually_exclusive_group()
+    who.add_argument("--user", metavar="NAME", help="a person of identity.addresses")
+    who.add_argument("--profile", metavar="PROFILE", help=f"a profile (default: {DEFAULT_PROFILE})")
+    parser.add_argument(
+        "--at",
+        metavar="TIME",
+        help="ISO 8601, e.g. 2026-11-24T10:30; in the policy's time zone unless it names one"
+        " (default: now)",
+    )
+    parser.add_argument("--method", default="GET", help="HTTP method (default: GET)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_common(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    try:
+        explanation = explain(args)
+    except ExplainError as problem:
+        # Nothing was decided: say why and how to mend it, and end.
+        print(f"watchhouse: {problem}", file=sys.stderr)
+        return 1
+    if args.json:
+        print(json.dumps(as_json(explanation), indent=2, ensure_ascii=False))
+    else:
+        _show(explanation)
+    return 0
+
+
+def explain(args: argparse.Namespace) -> Explanation:
+    """Decide as the gateway would, with a trace.
+
+    Raises:
+        ExplainError: the URL, person, profile or time is not usable, or there is no index.
+        SettingsError: the configuration is not usable.
+    """
+    from proxy_addons.categorisation import (  # noqa: PLC0415 - keeps --help fast
+        CategoryIndex,
+        CategoryIndexError,
+    )
+
+    asked = _asked_time(args.at)
+    settings = settings_of(args, today=asked.date())
+    key = _key(args.url)
+    person = _person(args, settings)
+    local = _local(asked, settings)
+    path = settings.paths.index_file
+    try:
+        index = CategoryIndex.open(path)
+    except CategoryIndexError as problem:
+        # Without categories the answer would be wrong: none is given.
+        if path.exists():
+            raise ExplainError(f"{problem}; run `watchhouse categories compile`") from problem
+        msg = f"there is no category index at {path}; run `watchhouse categories compile`"
+        raise ExplainError(msg) from problem
+    categories = index.lookup(key)
+    method = args.method.upper()
+    decision = decide(
+        settings.policy, person, Resource(key, categories, method), Moment(local), trace=True
+    )
+    return Explanation(
+        key=key,
+        categories=tuple(sorted(categories)),
+        person=person,
+        method=method,
+        local=local,
+        decision=decision,
+        list_version=index.version,
+        policy_version=settings.policy_version,
+        notes=tuple(_notes(key, settings.network)),
+    )
+
+
+def as_json(explanation: Explanation) -> dict[str, Any]:
+    """The explanation as plain values; the keys are documented in docs/policy.md."""
+    decision, key = explanation.decision, explanation.key
+    retry_at = decision.retry_at
+    return {
+        "url": url_text(key),
+        "key": {
+            "scheme": key.scheme,
+            "host": key.host,
+            "port": key.port,
+            "path": key.path,
+            "query": key.query,
+            "is_address": key.is_address,
+        },
+        "method": explanation.method,
+        "user": explanation.person.name,
+        "profile": decision.profile,
+        "at": explanation.local.isoformat(),
+        "categories": list(explanation.categories),
+        "action": str(decision.action),
+        "rule": decision.rule,
+        "clause": decision.clause,
+        "reason": decision.reason,
+        "matched_categories": list(decision.categories),
+        "inspect": decision.inspect,
+        "retry_at": None if retry_at is None else retry_at.isoformat(),
+        "trace": [
+            {"rule": step.rule, "matched": step.matched, "why": step.why} for step in decision.trace
+        ],
+        "list_version": explanation.list_version,
+        "policy_version": explanation.policy_version,
+        "notes": list(explanation.notes),
+    }
+
+
+def url_text(key: UrlKey) -> str:
+    """The canonical address as a URL; the default port is left out."""
+    host = f"[{key.host}]" if ":" in key.host else key.host
+    port = "" if _DEFAULT_PORTS.get(key.scheme) == key.port else f":{key.port}"
+    query = f"?{key.query}" if key.query else ""
+    return f"{key.scheme}://{host}{port}{key.path}{query}"
+
+
+def _asked_time(text: str | None) -> datetime:
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as problem:
+        # Nothing is decided for a time that was not understood.
+        msg = f"--at {text!r} is no ISO 8601 time such as 2026-11-24T10:30"
+        raise ExplainError(msg) from problem
+
+
+def _local(asked: datetime, settings: Settings) -> datetime:
+    """The moment in the policy's time zone; a local reading that is skipped moves on an hour."""
+    zone = settings.policy.time_zone
+    aware = asked if asked.tzinfo is not None else asked.replace(tzinfo=zone)
+    return aware.astimezone(UTC).astimezone(zone)
+
+
+def _key(url: str) -> UrlKey:
+    try:
+        return url_key(url if _SCHEME.match(url) else f"https://{url}")
+    except UrlKeyError as problem:
+        # The gateway would refuse such a request as well; the URL is not repeated.
+        msg = f"the URL has no single meaning, and the gateway would refuse it: {problem}"
+        raise ExplainError(msg) from problem
+
+
+def _notes(key: UrlKey, network: Network) -> Iterator[str]:
+    """What the gateway refuses before it asks the policy."""
+    port = key.port
+    if key.scheme in {"https", "wss"}:
+        if port not in network.allow_ports:
+            yield f"port {port} is refused whatever the policy says: see network.allow_ports"
+    elif not any(first <= port <= last for first, last in network.allow_http_ports):
+        yield f"port {port} is refused whatever the policy says: see network.allow_http_ports"
+    if key.is_address:
+        address = ip_address(key.host)
+        inside = any(address in each for each in network.intranet_networks)
+        for denied in network.deny_destinations:
+            if address in denied and not inside:
+                yield f"{denied} is refused whatever the policy says: see network.deny_destinations"
+
+
+def _person(args: argparse.Namespace, settings: Settings) -> Person:
+    policy = settings.policy
+    if args.user is not None:
+        people = {entry.person: entry.profile for entry in settings.identity.addresses}
+        if args.user not in people:
+            hint = nearest(args.user, people)
+            raise ExplainError(f"identity.addresses has no person {args.user!r}{hint}")
+        return Person(args.user, "address", people[args.user])
+    profile = DEFAULT_PROFILE if args.profile is None else args.profile
+    if profile not in policy.profiles:
+        hint = nearest(profile, policy.profiles)
+        raise ExplainError(f"policy.yaml has no profile {profile!r}{hint}")
+    return Person(None, "explain", profile)
+
+
+def _show(explanation: Explanation) -> None:
+    from rich.console import Console  # noqa: PLC0415 - not needed for JSON, and slow to import
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    decision = explanation.decision
+    colour = "green" if decision.action == "allow" else "red"
+    retry_at = decision.retry_at
+    who = explanation.person.name or "anybody"
+    lines: tuple[tuple[str, str | Text], ...] = (
+        ("decision", Text(f"{decision.action} by rule {decision.rule}", style=f"bold {colour}")),
+        *(("but", Text(note, style="bold red")) for note in explanation.notes),
+        ("reason", decision.reason),
+        ("clause", decision.clause or "none"),
+        ("allowed from", f"{retry_at:%A %d %B %Y, %H:%M}" if retry_at else ""),
+        ("decrypted", "yes" if decision.inspect else "no, stays encrypted end to end"),
+        ("address", f"{explanation.method} {url_text(explanation.key)}"),
+        ("categories", ", ".join(explanation.categories) or "none known"),
+        ("for", f"{who}, profile {decision.profile}"),
+        ("at", f"{explanation.local:%A %d %B %Y, %H:%M %Z}"),
+        ("versions", f"policy {explanation.policy_version}, lists {explanation.list_version}"),
+    )
+    head = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for name, value in lines:
+        if value:
+            head.add_row(Text(name, style="dim"), value if isinstance(value, Text) else Text(value))
+    trace = Table(box=None, padding=(0, 2, 0, 0), title="Rules", title_justify="left")
+    for title in ("", "rule", "why"):
+        trace.add_column(Text(title))
+    later = 0
+    for step in decision.trace:
+        if step.why == NOT_REACHED:
+            later += 1
+            continue
+        mark, style = ("→", colour) if step.matched else ("", "dim")
+        trace.add_row(*(Text(cell, style=style) for cell in (mark, step.rule, step.why)))
+    console = Console(highlight=False)
+    console.print(head)
+    console.print()
+    console.print(trace)
+    if later:
+        console.print(Text(f"{later} later rules are not reached.", style="dim"))
