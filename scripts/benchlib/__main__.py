@@ -15,13 +15,15 @@ from benchlib import cpu, profiling, report
 from benchlib.load import BadAnswerError, StuckError
 from benchlib.origin import Origin
 from benchlib.place import Place, SideError
-from benchlib.scenarios import SCENARIOS, Scenario
+from benchlib.scenarios import SCENARIOS, Sample, Scenario
 from benchlib.sides import ROOT, SIDES, AbsentError, Side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ROUNDS, QUICK_ROUNDS, QUICK_SHARE = 5, 3, 5
+ROUNDS, QUICK_ROUNDS, QUICK_SHARE = 5, 3, 4
+# The sides take turns this often within a round, so that its figures meet the same noise.
+SLICES = 4
 DEFAULT_SIDES = [
     name for name in ("mitmdump", "squid", "squid-peek", "watchhouse") if name in SIDES
 ]
@@ -70,7 +72,8 @@ def compare(options: argparse.Namespace) -> int:
     facts = report.machine()
     with Place(keep=options.keep) as place:
         origin = Origin(place)
-        sides = _start(options.side or DEFAULT_SIDES, place, origin, console)
+        results = report.Results()
+        sides = _start(options.side or DEFAULT_SIDES, place, origin, results, console)
         scenarios = _chosen(options.only or list(SCENARIOS), origin, console)
         facts["sides"] = {side.name: f"{side.version}: {side.what}" for side in sides}
         facts["cores"] = _cores(place)
@@ -81,7 +84,7 @@ def compare(options: argparse.Namespace) -> int:
             f" {facts['load_average']:.2f}. {facts['cores']}",
             highlight=False,
         )
-        results = _measure(scenarios, sides, options)
+        _measure(scenarios, sides, options, results)
         memory = {side.name: cpu.resident_kib(side.program.pid) / 1024 for side in sides}
         facts["memory_mib"] = memory
     titles = {scenario.name: scenario.title for scenario in scenarios}
@@ -105,38 +108,57 @@ def _measure(
     scenarios: Sequence[Scenario],
     sides: Sequence[Side],
     options: argparse.Namespace,
-) -> report.Results:
-    """All rounds: each side in turn, so that a slow minute of the machine meets all alike."""
-    results = report.Results()
+    results: report.Results,
+) -> None:
+    """All rounds, the sides in turn, so that a slow minute of the machine meets all alike."""
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     for scenario in scenarios:
-        count = scenario.count // (QUICK_SHARE if options.quick else 1)
-        for number in range(rounds + 1):
-            for side in sides:
-                if results.rejected(scenario.name, side.name):
-                    continue
-                if sys.stderr.isatty():
-                    doing = f"round {number}" if number else "warm-up"
-                    print(
-                        f"\r\x1b[K{scenario.name}: {doing}, {side.name}", end="\r", file=sys.stderr
-                    )
-                try:
-                    sample = scenario.sample(side, count if number else scenario.warm_up)
-                except (BadAnswerError, StuckError, SideError) as error:
-                    results.reject(scenario.name, side.name, str(error))
-                else:
-                    if number:
-                        results.add(scenario.name, side.name, sample)
-    return results
+        count = scenario.count // (QUICK_SHARE if options.quick else 1) // SLICES
+        for side in sides:
+            _sample(scenario, side, scenario.warm_up, results, "warm-up")
+        for number in range(1, rounds + 1):
+            whole: dict[str, Sample] = {}
+            for _ in range(SLICES):
+                for side in sides:
+                    sample = _sample(scenario, side, count, results, f"round {number}")
+                    if sample:
+                        before = whole.get(side.name)
+                        whole[side.name] = before + sample if before else sample
+            for name, sample in whole.items():
+                if not results.rejected(scenario.name, name):
+                    results.add(scenario.name, name, sample)
 
 
-def _start(names: Sequence[str], place: Place, origin: Origin, console: Console) -> list[Side]:
+def _sample(
+    scenario: Scenario, side: Side, count: int, results: report.Results, doing: str
+) -> Sample | None:
+    """One side's turn; None once the side has answered wrongly in this scenario."""
+    if results.rejected(scenario.name, side.name):
+        return None
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{scenario.name}: {doing}, {side.name}", end="\r", file=sys.stderr)
+    try:
+        return scenario.sample(side, count)
+    except (BadAnswerError, StuckError, SideError) as error:
+        results.reject(scenario.name, side.name, str(error))
+        return None
+
+
+def _start(
+    names: Sequence[str],
+    place: Place,
+    origin: Origin,
+    results: report.Results,
+    console: Console,
+) -> list[Side]:
     sides = []
     for name in names:
         try:
             sides.append(SIDES[name](place, origin))
         except AbsentError as error:
             console.print(f"[yellow]left out:[/yellow] {name}: {error}", highlight=False)
+        except SideError as error:
+            results.reject("start", name, str(error))
     return sides
 
 

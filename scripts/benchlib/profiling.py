@@ -53,7 +53,7 @@ def find_py_spy() -> str:
     return program
 
 
-def record(  # noqa: PLR0913 (each is a choice of the command line)
+def record(
     place: Place, side: Side, scenario: Scenario, seconds: int, output: Path, *, native: bool
 ) -> float:
     """Sample the side's busiest process while the scenario runs on it.

@@ -44,6 +44,22 @@ class Sample:
     load_seconds: float
     contacts: Contacts
 
+    def __add__(self, other: Sample) -> Sample:
+        """Both together, as one round."""
+        mine, theirs = self.contacts, other.contacts
+        return Sample(
+            self.operations + other.operations,
+            self.cpu_seconds + other.cpu_seconds,
+            self.wall_seconds + other.wall_seconds,
+            self.load_seconds + other.load_seconds,
+            replace(
+                mine,
+                requests=mine.requests + theirs.requests,
+                connections=mine.connections + theirs.connections,
+                resumed=mine.resumed + theirs.resumed,
+            ),
+        )
+
     @property
     def cpu_ms(self) -> float:
         """CPU milliseconds per operation."""

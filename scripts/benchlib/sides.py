@@ -7,6 +7,7 @@ Must never: tune one side and not the others. docs/performance.md lists every se
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pwd
 import shutil
@@ -221,9 +222,55 @@ class SquidRsa(Squid):
     key_kind = "rsa"
 
 
-SIDES: dict[str, type[Side]] = {side.name: side for side in (Mitmdump, Squid, SquidPeek, SquidRsa)}
+class Watchhouse(Side):
+    """The gateway as `scripts/run` starts it, with the default configuration, on one worker."""
+
+    name = "watchhouse"
+    what = "default policy with all rules, access log, one worker; supervisor and portal counted"
+
+    @property
+    @override
+    def ca_file(self) -> Path:
+        return self.folder / "ca" / "ca.pem"
+
+    @override
+    def installed(self) -> str:
+        sys.path.append(str(ROOT))
+        try:
+            found = importlib.util.find_spec("proxy_addons.engine.supervisor")
+        except ModuleNotFoundError:
+            found = None  # the side is left out, and the run says so
+        if found is None:
+            raise AbsentError("proxy_addons has no supervisor yet")
+        described = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+        made = subprocess.run(described, capture_output=True, text=True, check=False)
+        return made.stdout.strip() or "not from a git checkout"
+
+    @override
+    def start(self, place: Place, origin: Origin) -> Program:
+        host, port = self.address
+        environ = plain_environment() | {
+            "PYTHONPATH": str(ROOT),
+            "WATCHHOUSE_LISTEN_PROXY": f"{host}:{port}",
+            "WATCHHOUSE_LISTEN_PORTAL": f"{host}:{free_port()}",
+            "WATCHHOUSE_LISTEN_WORKERS": "1",
+            "WATCHHOUSE_NETWORK_ALLOW_PORTS": str(origin.https_port),
+            # The origin is on loopback, which the gateway would refuse.
+            "WATCHHOUSE_NETWORK_INTRANET": "127.0.0.0/8",
+            "WATCHHOUSE_TLS_TRUSTED_CA_FILE": str(origin.ca_file),
+        }
+        run = "import sys; from proxy_addons.cli import main; sys.exit(main())"
+        command = [sys.executable, "-c", run, "serve"]
+        command += ["--config", str(ROOT / "config"), "--data", str(self.folder)]
+        return place.start(self.name, command, proxy=True, environ=environ)
+
+
+SIDES: dict[str, type[Side]] = {
+    side.name: side for side in (Mitmdump, Squid, SquidPeek, SquidRsa, Watchhouse)
+}
 
 
 def plain_environment() -> dict[str, str]:
-    """Our environment without what scripts/bench added for itself."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    """The environment without what scripts/bench added, and without settings of a gateway."""
+    ours = ("PYTHON", "WATCHHOUSE_")
+    return {key: value for key, value in os.environ.items() if not key.startswith(ours)}
