@@ -14,7 +14,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.progress import Progress as ProgressBar
+from rich.progress import TaskID
 
+from proxy_addons.categorisation import CategoryError, SourceFolders, ensure_index
 from proxy_addons.cli import common
 from proxy_addons.engine import operations
 from proxy_addons.engine.authority import AuthorityError, load_or_make, now_utc
@@ -52,16 +55,36 @@ def run(args: argparse.Namespace) -> int:
     try:
         paths.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         load_or_make(paths.ca_dir, settings.page.organisation, now_utc())
-        common.ensure_index(settings, console)
+        _ensure_index(settings, console)
         return asyncio.run(
             Supervisor(
                 settings, overrides, lambda proxies, portals: _ready(settings, proxies, portals)
             ).run()
         )
-    except (AuthorityError, ListenError, AlreadyRunning, OSError) as problem:
+    except (AuthorityError, ListenError, AlreadyRunning, CategoryError, OSError) as problem:
         # Nothing serves yet: say what is wrong and how to mend it, and end.
         console.print(f"watchhouse: {problem}", style="red", markup=False)
         return _CANNOT
+
+
+def _ensure_index(settings: Settings, console: Console) -> None:
+    """An index that fits the lists; compiled, with progress, where there is none.
+
+    Raises:
+        CategoryError: there is none and none can be made. Nothing is started.
+    """
+    folders = SourceFolders(settings.paths.categories_dir, settings.paths.imported_lists_dir)
+    with ProgressBar(console=console, transient=True, disable=not console.is_terminal) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=total)
+            bar.update(tasks[stage], completed=done, total=total)
+
+        ensured = ensure_index(folders, settings.paths.index_file, progress=progress)
+    if ensured.stale:
+        console.print(f"watchhouse: {ensured.stale}", style="yellow", markup=False)
 
 
 def _ready(settings: Settings, proxies: Sequence[str], portals: Sequence[str]) -> None:
@@ -70,7 +93,7 @@ def _ready(settings: Settings, proxies: Sequence[str], portals: Sequence[str]) -
     fresh = addresses.with_suffix(".new")
     fresh.write_text(json.dumps({"proxy": list(proxies), "portal": list(portals)}))
     fresh.replace(addresses)
-    print(next_steps(settings.paths.ca_dir / "ca.pem", proxies, portals), flush=True)  # noqa: T201
+    print(next_steps(settings.paths.ca_dir / "ca.pem", proxies, portals), flush=True)
 
 
 def next_steps(authority: Path, proxies: Sequence[str], portals: Sequence[str]) -> str:

@@ -95,11 +95,13 @@ def load_or_make(folder: Path, organisation: str, now: datetime) -> Authority:
     certificate_file, key_file = folder / "ca.pem", folder / "ca.key"
     if certificate_file.exists() != key_file.exists():
         there, missing = (
-            (certificate_file, key_file) if certificate_file.exists() else (key_file, certificate_file)
+            (certificate_file, key_file)
+            if certificate_file.exists()
+            else (key_file, certificate_file)
         )
         msg = (
-            f"{there} is there but {missing.name} is not. Restore it from the backup; to make a new "
-            f"authority (every browser must then be given it), move {there.name} away."
+            f"{there} is there but {missing.name} is not. Restore it from the backup; to make a "
+            f"new authority (every browser must then be given it), move {there.name} away."
         )
         raise AuthorityError(msg)
     if not certificate_file.exists():

@@ -37,7 +37,7 @@ class Connector:
         self,
         resolver: Resolver,
         refusal: Callable[[str, int], str | None],
-        timeout: float,  # noqa: ASYNC109 - seconds from the settings, used in asyncio.timeout
+        timeout: float,
         parent: tuple[str, int] | None,
     ) -> None:
         self._resolver = resolver

@@ -17,7 +17,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from mitmproxy.connection import Client, Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, layers, server_hooks
@@ -50,7 +50,7 @@ class ConnectRefused(str):  # noqa: SLOT000 - a str that carries its kind throug
 
     kind: str
 
-    def __new__(cls, text: str, kind: str) -> ConnectRefused:
+    def __new__(cls, text: str, kind: str) -> Self:
         """A reason `text` of a `kind` of gate/refusal.py."""
         made = super().__new__(cls, text)
         made.kind = kind
@@ -117,6 +117,7 @@ class Acceptor(_Wire):
         self.ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The client is there: make its driver and begin."""
         super().connection_made(transport)
         self.driver = self.make_driver(self)
         self.connection = self.driver.client
@@ -272,7 +273,7 @@ class Driver:
             self._running = False
         self._flush()
 
-    def _obey(self, command: commands.Command) -> None:
+    def _obey(self, command: commands.Command) -> None:  # noqa: C901, PLR0912 - one branch a command
         if isinstance(command, commands.SendData):
             if (wire := self._wires.get(command.connection)) is not None:
                 if not wire.pending:
@@ -347,7 +348,7 @@ class Driver:
 
     async def _open_server(self, command: commands.OpenConnection) -> None:
         server = command.connection
-        assert isinstance(server, Server)  # noqa: S101 - layers open nothing else
+        assert isinstance(server, Server)
         error: str | None
         try:
             error = await self._try_open(server)
@@ -358,7 +359,9 @@ class Driver:
                 wire.transport.abort()
             raise
         except Exception as problem:  # noqa: BLE001 - the request in hand gets the failure page
-            error = ConnectRefused(f"connecting failed: {type(problem).__name__}", "upstream-failed")
+            error = ConnectRefused(
+                f"connecting failed: {type(problem).__name__}", "upstream-failed"
+            )
         self._opening.pop(server, None)
         if self._ended:
             if wire := self._wires.pop(server, None):

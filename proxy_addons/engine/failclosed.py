@@ -73,14 +73,14 @@ class FailClosed:
                 self._visitors[flow.client_conn].open.pop(flow.id, None)
             flow.response = None
             if flow.killable:
-                flow.kill()
+                flow.kill()  # type: ignore[no-untyped-call] # of mitmproxy
             return
         visitor = self._visitors[flow.client_conn]
         facts = flow.metadata.get(FACTS) or facts_of(
             flow.request, inside_tunnel=visitor.connect_host is not None
         )
         verdict = self._gate.undecided(visitor, facts, kind)
-        assert verdict.answer is not None  # noqa: S101 - the gate gives a page
+        assert verdict.answer is not None
         if verdict.transaction is not None:
             verdict.transaction.finish(status=verdict.answer.status)
         flow.metadata[REFUSED] = True

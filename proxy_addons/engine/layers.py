@@ -19,12 +19,14 @@ from mitmproxy.proxy.layers.http import (
     GetHttpConnection,
     HttpLayer,
     HttpStream,
+    SendHttp,
+)
+from mitmproxy.proxy.layers.http._events import (
     RequestEndOfMessage,
     RequestHeaders,
     RequestProtocolError,
     ResponseEndOfMessage,
     ResponseProtocolError,
-    SendHttp,
 )
 
 if TYPE_CHECKING:
@@ -35,14 +37,14 @@ type Commands[T] = layer.CommandGenerator[T]
 
 
 @dataclass
-class UpstreamFailedHook(commands.StartHook):
+class UpstreamFailedHook(commands.StartHook):  # type: ignore[no-untyped-call] # of mitmproxy
     """The server of an allowed request could not be reached. An addon sets `flow.response`."""
 
     flow: HTTPFlow
 
 
 @dataclass
-class SpliceEndHook(commands.StartHook):
+class SpliceEndHook(commands.StartHook):  # type: ignore[no-untyped-call] # of mitmproxy
     """A spliced tunnel has ended."""
 
     tunnel: Tunnel
@@ -79,7 +81,7 @@ class Stream(HttpStream):
     come, that body is then dropped, and a server that cannot be reached gives a page of ours.
     """
 
-    def _handle_event(self, event: events.Event) -> Commands[None]:  # type: ignore[override]
+    def _handle_event(self, event: events.Event) -> Commands[None]:
         yield from super()._handle_event(event)
         if (
             isinstance(event, RequestHeaders)
@@ -91,7 +93,7 @@ class Stream(HttpStream):
 
     def _answer_early(self) -> Commands[None]:
         """Send the refusal while the request's body may still be coming."""
-        assert self.flow.response is not None  # noqa: S101 - the caller has looked
+        assert self.flow.response is not None
         self.flow.response.timestamp_start = time.time()
         self.client_state = self.state_drop_request_body
         yield from self.send_response()
@@ -134,6 +136,7 @@ class Stream(HttpStream):
         yield from self._answer_failure(error)
         return False
 
+    # Overrides mitmproxy's, which says what it is called with.
     def handle_protocol_error(
         self, event: RequestProtocolError | ResponseProtocolError
     ) -> Commands[None]:
@@ -155,12 +158,12 @@ class Stream(HttpStream):
         self.flow.error = mitmproxy_flow.Error(problem)  # it may carry its kind (ConnectRefused)
         self.server_state = self.state_errored
         yield UpstreamFailedHook(self.flow)
-        if (yield from self.check_killed(True)):
+        if (yield from self.check_killed(emit_error_hook=True)):
             return False
         if self.flow.response is None:
             # No page could be made: end the exchange without passing anything.
             self.flow.error = mitmproxy_flow.Error(mitmproxy_flow.Error.KILLED_MESSAGE)
-            yield from self.check_killed(True)
+            yield from self.check_killed(emit_error_hook=True)
             return False
         self.flow.response.timestamp_start = time.time()
         yield from self.send_response()
@@ -171,6 +174,7 @@ class Http(HttpLayer):
     """mitmproxy's HTTP layer, with our `Stream` for each exchange."""
 
     def make_stream(self, stream_id: int) -> Commands[None]:
+        """A stream begins."""
         self.streams[stream_id] = Stream(self.context.fork(), stream_id)
         yield from self.event_to_child(self.streams[stream_id], events.Start())
 

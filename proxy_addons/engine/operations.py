@@ -40,7 +40,9 @@ def set_up(process: str, given: Mapping[str, str]) -> None:
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors=True)
         if sys.stderr.isatty()
-        else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "process", "event"])
+        else structlog.processors.LogfmtRenderer(
+            key_order=["timestamp", "level", "process", "event"]
+        )
     )
     structlog.configure(
         processors=[*shared, renderer],

@@ -2,8 +2,8 @@
 
 In: the idle time-out from the settings. Out: an object with an attribute for each option that the
 layers look up (mitmproxy's own option manager walks several dictionaries at each look-up).
-Must never: lack an option that the layers of the pinned mitmproxy read; tests/engine/test_options.py
-reads their source to prove it.
+Must never: lack an option that the layers of the pinned mitmproxy read;
+tests/engine/test_options.py reads their source to prove it.
 """
 
 from __future__ import annotations

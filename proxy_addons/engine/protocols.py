@@ -1,8 +1,8 @@
 """Which protocol layer comes next, and the TLS of both sides: the engine's own part of the hooks.
 
 In: next_layer, tls and splice_end hooks. Out: layers and TLS connections.
-Must never: relay anything but HTTP, WebSocket and what a verdict has spliced; decrypt what a verdict
-spliced; start TLS towards a server whose name is not checked against its certificate.
+Must never: relay anything but HTTP, WebSocket and what a verdict has spliced; decrypt what a
+verdict spliced; start TLS towards a server whose name is not checked against its certificate.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from mitmproxy.connection import Server
 from mitmproxy.net.tls import starts_like_tls_record
 from mitmproxy.proxy.layers import ClientTLSLayer, ServerTLSLayer, modes
 from mitmproxy.proxy.layers.http import HTTPMode
@@ -34,7 +35,9 @@ _CLIENT_HELLO_LIMIT = 64 * 1024
 _METHOD_LIMIT = 32  # bytes in which an HTTP method and its space must be seen
 # The subject of a certificate is not its name (RFC 6125 6.4.4, as browsers do), and a partial
 # wildcard is none.
-_HOST_FLAGS = 0x4 | 0x20  # X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
+_HOST_FLAGS = (
+    0x4 | 0x20
+)  # X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
 
 
 class Protocols:
@@ -68,13 +71,13 @@ class Protocols:
         if isinstance(outer, (modes.HttpProxy, modes.HttpUpstreamProxy)):
             return Http(context, self._mode)
         visitor = self._visitors[context.client]
-        data = choice.data_client()
+        data: bytes = choice.data_client()  # type: ignore[no-untyped-call] # of mitmproxy
         if visitor.tls:
             return self._inside_tls(choice, visitor, data)
         if not data:
             return None
-        if data[0] == 0x16:  # noqa: PLR2004 - TLS record type: handshake (RFC 8446 5.1)
-            if len(data) < 3:  # noqa: PLR2004 - type and version
+        if data[0] == 0x16:
+            if len(data) < 3:
                 return None
             if starts_like_tls_record(data):
                 return self._tls(choice, visitor, data)
@@ -155,7 +158,7 @@ class Protocols:
         """A browser wants TLS: show it a certificate for the name it asked for."""
         visitor = self._visitors[start.context.client]
         host = visitor.sni or visitor.connect_host
-        assert host is not None  # noqa: S101 - TLS is only met inside a tunnel
+        assert host is not None
         start.ssl_conn = self._contexts.for_client(host)
 
     def tls_established_client(self, data: TlsData) -> None:
@@ -169,8 +172,11 @@ class Protocols:
     def tls_start_server(self, start: TlsData) -> None:
         """A server is to be spoken to in TLS: demand a certificate for its name."""
         server, client = start.conn, start.context.client
-        assert server.address is not None  # type: ignore[union-attr] # noqa: S101
-        name = server.sni or client.sni or server.address[0]  # type: ignore[union-attr]
+        if not isinstance(server, Server) or server.address is None:
+            # Nothing to check a certificate against: no TLS connection is handed out.
+            msg = "TLS towards a server without an address"
+            raise TypeError(msg)
+        name = server.sni or client.sni or server.address[0]
         server.sni = name
         connection = self._contexts.for_server()
         parameters = SSL._lib.SSL_get0_param(connection._ssl)  # type: ignore[attr-defined] # noqa: SLF001

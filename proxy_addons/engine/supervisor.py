@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import json
 import logging
 import os
 import signal
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from proxy_addons.engine.sockets import listen
 from proxy_addons.gate import metrics
+from proxy_addons.settings.load import SettingsError, load
 
 if TYPE_CHECKING:
     import socket
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("watchhouse.supervisor")
 
-EXIT_CONFIGURATION = 78  # see worker.py: restarting will not help
+# How a part says that restarting it will not help: EX_CONFIG (worker.py), usage (the portal).
+_CANNOT_RUN = (78, 2)
 _READY_WITHIN = 20.0  # seconds
 _STOP_WITHIN = 8.0  # seconds; workers drain for 5
 # Seconds before a part that died is started again: at once the first time, then longer, so that a
@@ -109,8 +110,10 @@ class Supervisor:
                 loop.add_signal_handler(number, self._stopping.set)
             loop.add_signal_handler(signal.SIGHUP, self._reload)
             self._parts = [
-                *(self._worker(n + 1, [group[n] for group in proxies], bound)
-                  for n in range(settings.listen.workers)),
+                *(
+                    self._worker(n + 1, [group[n] for group in proxies], bound)
+                    for n in range(settings.listen.workers)
+                ),
                 self._portal([group[0] for group in portals], bound),
             ]
             keepers = [loop.create_task(self._keep(part)) for part in self._parts]
@@ -153,16 +156,21 @@ class Supervisor:
         command = [
             "-m", "proxy_addons.engine.worker",
             "--worker", str(number),
-            "--overrides", json.dumps({**self._overrides, **bound}),
+            *self._set(bound),
         ]  # fmt: skip
         return Part(f"worker-{number}", command, sockets, number)
 
     def _portal(self, sockets: list[socket.socket], bound: dict[str, str]) -> Part:
         command = [
-            "-m", "proxy_addons.portal",
-            "--overrides", json.dumps({**self._overrides, **bound}),
+            "-m", "proxy_addons.portal", "--with-parent",
+            *self._set(bound),
         ]  # fmt: skip
         return Part("portal", command, sockets)
+
+    def _set(self, bound: dict[str, str]) -> list[str]:
+        """The settings of the command line, and the addresses that were bound, for a part."""
+        given = {**self._overrides, **bound}
+        return [word for key, value in given.items() for word in ("--set", f"{key}={value}")]
 
     async def _keep(self, part: Part) -> int:
         """Start a part, and again whenever it dies. Ends when it says that it cannot run."""
@@ -173,29 +181,37 @@ class Supervisor:
                 return 0
             if part.number:
                 metrics.mark_dead(metrics.directory_of(self._settings.paths.run_dir), part.number)
-            if status == EXIT_CONFIGURATION:
+            if status in _CANNOT_RUN and not part.ready.is_set():
                 logger.error("%s cannot run with these settings", part.name)
-                return EXIT_CONFIGURATION
+                return _CANNOT_RUN[0]
             part.deaths = 0 if time.monotonic() - started > _STEADY_AFTER else part.deaths + 1
             pause = _BACK_OFF[min(part.deaths, len(_BACK_OFF)) - 1] if part.deaths else 0.0
             logger.error(
                 "%s ended with status %s; starting it again%s",
-                part.name, status, f" in {pause:g} s" if pause else "",
+                part.name,
+                status,
+                f" in {pause:g} s" if pause else "",
             )
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
                 return 0
 
     async def _live(self, part: Part) -> int:
-        ready_read, ready_write = os.pipe()
         descriptors = [sock.fileno() for sock in part.sockets]
         command = [
             sys.executable, *part.command,
             "--config", str(self._settings.paths.config_dir),
             *(word for fd in descriptors for word in ("--fd", str(fd))),
-            "--ready", str(ready_write),
-            "--lifeline", str(self._lifeline[0]),
         ]  # fmt: skip
+        if not part.number:
+            part.process = await asyncio.create_subprocess_exec(*command, pass_fds=descriptors)
+            asking = asyncio.create_task(_answers(part))
+            try:
+                return await part.process.wait()
+            finally:
+                asking.cancel()
+        ready_read, ready_write = os.pipe()
+        command += ["--ready", str(ready_write), "--lifeline", str(self._lifeline[0])]
         try:
             part.process = await asyncio.create_subprocess_exec(
                 *command, pass_fds=(*descriptors, ready_write, self._lifeline[0])
@@ -217,9 +233,16 @@ class Supervisor:
             os.close(ready_read)
 
     def _reload(self) -> None:
+        """Take new settings into use; bad ones leave everything as it is."""
+        try:
+            load(self._settings.paths.config_dir, overrides=self._overrides, environ=os.environ)
+        except SettingsError as problem:
+            logger.error("the last good settings stay in force:\n%s", problem)  # noqa: TRY400
+            return
         for part in self._parts:
             if part.process is not None and part.process.returncode is None:
-                part.process.send_signal(signal.SIGHUP)
+                # Workers change over between two requests; the portal is simply started anew.
+                part.process.send_signal(signal.SIGHUP if part.number else signal.SIGTERM)
 
     async def _stop(self, keepers: list[asyncio.Task[int]]) -> None:
         """Stop every part: ask, wait, insist."""
@@ -259,6 +282,23 @@ def _data_folder_taken(run_dir: Path):  # type: ignore[no-untyped-def] # noqa: A
         yield
     finally:
         os.close(descriptor)
+
+
+async def _answers(part: Part) -> None:
+    """Wait until the portal answers, whatever it says, and note that it is ready."""
+    host, port = part.sockets[0].getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - to reach ourselves
+    while True:
+        try:
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            if await reader.readline():
+                part.ready.set()
+                writer.close()
+                return
+        except OSError:
+            pass  # not there yet; ask again
+        await asyncio.sleep(0.05)
 
 
 def _address(sock: socket.socket) -> str:

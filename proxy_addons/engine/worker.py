@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import contextlib
 import gc
-import json
 import logging
 import os
 import signal
@@ -44,7 +43,7 @@ from proxy_addons.engine.tlscontexts import TlsContexts
 from proxy_addons.engine.trust import TrustError
 from proxy_addons.gate import metrics
 from proxy_addons.gate.gate import Gate, basis_of
-from proxy_addons.settings import SettingsError, load
+from proxy_addons.settings.load import SettingsError, load
 from proxy_addons.settings.model import Endpoint
 
 if TYPE_CHECKING:
@@ -69,9 +68,7 @@ class Worker:
         reload: loads the settings anew; raises SettingsError.
     """
 
-    def __init__(
-        self, settings: Settings, number: int, sockets: Sequence[socket.socket]
-    ) -> None:
+    def __init__(self, settings: Settings, number: int, sockets: Sequence[socket.socket]) -> None:
         self.settings = settings
         self._number = number
         self._sockets = sockets
@@ -213,7 +210,7 @@ class Worker:
             # No index file: the one in use stays mapped; without one everything is refused.
             if self.gate.basis.index is None and self._index_seen is None:
                 self._index_seen = (0, 0, 0)
-                logger.error("%s: no category index; every request is refused", path)
+                logger.error("%s: no category index; all is refused", path)  # noqa: TRY400
             return
         if seen == self._index_seen:
             return
@@ -230,9 +227,7 @@ class Worker:
         """Take new settings into use; bad ones leave the last good ones in force."""
         paths = self.settings.paths
         try:
-            settings = load(
-                paths.config_dir, overrides=operations.overrides(), environ=os.environ
-            )
+            settings = load(paths.config_dir, overrides=operations.overrides(), environ=os.environ)
         except SettingsError as problem:
             logger.error("the last good settings stay in force:\n%s", problem)  # noqa: TRY400
             return
@@ -250,7 +245,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of a worker process, started by the supervisor only."""
     parser = argparse.ArgumentParser(prog="python -m proxy_addons.engine.worker")
     parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--overrides", default="{}", help="dotted keys, as JSON")
+    parser.add_argument("--set", action="append", default=[], help="KEY=VALUE of a setting")
     parser.add_argument("--worker", type=int, required=True)
     parser.add_argument("--fd", type=int, action="append", required=True)
     parser.add_argument("--ready", type=int)
@@ -258,7 +253,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     # Ctrl-C reaches the whole group; the supervisor decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    operations.set_up(f"worker-{args.worker}", json.loads(args.overrides))
+    operations.set_up(f"worker-{args.worker}", dict(pair.split("=", 1) for pair in args.set))
     try:
         settings = load(args.config, overrides=operations.overrides(), environ=os.environ)
         metrics.start(args.worker, metrics.directory_of(settings.paths.run_dir))
@@ -280,7 +275,7 @@ async def _serve(
 ) -> None:
     worker = Worker(settings, number, sockets)
     for sock in sockets:
-        sock.setblocking(False)
+        sock.setblocking(False)  # noqa: FBT003 - as the socket module has it
     await asyncio.to_thread(worker.log.start)
     await worker.run(ready, lifeline)
 

@@ -136,6 +136,7 @@ class Gate:
         basis = self._know_again(visitor)
         visitor.tunnel_started = self._clock()
         visitor.requests = 0
+        visitor.connect_host, visitor.connect_port = None, 0
         visitor.sni = None
         visitor.tls = False
         facts = RequestFacts("CONNECT", authority, authority, 1, "", accept=method_accept)
@@ -143,7 +144,6 @@ class Gate:
             host, port = authority_key(authority, 443)
         except UrlKeyError as problem:
             return self._refuse(visitor, facts, None, "bad-request", RULE_BAD_REQUEST, str(problem))
-        visitor.connect_host, visitor.connect_port = host, port
         key = UrlKey("", host, port, is_address=_is_address(host))
         if port not in basis.settings.network.allow_ports:
             return self._refuse(
@@ -155,10 +155,12 @@ class Gate:
             )
         if basis.index is None:
             # Nothing is known of any site: accept, so that the refusal can be read in the browser.
+            visitor.connect_host, visitor.connect_port = host, port
             return Verdict(Course.PASS, host=host, port=port)
         judgement = self._judge(visitor, (key,), "CONNECT")
         if judgement.splice and judgement.decision.action is Action.BLOCK:
             return self._refuse_by_policy(visitor, facts, key, judgement)
+        visitor.connect_host, visitor.connect_port = host, port
         return Verdict(Course.PASS, host=host, port=port)
 
     def client_hello(self, visitor: Visitor, sni: str | None) -> Verdict:
@@ -168,9 +170,12 @@ class Gate:
             visitor: whose tunnel it is.
             sni: server name as the client sent it, or None.
         """
-        assert visitor.connect_host is not None  # noqa: S101 - only called inside a tunnel
+        assert visitor.connect_host is not None
         connect = UrlKey(
-            "", visitor.connect_host, visitor.connect_port, is_address=_is_address(visitor.connect_host)
+            "",
+            visitor.connect_host,
+            visitor.connect_port,
+            is_address=_is_address(visitor.connect_host),
         )
         facts = RequestFacts("CONNECT", "", visitor.connect_host, 1, "")
         keys = [connect]
@@ -179,11 +184,18 @@ class Gate:
                 visitor.sni, _ = authority_key(sni, 443)
             except UrlKeyError as problem:
                 return self._refuse(
-                    visitor, facts, connect, "bad-request", RULE_BAD_REQUEST, f"server name: {problem}"
+                    visitor,
+                    facts,
+                    connect,
+                    "bad-request",
+                    RULE_BAD_REQUEST,
+                    f"server name: {problem}",
                 )
             if visitor.sni != visitor.connect_host:
                 keys.append(
-                    UrlKey("", visitor.sni, visitor.connect_port, is_address=_is_address(visitor.sni))
+                    UrlKey(
+                        "", visitor.sni, visitor.connect_port, is_address=_is_address(visitor.sni)
+                    )
                 )
         if self.basis.index is None:
             # Decrypted, so that the refusal of each request can be read in the browser.
@@ -193,7 +205,11 @@ class Gate:
             return Verdict(Course.INSPECT)
         if not self.log.healthy:
             return self._refuse(
-                visitor, facts, connect, "log-unavailable", RULE_LOG_UNAVAILABLE,
+                visitor,
+                facts,
+                connect,
+                "log-unavailable",
+                RULE_LOG_UNAVAILABLE,
                 "the access log cannot be written",
             )
         if judgement.decision.action is Action.BLOCK:
@@ -201,9 +217,7 @@ class Gate:
         transaction = self._begin(visitor, facts, connect, kind="tunnel", handling="spliced")
         self._note(transaction, judgement)
         metrics.count(str(judgement.decision.action), judgement.decision.rule)
-        return Verdict(
-            Course.SPLICE, None, transaction, visitor.connect_host, visitor.connect_port
-        )
+        return Verdict(Course.SPLICE, None, transaction, visitor.connect_host, visitor.connect_port)
 
     def not_tls(self, visitor: Visitor, found: str) -> Verdict:
         """Something that is neither TLS nor HTTP came inside a tunnel: refused and recorded.
@@ -233,7 +247,11 @@ class Gate:
         asked = keys[0]
         if not self.log.healthy:
             return self._refuse(
-                visitor, facts, asked, "log-unavailable", RULE_LOG_UNAVAILABLE,
+                visitor,
+                facts,
+                asked,
+                "log-unavailable",
+                RULE_LOG_UNAVAILABLE,
                 "the access log cannot be written",
             )
         if basis.index is None:
@@ -255,7 +273,9 @@ class Gate:
             verdict = self._refuse_by_policy(visitor, facts, asked, judgement)
         else:
             transaction = self._begin(
-                visitor, facts, asked,
+                visitor,
+                facts,
+                asked,
                 kind="https" if visitor.tls else "http",
                 handling="inspected" if visitor.tls else "plain",
             )
@@ -283,7 +303,12 @@ class Gate:
         return self._refuse(visitor, facts, None, "undecided", RULE_UNDECIDED, problem)
 
     def upstream_failed(
-        self, visitor: Visitor, facts: RequestFacts, transaction: Transaction, kind: str, problem: str
+        self,
+        visitor: Visitor,
+        facts: RequestFacts,
+        transaction: Transaction,
+        kind: str,
+        problem: str,
     ) -> Answer:
         """An allowed request could not be answered by its server: the page that says so.
 
@@ -296,8 +321,17 @@ class Gate:
             transaction.rule = RULE_DESTINATION_DENIED
             metrics.count("block", RULE_DESTINATION_DENIED)
         metrics.count_refusal(kind)
-        return render(self._refusal(visitor, facts, transaction.url or "", transaction.host or "",
-                                    kind, problem, transaction.id))
+        return render(
+            self._refusal(
+                visitor,
+                facts,
+                transaction.url or "",
+                transaction.host or "",
+                kind,
+                problem,
+                transaction.id,
+            )
+        )
 
     def tunnel_failed(self, visitor: Visitor, problem: str) -> None:
         """A tunnel that was accepted ended before any request of it could be read: record it."""
@@ -348,9 +382,11 @@ class Gate:
         if all(key.host != host for key in keys):
             keys.append(replace(keys[0], host=host, port=port, is_address=_is_address(host)))
 
-    def _judge(self, visitor: Visitor, keys: list[UrlKey] | tuple[UrlKey, ...], method: str) -> Judgement:
+    def _judge(
+        self, visitor: Visitor, keys: list[UrlKey] | tuple[UrlKey, ...], method: str
+    ) -> Judgement:
         basis = self.basis
-        assert basis.index is not None  # noqa: S101 - callers have refused already
+        assert basis.index is not None
         return judge(basis.decider, basis.index, visitor.person, keys, method, self._now())
 
     def _local(self, seconds: float) -> datetime:
@@ -407,7 +443,10 @@ class Gate:
     ) -> Verdict:
         kind = "connect" if facts.method == "CONNECT" else ("https" if visitor.tls else "http")
         transaction = self._begin(
-            visitor, facts, key, kind=kind,
+            visitor,
+            facts,
+            key,
+            kind=kind,
             handling="none" if kind == "connect" else "inspected" if visitor.tls else "plain",
         )
         self._note(transaction, judgement)
@@ -420,7 +459,7 @@ class Gate:
         metrics.count_refusal("policy")
         return Verdict(Course.REFUSE, render(refusal), transaction)
 
-    def _refuse(  # noqa: PLR0913 - what the page and the record say
+    def _refuse(
         self,
         visitor: Visitor,
         facts: RequestFacts,
@@ -429,7 +468,9 @@ class Gate:
         rule: str,
         problem: str,
     ) -> Verdict:
-        record_kind = "connect" if facts.method == "CONNECT" else ("https" if visitor.tls else "http")
+        record_kind = (
+            "connect" if facts.method == "CONNECT" else ("https" if visitor.tls else "http")
+        )
         transaction = self._begin(visitor, facts, key, kind=record_kind, handling="none")
         transaction.action = "block"
         transaction.rule = rule
@@ -438,12 +479,18 @@ class Gate:
         metrics.count_refusal(kind)
         answer = render(
             self._refusal(
-                visitor, facts, _url(key, facts), key.host if key else "", kind, problem, transaction.id
+                visitor,
+                facts,
+                _url(key, facts),
+                key.host if key else "",
+                kind,
+                problem,
+                transaction.id,
             )
         )
         return Verdict(Course.REFUSE, answer, transaction)
 
-    def _refusal(  # noqa: PLR0913 - see _refuse
+    def _refusal(
         self,
         visitor: Visitor,
         facts: RequestFacts,

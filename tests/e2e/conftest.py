@@ -1,0 +1,100 @@
+"""What the end-to-end tests share: the small web, a compiled index, and gateways."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+from support.certificates import WebAuthority
+from support.gateway import ROOT, Gateway
+from support.names import NameServer
+from support.scene import through, working_time
+from support.web import Web
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from typing import Any
+
+
+@pytest.fixture(scope="session")
+def web_authority(tmp_path_factory: pytest.TempPathFactory) -> WebAuthority:
+    return WebAuthority(tmp_path_factory.mktemp("web-ca"))
+
+
+@pytest.fixture(scope="session")
+def shared_web(web_authority: WebAuthority) -> Iterator[Web]:
+    with Web(web_authority) as web:
+        yield web
+
+
+@pytest.fixture
+def web(shared_web: Web) -> Web:
+    shared_web.seen.clear()
+    shared_web.asked.clear()
+    return shared_web
+
+
+@pytest.fixture(scope="session")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The starter lists, compiled by the command as an operator would."""
+    data = tmp_path_factory.mktemp("index")
+    subprocess.run(
+        [sys.executable, "-c", "import sys; from proxy_addons.cli import main; sys.exit(main())",
+         "categories", "compile", "--config", str(ROOT / "config"), "--data", str(data)],
+        check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True,
+    )  # fmt: skip
+    return data / "categories.index"
+
+
+@pytest.fixture(scope="session")
+def standard(
+    shared_web: Web, index: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """The default policy at 10:30 on a working Tuesday; 127.0.0.2 is unrestricted."""
+    folder = tmp_path_factory.mktemp("standard")
+    identity = {
+        "addresses": [
+            {"network": "127.0.0.1/32", "person": "pc1234", "profile": "standard"},
+            {"network": "127.0.0.2/32", "person": "dc5678", "profile": "unrestricted"},
+            {"network": "127.0.0.3/32", "person": "ps9999", "profile": "withdrawn"},
+        ]
+    }
+    with Gateway(
+        folder, through(shared_web, identity=identity), index=index, at=working_time("10:30:00")
+    ) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def start(tmp_path: Path, index: Path, closing: ExitStack) -> Callable[..., Gateway]:
+    """Starts gateways that end with the test."""
+    number = 0
+
+    def begin(settings: dict[str, Any], **more: Any) -> Gateway:
+        nonlocal number
+        number += 1
+        more.setdefault("index", index)
+        return closing.enter_context(Gateway(tmp_path / f"gateway-{number}", settings, **more))
+
+    return begin
+
+
+@pytest.fixture
+def closing() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def name_server(closing: ExitStack) -> Callable[[dict[str, list[str]]], str]:
+    """Starts name servers on loopback addresses of their own; gives the address to configure."""
+
+    def begin(names: dict[str, list[str]]) -> str:
+        return closing.enter_context(NameServer(names)).address
+
+    return begin

@@ -1,0 +1,110 @@
+"""A person browses through the real gateway with curl: refused, passed, spliced, logged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from support.scene import through, working_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.gateway import Gateway
+    from support.web import Web
+
+CASES = yaml.safe_load((Path(__file__).parents[1] / "cases/browsing.yaml").read_text())
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c['url']} {c.get('from', '')}".strip())
+def test_what_a_person_gets(case: dict[str, Any], scheme: str, standard: Gateway, web: Web) -> None:
+    client = case.get("from", "127.0.0.1")
+    reply = standard.curl(f"{scheme}://{case['url']}", "--interface", client)
+    assert reply.status == case["want"], reply
+    host = case["url"].partition("/")[0].lower().rstrip(".")
+    record = standard.records(1, host=host, client_ip=client, rule=case["rule"])[-1]
+    assert record["action"] == ("allow" if case["want"] == 200 else "block")
+    assert record["status"] == case["want"]
+    assert record["kind"] == scheme
+    assert record["bytes_down"] == len(reply.body)
+    if case["want"] == 200:
+        assert "Hello from" in reply.text
+        assert host in {name.lower().rstrip(".") for name in web.hosts()}
+    else:
+        assert record["id"] in reply.text, "the page must show the reference number of the record"
+        assert record["clause"] in reply.text
+        assert web.hosts() == set(), "a blocked site is never contacted"
+
+
+def test_shopping_is_open_in_a_break(start: Callable[..., Gateway], web: Web) -> None:
+    gateway = start(through(web), at=working_time("12:30:00"))
+    assert gateway.curl("https://www.amazon.co.uk/").status == 200
+    record = gateway.records(1, host="www.amazon.co.uk")[0]
+    assert (record["rule"], record["categories"]) == ("personal-use-in-breaks", ["shopping"])
+
+
+def test_a_refusal_says_when_it_ends(standard: Gateway) -> None:
+    reply = standard.curl("https://www.ebay.co.uk/", "-H", "Accept: application/json")
+    assert reply.status == 403
+    said = json.loads(reply.body)
+    assert said["rule"] == "personal-use-on-duty"
+    assert said["retry_at"][11:16] == "12:00"
+
+
+def test_a_bank_is_spliced_end_to_end(standard: Gateway, web: Web) -> None:
+    """The client sees the bank's own certificate, and the record only its host."""
+    trusting_the_gateway = standard.curl("https://www.barclays.co.uk/accounts?id=1")
+    assert trusting_the_gateway.exit == 60, trusting_the_gateway
+    reply = standard.curl(
+        "https://www.barclays.co.uk/accounts?id=1", "--cacert", str(web.authority.file)
+    )
+    assert reply.status == 200, reply
+    record = standard.records(2, host="www.barclays.co.uk", kind="tunnel")[-1]
+    assert record["handling"] == "spliced"
+    assert record["url"] == "www.barclays.co.uk:443"
+    assert record["categories"] == ["banking"]
+    assert record["bytes_down"] > len(reply.body)
+    assert record["server_ip"] is None or record["server_ip"] == "127.0.0.1"
+
+
+def test_a_bank_for_the_withdrawn_is_refused_without_decryption(
+    standard: Gateway, web: Web
+) -> None:
+    reply = standard.curl("https://www.barclays.co.uk/", "--interface", "127.0.0.3")
+    assert (reply.connect_status, reply.exit) == (403, 56), reply
+    record = standard.records(1, host="www.barclays.co.uk", rule="withdrawn")[0]
+    assert (record["kind"], record["handling"]) == ("connect", "none")
+    assert web.hosts() == set()
+
+
+def test_the_parent_gets_names_and_no_credentials(standard: Gateway, web: Web) -> None:
+    reply = standard.curl(
+        "http://www.gov.uk/x", "-H", "Proxy-Authorization: Basic c2VjcmV0", "--proxy-user", "a:b"
+    )
+    assert reply.status == 200
+    assert [asked.authorization for asked in web.asked] == [None]
+    assert not [name for seen in web.seen for name in seen.headers if "proxy" in name.lower()]
+
+
+def test_credentials_for_the_parent(start: Callable[..., Gateway], web: Web) -> None:
+    settings = through(web)
+    settings["network"]["upstream_proxy_credentials_env"] = "PARENT"
+    gateway = start(settings, environ={"PARENT": "us:s%cret"}, at=working_time("10:30:00"))
+    assert gateway.curl("http://www.gov.uk/x").status == 200
+    assert gateway.curl("https://www.gov.uk/x").status == 200
+    assert [asked.authorization for asked in web.asked] == ["Basic dXM6cyVjcmV0"] * 2
+    assert not [
+        seen
+        for seen in web.seen
+        if seen.scheme == "https" and "Proxy-Authorization" in seen.headers
+    ]
+    assert "s%cret" not in gateway.output.read_text()
+    assert not [
+        1
+        for file in (gateway.data / "log").rglob("*")
+        if file.is_file() and (b"s%cret" in file.read_bytes() or b"dXM6" in file.read_bytes())
+    ]

@@ -1,0 +1,1 @@
+"""Real parts around the gateway: origins, a parent proxy, certificates, the gateway itself."""

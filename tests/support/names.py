@@ -1,0 +1,69 @@
+"""A name server of the tests' own, on a loopback address, port 53 (so only as root).
+
+In: names and their addresses. Out: real DNS answers over UDP. Must never: answer for other names.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import socket
+import struct
+import threading
+from typing import Self
+
+_A, _AAAA = 1, 28
+_next_address = itertools.count(1)
+
+
+class NameServer:
+    """Answers A and AAAA questions.
+
+    Args:
+        names: addresses by name. A list of lists answers differently at each question (rebinding).
+    """
+
+    def __init__(self, names: dict[str, list[str]]) -> None:
+        self.names = names
+        self.asked: list[str] = []
+        self.address = f"127.0.53.{next(_next_address)}"
+
+    def __enter__(self) -> Self:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((self.address, 53))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.sendto(b"", self._socket.getsockname())  # an empty datagram ends the thread
+        self._thread.join()
+        self._socket.close()
+
+    def _serve(self) -> None:
+        while True:
+            question, client = self._socket.recvfrom(512)
+            if not question:
+                return
+            self._socket.sendto(self._answer(question), client)
+
+    def _answer(self, question: bytes) -> bytes:
+        labels, position = [], 12
+        while length := question[position]:
+            labels.append(question[position + 1 : position + 1 + length].decode())
+            position += 1 + length
+        kind = struct.unpack(">H", question[position + 1 : position + 3])[0]
+        end = position + 5
+        name = ".".join(labels).lower()
+        self.asked.append(name)
+        answers = b""
+        count = 0
+        for text in self.names.get(name, []):
+            address = ipaddress.ip_address(text)
+            if kind == (_A if address.version == 4 else _AAAA):
+                packed = address.packed
+                answers += struct.pack(">HHHIH", 0xC00C, kind, 1, 5, len(packed)) + packed
+                count += 1
+        code = 0 if name in self.names else 3
+        head = question[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, count, 0, 0)
+        return head + question[12:end] + answers
