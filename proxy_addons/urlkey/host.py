@@ -72,13 +72,18 @@ def classified_host(host: str) -> tuple[str, bool]:
     return _canonical(host)
 
 
+def is_canonical_name(text: str) -> bool:
+    """Whether a text surely is a canonical name. False says nothing: ask `host_key` then."""
+    return len(text) <= MAX_NAME and _CANONICAL_NAME.fullmatch(text) is not None
+
+
 @lru_cache(maxsize=8192)
 def _cached(host: str) -> tuple[str, bool]:
     return _canonical(host)
 
 
 def _canonical(host: str) -> tuple[str, bool]:
-    if len(host) <= MAX_NAME and _CANONICAL_NAME.fullmatch(host):
+    if is_canonical_name(host):
         return host, False
     if not host:
         raise UrlKeyError("the address names no host")

@@ -21,6 +21,7 @@ _PLAIN_PATH = re.compile(rf"/[{_PCHAR}/]*", re.ASCII)
 _PLAIN_QUERY = re.compile(r"[!\"$-~]*", re.ASCII)
 # An escape, or one character that must become one. Applied to bytes read as Latin-1.
 _TO_REWRITE = re.compile(rf"%[0-9A-Fa-f]{{2}}|[^{_PCHAR}/]")
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _NOT_PRINTABLE = re.compile(r"[^!-~]")
 _REFUSED = re.compile(r"[\x00-\x20\x7f]")
 
@@ -68,6 +69,13 @@ def query_key(query: str) -> str:
     if "#" in query:
         raise UrlKeyError("the query contains #: write %23")
     return _NOT_PRINTABLE.sub(lambda found: _ENCODED[found[0]], _octets(query, "query"))
+
+
+def canonical_escapes(text: str) -> str:
+    """Undoes the percent-encoding of unreserved characters; the other escapes go to upper case."""
+    if "%" not in text:
+        return text
+    return _ESCAPE.sub(lambda found: _REWRITTEN[found[0]], text)
 
 
 def _octets(text: str, part: str) -> str:
