@@ -1,0 +1,103 @@
+"""Regular expressions over URLs, in time linear in the URL (RE2).
+
+In: patterns; texts. Out: which patterns match.
+Must never: answer "none" because the matcher gave up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import re2
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MEMORY = 64 << 20  # octets for one automaton, shared by all expressions of a worker
+_ANCHORS = ("^", r"\A", r"\b", r"\B")
+
+
+def _options() -> Any:
+    options = re2.Options()
+    options.case_sensitive = False
+    options.never_capture = True
+    options.log_errors = False
+    options.max_mem = _MEMORY
+    return options
+
+
+def problem_of(pattern: str) -> str | None:
+    """Says why RE2 cannot take a pattern, or None when it can."""
+    try:
+        re2.compile(pattern.encode("utf-8", "surrogateescape"), _options())
+    except re2.error as error:
+        why = error.args[0] if error.args else b"?"
+        return why.decode("utf-8", "replace") if isinstance(why, bytes) else str(why)
+    return None
+
+
+class ExpressionSet:
+    """Patterns that are searched together, without regard to case.
+
+    Raises:
+        ValueError: when a pattern, or all of them together, cannot be compiled.
+    """
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._patterns = [pattern.encode("utf-8", "surrogateescape") for pattern in patterns]
+        anchored = [
+            number
+            for number, pattern in enumerate(patterns)
+            if any(anchor in pattern for anchor in _ANCHORS)
+        ]
+        self._all = _Matcher(self._patterns, range(len(patterns)))
+        self._anchored = _Matcher(self._patterns, anchored) if anchored else None
+
+    def __len__(self) -> int:
+        return len(self._patterns)
+
+    def matching(self, text: str, skip: int) -> list[int]:
+        """Gives the numbers of the patterns found in a text, or in what is left of it.
+
+        Args:
+            text: ASCII.
+            skip: characters to leave out for the second search, 0 for none: squidGuard's anchored
+                expressions expect a host without its `www`. Only patterns that look at where the
+                text begins can match there and nowhere in the whole.
+        """
+        octets = text.encode("ascii")
+        found = self._all.matching(octets)
+        if skip and self._anchored:
+            return sorted({*found, *self._anchored.matching(octets[skip:])})
+        return found
+
+
+class _Matcher:
+    """A `re2.Set` whose "no match" can be told from "out of memory"."""
+
+    def __init__(self, patterns: Sequence[bytes], numbers: Sequence[int]) -> None:
+        self._patterns = patterns
+        self._numbers = numbers
+        self._set = re2.Set.SearchSet(_options())
+        try:
+            for number in numbers:
+                self._set.Add(patterns[number])
+            # Matches every text: a result without it is a matcher that gave up, not a miss.
+            self._sentinel = self._set.Add(b"")
+            self._set.Compile()
+        except re2.error as error:
+            raise ValueError(f"the expressions cannot be compiled together: {error}") from error
+
+    def matching(self, text: bytes) -> list[int]:
+        found = self._set.Match(text)
+        if not found or self._sentinel not in found:
+            return self._one_by_one(text)
+        return [self._numbers[place] for place in found if place != self._sentinel]
+
+    def _one_by_one(self, text: bytes) -> list[int]:
+        """The slow way: a single RE2 falls back to an automaton that needs no cache."""
+        return [
+            number
+            for number in self._numbers
+            if re2.search(self._patterns[number], text, _options())
+        ]
