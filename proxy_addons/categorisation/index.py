@@ -1,0 +1,249 @@
+"""The category index as workers use it: which categories does an address have?
+
+In: an index file; a URL key. Out: categories, or which entries they come from.
+Must never: answer from a damaged file (indexfile.py refuses it), print, or read a clock.
+
+Local overrides win: where a local entry matches, the categories are those of the most specific
+local entry alone. A URL entry is more specific than a name, a longer one than a shorter one, any of
+them more than an expression. Otherwise the categories are the union over all entries that match.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from proxy_addons.categorisation.entries import (
+    Kind,
+    expression_text,
+    readable,
+    request_text,
+    reversed_name,
+    without_common_label,
+)
+from proxy_addons.categorisation.expressions import ExpressionSet
+from proxy_addons.categorisation.indexfile import identity_of, open_index
+from proxy_addons.categorisation.report import CategoryIndexError
+from proxy_addons.categorisation.tree import LOCAL, UNCATEGORISED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from proxy_addons.urlkey import UrlKey
+
+_NONE: frozenset[str] = frozenset()
+_UNIONS_KEPT = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One entry that matches an address, for people.
+
+    Attributes:
+        source: the list: `starter`, `local` or the name of an import.
+        category: the category that the list files the entry under.
+        kind: domain name (or address), URL or expression.
+        entry: the entry in canonical form.
+        counts: whether it decides: False where a local entry overrides it.
+    """
+
+    source: str
+    category: str
+    kind: Kind
+    entry: str
+    counts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Set:
+    """A category set: what the entries that carry it mean.
+
+    Attributes:
+        kind: what they are.
+        labels: list and category.
+        listed: categories from starter and imported lists.
+        local: categories from local overrides (empty for "none at all"), None without one.
+    """
+
+    kind: Kind
+    labels: tuple[tuple[str, str], ...]
+    listed: frozenset[str]
+    local: frozenset[str] | None
+
+
+class CategoryIndex:
+    """An open index. Immutable: when the file is replaced, open it anew (`replaced`).
+
+    Attributes:
+        path: where it was opened.
+        version: short id of the lists' content, as logged.
+        built: when it was compiled (aware, UTC).
+        counts: entries by category.
+        counts_by_kind: entries by category and kind of entry.
+        categories: all categories that an address can have.
+        descriptions: one line for each category that has one.
+        fingerprint: of the sources, see `sources.fingerprint`.
+        entries: distinct names, addresses and URLs.
+        skipped: lines and files that the compiler could not use.
+        skipped_first: the first of them.
+        size: octets of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        opened = open_index(path)
+        self.path = path
+        self.size = opened.size
+        self._identity = opened.identity
+        self._trie = opened.trie
+        self._values = opened.values
+        self._unions: dict[tuple[int, ...], frozenset[str]] = {}
+        try:
+            self._read(opened.meta)
+        except (KeyError, TypeError, ValueError, IndexError) as error:  # the caller refuses traffic
+            raise CategoryIndexError(
+                f"{path}: damaged (metadata: {error!r}); "
+                "make it anew with: watchhouse categories compile"
+            ) from error
+
+    @classmethod
+    def open(cls, path: Path) -> CategoryIndex:
+        """Opens and verifies an index file.
+
+        Raises:
+            CategoryIndexError: when it is missing, cut short, damaged, foreign or of another
+                format. The message names the file and what to do.
+        """
+        return cls(path)
+
+    def _read(self, meta: dict[str, Any]) -> None:
+        self.version = str(meta["version"])
+        self.built = datetime.fromisoformat(meta["built"])
+        self.fingerprint = str(meta["fingerprint"])
+        self.counts_by_kind: Mapping[str, Mapping[str, int]] = MappingProxyType(meta["counts"])
+        self.counts: Mapping[str, int] = MappingProxyType(
+            {category: sum(kinds.values()) for category, kinds in meta["counts"].items()}
+        )
+        self.categories = frozenset(self.counts)
+        self.descriptions: Mapping[str, str] = MappingProxyType(meta["descriptions"])
+        self.entries = len(self._values)
+        self.skipped = int(meta["skipped"])
+        self.skipped_first = tuple(meta["skipped_first"])
+        labels = [(str(source), str(category)) for source, category in meta["labels"]]
+        # Number 0 is never used; it stands here as an empty set so that numbers are places.
+        self._sets = [_set(Kind.DOMAINS, ())] + [
+            _set(Kind(kind), [labels[place] for place in places])
+            for kind, places in meta["sets"][1:]
+        ]
+        patterns = [pattern for pattern, _ in meta["expressions"]]
+        self._patterns = patterns
+        self._pattern_sets = [
+            _set(Kind.EXPRESSIONS, [labels[place] for place in places])
+            for _, places in meta["expressions"]
+        ]
+        self._expressions = ExpressionSet(patterns) if patterns else None
+
+    def lookup(self, key: UrlKey) -> frozenset[str]:
+        """Gives the categories of an address; empty when no list knows it.
+
+        Args:
+            key: where its path is empty (CONNECT, SNI), entries that need a path do not match.
+        """
+        host = key.host
+        bare = host if key.is_address else without_common_label(host)
+        values = self._values
+        text = request_text(key, bare)
+        hits = [values[number] for _, number in self._trie.iter_prefixes_with_ids(text)]
+        if bare != host and (number := self._trie.get(reversed_name(host))) is not None:
+            hits.append(values[number])
+        if self._expressions is None:
+            return self._union(tuple(hits))
+        found = self._expressions.matching(expression_text(key), len(host) - len(bare))
+        if not found:
+            return self._union(tuple(hits))
+        sets = [self._sets[hit] for hit in hits]
+        return _categories(sets, [self._pattern_sets[number] for number in found])
+
+    def _union(self, hits: tuple[int, ...]) -> frozenset[str]:
+        if not hits:
+            return _NONE
+        known = self._unions.get(hits)
+        if known is None:
+            if len(self._unions) >= _UNIONS_KEPT:
+                self._unions.clear()
+            known = self._unions[hits] = _categories([self._sets[hit] for hit in hits], ())
+        return known
+
+    def explain(self, key: UrlKey) -> tuple[Match, ...]:
+        """Gives every entry that matches an address, and whether it counts."""
+        host = key.host
+        bare = host if key.is_address else without_common_label(host)
+        hits = [
+            (entry, self._sets[self._values[number]])
+            for entry, number in self._trie.iter_prefixes_with_ids(request_text(key, bare))
+        ]
+        own = reversed_name(host)
+        if bare != host and (number := self._trie.get(own)) is not None:
+            hits.append((own, self._sets[self._values[number]]))
+        deciding = _most_specific_local([item for _, item in hits])
+        overridden = deciding is not None
+        found = [
+            (readable(entry), item, not overridden or place == deciding)
+            for place, (entry, item) in enumerate(hits)
+        ]
+        if self._expressions is not None:
+            numbers = self._expressions.matching(expression_text(key), len(host) - len(bare))
+            sets = [self._pattern_sets[number] for number in numbers]
+            local = not overridden and any(item.local is not None for item in sets)
+            found = [(entry, item, counts and not local) for entry, item, counts in found]
+            found += [
+                (self._patterns[number], item, not overridden and (item.local is not None) == local)
+                for number, item in zip(numbers, sets, strict=True)
+            ]
+        return tuple(
+            Match(source, category, item.kind, entry, counts and local_only in {None, source})
+            for entry, item, counts in found
+            for local_only in [None if item.local is None else LOCAL]
+            for source, category in item.labels
+        )
+
+    def replaced(self) -> bool:
+        """Whether another file stands where this one was opened: then open it anew.
+
+        False while none stands there: the index that is open stays good.
+        """
+        return identity_of(self.path) not in (None, self._identity)
+
+
+def _set(kind: Kind, labels: Iterable[tuple[str, str]]) -> _Set:
+    labels = tuple(labels)
+    local = {category for source, category in labels if source == LOCAL}
+    return _Set(
+        kind=kind,
+        labels=labels,
+        listed=frozenset(category for source, category in labels if source != LOCAL),
+        local=frozenset(local - {UNCATEGORISED}) if local else None,
+    )
+
+
+def _most_specific_local(sets: Sequence[_Set]) -> int | None:
+    """The place of the local override that decides, of sets in order of their entries' lengths."""
+    best = None
+    for place, item in enumerate(sets):
+        if item.local is not None and (
+            best is None or item.kind is Kind.URLS or sets[best].kind is not Kind.URLS
+        ):
+            best = place
+    return best
+
+
+def _categories(sets: Sequence[_Set], expressions: Sequence[_Set]) -> frozenset[str]:
+    deciding = _most_specific_local(sets)
+    if deciding is not None:
+        return sets[deciding].local or _NONE
+    local = [item.local for item in expressions if item.local is not None]
+    if local:
+        return _NONE.union(*local)
+    return _NONE.union(*(item.listed for item in (*sets, *expressions)))
