@@ -86,7 +86,11 @@ def decide_facts(policy: Policy, facts: Facts, local: datetime, *, trace: bool =
 
 def _first_match(policy: Policy, facts: Facts, local: datetime) -> Rule | None:
     now = None
+    categories = facts.categories
     for rule in policy.rules_of(facts.profile):
+        # Most rules fail by their categories: that is tried here, which saves most of the calls.
+        if rule.categories is not None and rule.categories.isdisjoint(categories):
+            continue
         if rule.concerns(facts):
             if rule.time is None:
                 return rule

@@ -66,35 +66,47 @@ def _candidates(policy: Policy, facts: Facts) -> list[Rule]:
     return found
 
 
-def _instants(local: datetime, minutes: Collection[int], zone: tzinfo) -> list[datetime]:
+def _instants(local: datetime, minutes: Collection[int], zone: tzinfo) -> Iterator[datetime]:
     """The instants within the horizon at which the wall clock reaches such a minute, or jumps.
+
+    Day by day, so that a break that comes today costs little.
 
     Args:
         local: the moment after which.
         minutes: minutes of the day.
         zone: the policy's time zone.
 
-    Returns:
+    Yields:
         Instants in UTC, in order.
     """
     start = local.astimezone(UTC)
     end = start + timedelta(days=HORIZON_DAYS)
-    found: set[datetime] = set()
-    day = local.date()
-    for _ in range(HORIZON_DAYS + 1):
-        found.update(_instants_of_day(day, minutes, zone))
+    waiting: set[datetime] = set()
+    day = local.date() - _ONE_DAY  # a clock set back over midnight shows the day before again
+    for _ in range(HORIZON_DAYS + 4):
+        # A clock set back over midnight mixes the instants of two days, but never of three.
+        settled = _instant(_midnight(day), 0, zone)
+        waiting.update(_instants_of_day(day, minutes, zone))
+        ready = sorted(instant for instant in waiting if instant < settled)
+        waiting.difference_update(ready)
+        for instant in ready:
+            if start < instant <= end:
+                yield instant
         day += _ONE_DAY
-    return sorted(instant for instant in found if start < instant <= end)
 
 
 def _instants_of_day(day: date, minutes: Collection[int], zone: tzinfo) -> Iterator[datetime]:
-    # Wall-clock arithmetic on purpose: naive until the zone says which instants it stands for.
-    midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001
+    midnight = _midnight(day)
     first, last = _instant(midnight, 0, zone), _instant(midnight + _ONE_DAY, 0, zone)
-    if last - first == _ONE_DAY:  # no change of the clocks: the usual day, one subtraction each
+    certain = first == _instant(midnight, 1, zone) and last == _instant(
+        midnight + _ONE_DAY, 1, zone
+    )
+    if certain and last - first == _ONE_DAY:
+        # No change of the clocks near this day, the usual case: one addition for each minute.
         for minute in minutes:
             yield first + timedelta(minutes=minute)
         return
+    yield first
     for minute in minutes:
         wall = midnight + timedelta(minutes=minute)
         for fold in (0, 1):
@@ -103,6 +115,11 @@ def _instants_of_day(day: date, minutes: Collection[int], zone: tzinfo) -> Itera
             if instant.astimezone(zone).replace(tzinfo=None) == wall:
                 yield instant
     yield from _changes(first, last, zone)
+
+
+def _midnight(day: date) -> datetime:
+    # Wall-clock arithmetic on purpose: naive until the zone says which instants it stands for.
+    return datetime(day.year, day.month, day.day)  # noqa: DTZ001
 
 
 def _instant(wall: datetime, fold: int, zone: tzinfo) -> datetime:
