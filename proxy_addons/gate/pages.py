@@ -10,7 +10,7 @@ import base64
 import hashlib
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -31,16 +31,26 @@ CONTENT_SECURITY_POLICY = (
 def environment(*folders: Path) -> Environment:
     """A Jinja environment with the shared base page: escapes everything, forgives nothing.
 
+    All templates are read and compiled now: a refusal must not depend on the disk, which may be
+    what has just failed, and no event loop may wait for it.
+
     Args:
-        folders: template folders looked into before the shared one.
+        folders: template folders besides the shared one; the first that has a name wins.
     """
+    sources: dict[str, str] = {}
+    for folder in (*folders, _TEMPLATES):
+        for path in folder.glob("*.html"):
+            sources.setdefault(path.name, path.read_text("utf-8"))
     made = Environment(
-        loader=FileSystemLoader([*folders, _TEMPLATES]),
+        loader=DictLoader(sources),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        cache_size=-1,
     )
     made.globals["style"] = STYLE
+    for name in sources:
+        made.get_template(name)
     return made

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import datetime
 from html.parser import HTMLParser
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,6 +22,7 @@ from proxy_addons.gate.refusal import Answer, Kind, Refusal
 from proxy_addons.policy.model import Action, Decision
 from proxy_addons.settings.model import Page
 
+ROOT = Path(__file__).parents[2]
 LONDON = ZoneInfo("Europe/London")
 PAGE = Page("Sample Police", "ICT service desk, extension 4000", "Use may be monitored.")
 SHOPPING = Decision(
@@ -226,6 +230,18 @@ def test_a_window_that_has_opened_is_now() -> None:
     late = replace(REFUSAL, moment=datetime(2026, 11, 24, 12, 0, 1, tzinfo=LONDON))
     text = Seen(render(late).body).text
     assert "You can open it Now: load the page again" in text
+
+
+def test_the_first_page_needs_no_disk():
+    program = (
+        "from proxy_addons.gate.pages import environment\n"
+        "made = environment()\n"
+        "import builtins, io, os\n"
+        "builtins.open = io.open = os.open = os.stat = os.path.isfile = None\n"
+        "page = {'organisation': 'o', 'monitoring_notice': 'n'}\n"
+        "assert made.get_template('base.html').render(page=page)"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=30)
 
 
 def test_without_a_record_the_page_claims_none() -> None:
