@@ -1,0 +1,1 @@
+"""The portal: PAC file, certificate, health and metrics, in a process of its own (see app.py)."""

@@ -1,0 +1,84 @@
+"""`python -m proxy_addons.portal`: the portal on its own, as the supervisor starts it.
+
+In: options. Out: exit code 0 after SIGTERM or SIGINT, 2 when it cannot start.
+Must never: start on settings that have an error in them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from proxy_addons.portal.pac import PacError
+from proxy_addons.portal.server import PortalError, bind, inherit, run
+from proxy_addons.settings.load import load
+from proxy_addons.settings.problems import SettingsError
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m proxy_addons.portal", description="The portal of Watchhouse on its own."
+    )
+    config = Path(os.environ.get("WATCHHOUSE_CONFIG", "config"))
+    parser.add_argument("--config", type=Path, default=config, help="configuration folder")
+    parser.add_argument("--data", type=Path, help="data folder; else as the settings say")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a setting, e.g. listen.proxy=0.0.0.0:3128; may be repeated",
+    )
+    parser.add_argument(
+        "--fd",
+        action="append",
+        type=int,
+        default=[],
+        help="serve this inherited listening socket instead of listen.portal; may be repeated",
+    )
+    parser.add_argument(
+        "--with-parent", action="store_true", help="end when the process that started it ends"
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the portal.
+
+    Args:
+        arguments: without the program's name; None for those of the process.
+
+    Returns:
+        0, or 2 when it cannot start; the reason is on standard error.
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    parent = os.getppid() if options.with_parent else None
+    overrides = {}
+    for pair in options.set:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            parser.error(f"--set {pair}: write KEY=VALUE")
+        overrides[key] = value
+    if options.data is not None:
+        overrides["data_dir"] = str(options.data.absolute())
+    logging.basicConfig(level=logging.INFO, format="portal: %(message)s")
+    try:
+        settings = load(options.config, overrides=overrides, environ=os.environ)
+        if options.fd:
+            sockets = [inherit(descriptor) for descriptor in options.fd]
+        else:
+            sockets = [bind(endpoint) for endpoint in settings.listen.portal]
+        run(settings, sockets, parent=parent)
+    except (SettingsError, PortalError, PacError) as problem:
+        # Nothing was served yet: no request is in hand.
+        sys.stderr.write(f"portal: {problem}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""The portal as a process: sockets, signals, a graceful end.
+
+In: settings, and listening sockets of our own or inherited ones.
+Out: a served portal until SIGTERM or SIGINT.
+Must never: touch browsing; it shares no memory, no lock and no listener with the workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+from aiohttp import web, web_response
+
+from proxy_addons.portal.app import make_app
+from proxy_addons.portal.pac import host_and_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from proxy_addons.settings.model import Endpoint, Settings
+
+# aiohttp's own answer to a malformed request knows no hook of ours; at least it names no version.
+web_response.SERVER_SOFTWARE = ""  # type: ignore[attr-defined]
+
+_QUEUE = 256  # connections that wait to be accepted
+_IDLE = 15.0  # seconds that a connection may stay open between requests
+_GRACE = 3.0  # seconds for requests in progress when it stops
+
+
+class PortalError(Exception):
+    """The portal cannot start. The message says what to change."""
+
+
+def bind(endpoint: Endpoint) -> socket.socket:
+    """A listening socket on one of `listen.portal`.
+
+    Raises:
+        PortalError: the address cannot be had.
+    """
+    at = host_and_port(endpoint.host, endpoint.port)
+    try:
+        found = socket.getaddrinfo(
+            endpoint.host or None,
+            endpoint.port,
+            type=socket.SOCK_STREAM,
+            flags=socket.AI_PASSIVE,
+        )
+        family, _, _, _, address = found[0]
+        made = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as problem:
+        msg = f"listen.portal {at}: {problem}"
+        raise PortalError(msg) from problem
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            # [::] and 0.0.0.0 can then both be listed.
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind(address)
+        made.listen(_QUEUE)
+    except OSError as problem:
+        made.close()
+        msg = f"listen.portal {at}: {problem.strerror}: is another portal running there?"
+        raise PortalError(msg) from problem
+    return made
+
+
+def inherit(descriptor: int) -> socket.socket:
+    """An inherited listening socket.
+
+    Args:
+        descriptor: its number, as the supervisor passed it.
+
+    Raises:
+        PortalError: it is not a listening TCP socket.
+    """
+    try:
+        found = socket.socket(fileno=descriptor)
+    except OSError as problem:
+        msg = f"--fd {descriptor}: {problem.strerror}: pass a listening TCP socket"
+        raise PortalError(msg) from problem
+    listening = (
+        found.family in {socket.AF_INET, socket.AF_INET6}
+        and found.type == socket.SOCK_STREAM
+        and found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    )
+    if not listening:
+        found.detach()
+        msg = f"--fd {descriptor}: not a listening TCP socket"
+        raise PortalError(msg)
+    return found
+
+
+@contextlib.contextmanager
+def _ending_with(parent: int | None, stop: asyncio.Event) -> Iterator[None]:
+    """Sets `stop` when the parent process has ended, however it ended."""
+    if parent is None:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    try:
+        descriptor = os.pidfd_open(parent)
+    except ProcessLookupError:
+        stop.set()
+        yield
+        return
+    loop.add_reader(descriptor, stop.set)
+    try:
+        yield
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+async def _serve(settings: Settings, sockets: Sequence[socket.socket], parent: int | None) -> None:
+    # aiohttp would log what it could not parse, byte for byte.
+    silent = logging.Logger("watchhouse.portal.http")  # noqa: LOG001 - stands outside the tree
+    silent.addHandler(logging.NullHandler())
+    runner = web.AppRunner(
+        make_app(settings),
+        handle_signals=False,
+        access_log=None,
+        logger=silent,
+        keepalive_timeout=_IDLE,
+        shutdown_timeout=_GRACE,
+    )
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await runner.setup()
+    try:
+        for listener in sockets:
+            listener.setblocking(False)  # noqa: FBT003 - the socket module's own signature
+            await web.SockSite(runner, listener, backlog=_QUEUE).start()
+        with _ending_with(parent, stop):
+            await stop.wait()
+    finally:
+        await runner.cleanup()
+
+
+def run(settings: Settings, sockets: Sequence[socket.socket], *, parent: int | None = None) -> None:
+    """Serve the portal until SIGTERM or SIGINT; requests in progress get three seconds to end.
+
+    Args:
+        settings: of this gateway.
+        sockets: listening sockets; closed at the end.
+        parent: process id to end with, or None.
+
+    Raises:
+        PacError: `pac.proxies` names something that is no proxy.
+    """
+    asyncio.run(_serve(settings, sockets, parent))

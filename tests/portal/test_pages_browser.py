@@ -1,0 +1,139 @@
+"""Every page of ours in a real browser: accessible, narrow enough, loading nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from aiohttp.test_utils import TestServer
+
+from proxy_addons.engine.authority import load_or_make
+from proxy_addons.gate.blockpage import render
+from proxy_addons.gate.refusal import Kind, Refusal
+from proxy_addons.policy.model import Action, Decision
+from proxy_addons.portal.app import make_app
+from proxy_addons.settings.load import load
+from proxy_addons.settings.model import Page
+
+async_api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
+axe = pytest.importorskip("axe_core_python.async_playwright", reason="axe is not installed")
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from playwright.async_api import Browser, ConsoleMessage, Request, Route
+
+ROOT = Path(__file__).parents[2]
+LONDON = ZoneInfo("Europe/London")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
+]
+
+STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+LONG = "https://www.shop.example/" + "aVeryLongPathWithoutAnyPlaceToBreak" * 30
+SHOPPING = Refusal(
+    url=LONG,
+    host="www." + "shop" * 14 + ".example",
+    method="GET",
+    decision=Decision(
+        Action.BLOCK,
+        "personal-use",
+        "Inf/27 2.9.1",
+        "Shopping is personal use, which is for breaks and out of hours.",
+        ("shopping",),
+        "standard",
+        retry_at=datetime(2026, 11, 24, 12, 0, tzinfo=LONDON),
+    ),
+    kind=Kind.POLICY,
+    reference="01KAHV7Q3M9X2T5R0000ABCDEFGHJK",
+    person=None,
+    page=Page("Sample Police", "ICT service desk, extension 4000", "Use may be monitored."),
+    moment=datetime(2026, 11, 24, 10, 30, tzinfo=LONDON),
+    sec_fetch_dest="document",
+)
+FAULT = Refusal(
+    url="http://a.example/",
+    host="a.example",
+    method="GET",
+    decision=None,
+    kind=Kind.LOG_UNAVAILABLE,
+    reference=None,
+    person=None,
+    page=SHOPPING.page,
+    moment=datetime(2026, 11, 24, 10, 30, tzinfo=UTC),
+    detail="x" * 200,
+    sec_fetch_dest="document",
+)
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    options = ["--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    if os.geteuid() == 0:
+        options.append("--no-sandbox")  # Chromium's sandbox does not work for root
+    async with async_api.async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield started
+        await started.close()
+
+
+async def examine(browser: Browser, url: str, answer: Any = None) -> None:
+    """Opens a page in light and dark, narrow and wide; fails on whatever is wrong with it.
+
+    Args:
+        browser: a browser.
+        url: what to open.
+        answer: what to answer, with its own headers; None asks the server that is there.
+    """
+
+    async def fulfil(route: Route) -> None:
+        await route.fulfill(status=answer.status, headers=dict(answer.headers), body=answer.body)
+
+    for scheme, width in (("light", 320), ("dark", 1280)):
+        context = await browser.new_context(
+            viewport={"width": width, "height": 700}, color_scheme=scheme
+        )
+        page = await context.new_page()
+        asked: list[str] = []
+        said: list[str] = []
+
+        def note_request(request: Request, asked: list[str] = asked) -> None:
+            asked.append(request.url)
+
+        def note_message(message: ConsoleMessage, said: list[str] = said) -> None:
+            if "Failed to load resource" not in message.text:  # that is our own 403 or 503
+                said.append(message.text)
+
+        page.on("request", note_request)
+        page.on("console", note_message)
+        if answer is not None:
+            await page.route("**/*", fulfil)
+        await page.goto(url)
+        results = await axe.Axe().run(page, options={"runOnly": STANDARD})
+        violations = [(v["id"], [n["html"] for n in v["nodes"]]) for v in results["violations"]]
+        assert not violations, (url, scheme, violations)
+        scrolled = await page.evaluate("document.documentElement.scrollWidth")
+        assert scrolled <= width, f"{url} needs sideways scrolling at {width} px"
+        assert [one for one in asked if not one.startswith("data:")] == [url]
+        assert said == []
+        await context.close()
+
+
+async def test_pages_are_accessible_narrow_and_self_contained(browser: Browser, tmp_path: Path):
+    await examine(browser, LONG, render(SHOPPING))
+    await examine(browser, "http://a.example/", render(FAULT))
+
+    settings = load(ROOT / "config", overrides={"data_dir": str(tmp_path)}, environ={})
+    load_or_make(settings.paths.ca_dir, "Sample Police", datetime.now(UTC))
+    async with TestServer(make_app(settings)) as server:
+        for path in ("/", "/ca", "/nothing"):
+            await examine(browser, str(server.make_url(path)))
