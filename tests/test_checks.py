@@ -121,17 +121,23 @@ def continuous(top: Path, codes: dict[str, int]) -> tuple[subprocess.CompletedPr
         said = f'echo "{path} $* CI=$CI $(cat)" >>"{log}"'
         program(top / path, f"#!/bin/sh\n{said}\nexit {codes.get(path, 0)}\n")
     environ = {name: value for name, value in os.environ.items() if name != "CI"}
-    with subprocess.Popen(
-        [BASH, str(top / ".ci" / "run")],
-        env=environ,
-        cwd="/",
-        text=True,
-        stdin=subprocess.PIPE,  # never written to: a step that read it would wait for ever
-        stdout=subprocess.PIPE,
-    ) as process:
-        out = process.stdout.read() if process.stdout else ""
-        code = process.wait(timeout=60)
-    return subprocess.CompletedProcess([], code, out), log.read_text(encoding="utf-8")
+    # an input that never ends: a step that read it would be found by the time limit
+    reading, writing = os.pipe()
+    try:
+        done = subprocess.run(
+            [BASH, str(top / ".ci" / "run")],
+            env=environ,
+            cwd="/",
+            text=True,
+            stdin=reading,
+            stdout=subprocess.PIPE,
+            check=False,
+            timeout=30,
+        )
+    finally:
+        os.close(writing)  # and so ends what still reads
+        os.close(reading)
+    return done, log.read_text(encoding="utf-8")
 
 
 def test_ci_runs_the_tests_then_every_check(tmp_path: Path) -> None:

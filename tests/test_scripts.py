@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -85,12 +86,21 @@ class Checkout:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            start_new_session=True,
         )
 
+    def end_of(self, process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+        """Wait for a script that was started; one that hangs fails the test and leaves nothing."""
+        with process:
+            try:
+                out, err = process.communicate(timeout=30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
     def run(self, script: str, *args: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        with self.start(script, *args, **environ) as process:
-            out, err = process.communicate(timeout=60)
-        return subprocess.CompletedProcess([script, *args], process.returncode, out, err)
+        return self.end_of(self.start(script, *args, **environ))
 
 
 @pytest.fixture
@@ -177,11 +187,9 @@ def test_a_half_made_environment_is_made_anew(checkout: Checkout) -> None:
 
 def test_two_starts_at_once_make_one_environment(checkout: Checkout) -> None:
     both = [checkout.start("scripts/run"), checkout.start("scripts/run")]
-    for process in both:
-        with process:
-            out, err = process.communicate(timeout=60)
-        assert process.returncode == 0, err
-        assert out.endswith("watchhouse serve\n")
+    for done in map(checkout.end_of, both):
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.endswith("watchhouse serve\n")
     assert [call.split()[0] for call in checkout.calls()] == ["venv", "pip"]
 
 
@@ -192,17 +200,16 @@ def test_the_environment_is_not_taken_from_under_a_running_gateway(checkout: Che
     gate = checkout.top / "gate"
     os.mkfifo(gate)
     running = checkout.start("scripts/run", GATE=str(gate))
-    with running:
-        assert running.stdout
-        assert running.stdout.readline() == "up\n"
-        made = checkout.calls()
-        (checkout.top / "requirements.lock").write_text("one==1.1\n", encoding="utf-8")
-        refused = checkout.run("scripts/run", WATCHHOUSE_WAIT="0")
-        assert refused.returncode == 1
-        assert "still runs on the old ones" in refused.stderr
-        assert checkout.calls() == made
-        gate.write_text("end\n", encoding="utf-8")
-        running.communicate(timeout=60)
+    assert running.stdout
+    assert running.stdout.readline() == "up\n"
+    made = checkout.calls()
+    (checkout.top / "requirements.lock").write_text("one==1.1\n", encoding="utf-8")
+    refused = checkout.run("scripts/run", WATCHHOUSE_WAIT="0")
+    gate.write_text("end\n", encoding="utf-8")
+    assert checkout.end_of(running).returncode == 0
+    assert refused.returncode == 1
+    assert "still runs on the old ones" in refused.stderr
+    assert checkout.calls() == made
     checkout.run("scripts/run")
     assert len(checkout.calls()) == 4
 
