@@ -42,13 +42,13 @@ class Requests:
         flow.metadata[FACTS] = facts
         verdict = self._gate.request(visitor, facts)
         transaction = verdict.transaction
-        assert transaction is not None  # noqa: S101 - each request leaves a record
+        assert transaction is not None
         flow.metadata[RECORD] = transaction
         visitor.open[flow.id] = transaction
         request = flow.request
         headers = request.headers
         if verdict.course is not Course.PASS:
-            assert verdict.answer is not None  # noqa: S101 - a refused request has a page
+            assert verdict.answer is not None
             flow.metadata[REFUSED] = True
             # Without it the client would first be told to send the body of what is refused.
             headers.pop("expect", None)
@@ -79,7 +79,7 @@ class Requests:
             return
         response = flow.response
         transaction: Transaction = flow.metadata[RECORD]
-        assert response is not None  # noqa: S101 - the hook says so
+        assert response is not None
         transaction.status = response.status_code
         transaction.content_type = response.headers.get("content-type")
         if peer := flow.server_conn.peername:
@@ -100,7 +100,7 @@ class Requests:
 
     def upstream_failed(self, flow: HTTPFlow) -> None:
         """The server could not be reached, or left before it answered."""
-        assert flow.error is not None  # noqa: S101 - the hook says so
+        assert flow.error is not None
         transaction: Transaction = flow.metadata[RECORD]
         facts: RequestFacts = flow.metadata[FACTS]
         kind = getattr(flow.error.msg, "kind", None) or _kind_of(flow.error.msg)

@@ -33,7 +33,7 @@ class Tunnels:
             self._visitors[flow.client_conn], authority, request.headers.get("accept", "")
         )
         if verdict.course is Course.REFUSE:
-            assert verdict.answer is not None  # noqa: S101 - a refused CONNECT has a page
+            assert verdict.answer is not None
             flow.response = response_of(verdict.answer)
             if verdict.transaction is not None:
                 verdict.transaction.finish(

@@ -25,7 +25,7 @@ class WebSockets:
 
     def websocket_message(self, flow: HTTPFlow) -> None:
         """A message passes."""
-        assert flow.websocket is not None  # noqa: S101 - the hook says so
+        assert flow.websocket is not None
         transaction: Transaction = flow.metadata[RECORD]
         message = flow.websocket.messages[-1]
         if message.from_client:
@@ -36,7 +36,7 @@ class WebSockets:
 
     def websocket_end(self, flow: HTTPFlow) -> None:
         """The connection has ended."""
-        assert flow.websocket is not None  # noqa: S101 - the hook says so
+        assert flow.websocket is not None
         transaction = self._visitors[flow.client_conn].open.pop(flow.id, None)
         if transaction is None:
             return

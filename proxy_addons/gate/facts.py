@@ -2,7 +2,7 @@
 
 In: what a lane of the engine saw of a connection or request, as plain strings and numbers.
 Out: frozen or slotted values; a `Verdict` is the only thing a lane acts on.
-Must never: know mitmproxy or aiohttp, so that every lane can ask the same gate (two lanes, one gate).
+Must never: know mitmproxy or aiohttp: every lane asks the same gate (two lanes, one gate).
 """
 
 from __future__ import annotations

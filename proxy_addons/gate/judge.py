@@ -35,7 +35,7 @@ class Judgement:
     splice: bool
 
 
-def judge(  # noqa: PLR0913 - six facts make a decision; a bundle of them would only hide that
+def judge(
     decider: Decider,
     index: CategoryIndex,
     person: Person,
@@ -69,5 +69,5 @@ def judge(  # noqa: PLR0913 - six facts make a decision; a bundle of them would 
             decision.action is Action.BLOCK and strictest.action is not Action.BLOCK
         ):
             strictest = decision
-    assert strictest is not None  # noqa: S101 - keys is not empty, said above
+    assert strictest is not None
     return Judgement(strictest, tuple(sorted(categories)), splice)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -14,6 +11,8 @@ from support.gateway import ROOT, Gateway
 from support.names import NameServer
 from support.scene import through, working_time
 from support.web import Web
+
+from proxy_addons.categorisation import SourceFolders, ensure_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,13 +40,9 @@ def web(shared_web: Web) -> Web:
 
 @pytest.fixture(scope="session")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The starter lists, compiled by the command as an operator would."""
+    """The starter lists, compiled once for all gateways."""
     data = tmp_path_factory.mktemp("index")
-    subprocess.run(
-        [sys.executable, "-c", "import sys; from proxy_addons.cli import main; sys.exit(main())",
-         "categories", "compile", "--config", str(ROOT / "config"), "--data", str(data)],
-        check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True,
-    )  # fmt: skip
+    ensure_index(SourceFolders(ROOT / "categories", data / "lists"), data / "categories.index")
     return data / "categories.index"
 
 

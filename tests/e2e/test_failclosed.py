@@ -28,7 +28,7 @@ FAULTS = [
     ("proxy_addons.gate.gate:Gate.connect", True),
     ("proxy_addons.gate.gate:Gate.client_hello", False),
     ("proxy_addons.gate.gate:Gate.request", True),
-    ("proxy_addons.gate.gate:Gate._now", True),
+    ("proxy_addons.gate.gate:Gate._now", False),
     ("proxy_addons.gate.gate:judge", True),
     ("proxy_addons.policy.cache:Decider.decide", True),
     ("proxy_addons.categorisation:CategoryIndex.lookup", True),
@@ -40,7 +40,7 @@ FAULTS = [
     ("proxy_addons.engine.protocols:Protocols.tls_start_client", False),
     ("proxy_addons.engine.protocols:Protocols.tls_start_server", True),
     ("proxy_addons.engine.tlscontexts:TlsContexts.for_client", False),
-    ("proxy_addons.gate.metrics:count", True),
+    ("proxy_addons.gate.metrics:count", False),
 ]
 
 
@@ -61,8 +61,7 @@ def test_a_part_that_raises(
         assert not web.seen, "nothing may reach a site undecided"
     said = gateway.output.read_text()
     assert "secret-token" not in said, "the text of an exception may quote what a client sent"
-    if "AccessLog" not in target:
-        assert "RuntimeError" in said or gateway.records(1), "it is reported or recorded"
+    assert "RuntimeError" in said, "the operator is told what failed, and where"
 
 
 def test_no_index(start: Callable[..., Gateway], web: Web) -> None:

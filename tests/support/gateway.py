@@ -166,11 +166,15 @@ class Gateway:
         """
         until = time.monotonic() + 5
         while True:
-            found = [
-                record
+            everything = (
+                json.loads(line)
                 for file in sorted((self.data / "log/access").glob("*.jsonl"))
                 for line in file.read_bytes().split(b"\n")[:-1]
-                if all((record := json.loads(line)).get(k) == v for k, v in wanted.items())
+            )
+            found = [
+                record
+                for record in everything
+                if all(record.get(name) == value for name, value in wanted.items())
             ]
             if len(found) >= at_least or time.monotonic() > until:
                 return found
@@ -186,8 +190,8 @@ class Reply:
         head, _, figures = done.stdout.rpartition(b"\n@@")
         self.raw = head
         self.figures: dict[str, Any] = json.loads(figures) if figures else {}
-        self.status: int = self.figures.get("response_code", 0)
-        self.connect_status: int = self.figures.get("http_connect", 0)
+        self.status = int(self.figures.get("response_code", 0))
+        self.connect_status = int(self.figures.get("http_connect", 0))
         # Heads come one after another: CONNECT's, 100 Continue's, the answer's.
         self.headers: dict[str, str] = {}
         body = head
@@ -209,7 +213,7 @@ class Reply:
 
 
 _WRITE_OUT = (
-    '\n@@{"response_code":%{response_code},"http_connect":%{http_connect},'
+    '\n@@{"response_code":"%{response_code}","http_connect":"%{http_connect}",'
     '"size_download":%{size_download},"http_version":"%{http_version}"}'
 )
 _MAIN = "import sys; from proxy_addons.cli import main; sys.exit(main())"
