@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
 
-from benchlib import cpu, profiling, report
+from benchlib import cpu, index, profiling, report
 from benchlib.load import BadAnswerError, StuckError
 from benchlib.origin import Origin
 from benchlib.place import Place, SideError
@@ -27,6 +27,7 @@ SLICES = 4
 DEFAULT_SIDES = [
     name for name in ("mitmdump", "squid", "squid-peek", "watchhouse") if name in SIDES
 ]
+INDEX = "index"
 OK, INVALID = 0, 1
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PROFILE = ROOT / "var" / "profile.txt"
@@ -73,8 +74,10 @@ def compare(options: argparse.Namespace) -> int:
     with Place(keep=options.keep) as place:
         origin = Origin(place)
         results = report.Results()
-        sides = _start(options.side or DEFAULT_SIDES, place, origin, results, console)
-        scenarios = _chosen(options.only or list(SCENARIOS), origin, console)
+        chosen = options.only or [*SCENARIOS, INDEX]
+        scenarios = _chosen([name for name in chosen if name != INDEX], origin, console)
+        wanted = options.side or DEFAULT_SIDES if scenarios else []
+        sides = _start(wanted, place, origin, results, console)
         facts["sides"] = {side.name: f"{side.version}: {side.what}" for side in sides}
         facts["cores"] = _cores(place)
         for side in sides:
@@ -85,14 +88,20 @@ def compare(options: argparse.Namespace) -> int:
             highlight=False,
         )
         _measure(scenarios, sides, options, results)
+        figures = _index(place, options) if INDEX in chosen else None
         memory = {side.name: cpu.resident_kib(side.program.pid) / 1024 for side in sides}
         facts["memory_mib"] = memory
     titles = {scenario.name: scenario.title for scenario in scenarios}
-    console.print("CPU milliseconds per operation: median of the rounds, least and most")
-    for grid in report.tables(results, titles, [side.name for side in sides]):
-        console.print(grid)
-    sizes = ", ".join(f"{name} {size:.0f} MiB" for name, size in memory.items())
-    console.print(f"Memory afterwards (proportional set size): {sizes}", highlight=False)
+    if sides:
+        console.print("CPU milliseconds per operation: median of the rounds, least and most")
+        for grid in report.tables(results, titles, [side.name for side in sides]):
+            console.print(grid)
+        sizes = ", ".join(f"{name} {size:.0f} MiB" for name, size in memory.items())
+        console.print(f"Memory afterwards (proportional set size): {sizes}", highlight=False)
+    if figures:
+        facts["index"] = index.as_dict(figures)
+        for line in index.lines(figures):
+            console.print(line, highlight=False)
     for scenario, problems in results.problems.items():
         for name, why in problems.items():
             console.print(f"[red]INVALID[/red] {scenario}, {name}: ", end="")
@@ -102,6 +111,16 @@ def compare(options: argparse.Namespace) -> int:
             json.dumps(report.as_json(results, facts), indent=1), encoding="utf-8"
         )
     return INVALID if results.problems else OK
+
+
+def _index(place: Place, options: argparse.Namespace) -> index.Figures | None:
+    """The category index's figures; None where there is none to measure."""
+    number = options.names or (index.QUICK_NAMES if options.quick else index.NAMES)
+    try:
+        return index.measure(place.subfolder("index"), number)
+    except ImportError as error:
+        print(f"left out: {INDEX}: {error}", file=sys.stderr)
+        return None
 
 
 def _measure(
@@ -190,7 +209,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--rounds", type=int, help=f"rounds of each scenario (default {ROUNDS})")
-    parser.add_argument("--only", action="append", choices=list(SCENARIOS), help="this scenario")
+    parser.add_argument("--only", action="append", choices=[*SCENARIOS, INDEX], help="this only")
+    parser.add_argument("--names", type=int, help=f"names in the index (default {index.NAMES:,})")
     parser.add_argument("--side", action="append", choices=list(SIDES), help="this side")
     parser.add_argument("--json", metavar="FILE", help="write all samples there")
     parser.add_argument("--keep", action="store_true", help="keep the run's folder (logs)")
