@@ -33,7 +33,7 @@ def process(pid: int, parent: int, session: int) -> Any:
 
 def sample(cpu_seconds: float, operations: int = 10) -> Any:
     contacts = module("origin").Contacts(operations, operations, 0)
-    return module("scenarios").Sample(operations, cpu_seconds, 1.0, 0.5, contacts)
+    return module("scenarios").Sample(operations, cpu_seconds, 1.0, 0.5, contacts, operations)
 
 
 def test_stat_line_with_brackets_and_spaces_in_the_name() -> None:
@@ -104,6 +104,31 @@ def test_one_wrong_answer_takes_all_of_a_sides_samples_away() -> None:
     written = module("report").as_json(results, {})["scenarios"]["plain"]
     assert written["invalid"] == {"a": "403"}
     assert written["ratios"] == {}
+
+
+def test_slices_add_up_to_a_round() -> None:
+    whole = sample(0.1, 10) + sample(0.3, 30)
+    assert (whole.operations, whole.records, whole.contacts.connections) == (40, 40, 40)
+    assert whole.cpu_ms == pytest.approx(10.0)
+
+
+def test_lines_are_counted_once_and_only_when_whole(tmp_path: Path) -> None:
+    count = module("logs").LineCount(tmp_path, "*.jsonl")
+    first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    first.write_text("1\n2\nhal")
+    assert count.total() == 2
+    with first.open("a") as file:
+        file.write("f\n")
+    second.write_text("4\n")
+    assert count.total() == count.total() == 4
+
+
+def test_names_repeat_themselves_and_are_distinct() -> None:
+    made = list(module("names").names(2000))
+    assert len(set(made)) == 2000
+    assert made == list(module("names").names(2000))
+    # Fewer are the first of more: names beyond a list's end are not in the list.
+    assert made[:500] == list(module("names").names(500))
 
 
 def test_profile_shares_count_a_recursive_function_once_and_no_waiting() -> None:

@@ -17,6 +17,7 @@ ONSETS = "b c d f g h j k l m n p r s t v w x z br cl cr dr fl gr ph pl sh sl st
 VOWELS = "a e i o u a e i o ai ea ee ie oo ou"
 CODAS = "- - - - n r s t l m ck nd ng st"  # a hyphen stands for none
 WORDS = 20_000
+BATCH = 1_000  # the same whatever the number, so that fewer names are the first of more
 # Shares of the endings, in per cent.
 ENDINGS = {
     "com": 52, "net": 7, "org": 5, "info": 4, "de": 4, "co.uk": 4, "ru": 4, "fr": 3, "top": 3,
@@ -39,11 +40,10 @@ def names(number: int, seed: int = 1) -> Iterator[str]:
     endings, ending_weights = list(ENDINGS), list(accumulate(ENDINGS.values()))
     seen: set[int] = set()
     while len(seen) < number:
-        batch = min(number, 100_000)
-        drawn = iter(chance.choices(words, cum_weights=weights, k=3 * batch))
+        drawn = iter(chance.choices(words, cum_weights=weights, k=3 * BATCH))
         for pattern, ending in zip(
-            chance.choices(patterns, cum_weights=pattern_weights, k=batch),
-            chance.choices(endings, cum_weights=ending_weights, k=batch),
+            chance.choices(patterns, cum_weights=pattern_weights, k=BATCH),
+            chance.choices(endings, cum_weights=ending_weights, k=BATCH),
             strict=True,
         ):
             made = "".join(_part(kind, drawn, chance) for kind in pattern)

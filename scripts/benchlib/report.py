@@ -86,8 +86,9 @@ def tables(results: Results, titles: Mapping[str, str], sides: Sequence[str]) ->
         grid.add_column("CPU ms", justify="right", min_width=22)
         for base in bases:
             grid.add_column(f"÷ {base}", justify="right", min_width=18)
-        grid.add_column("origin's connections", justify="right")
-        grid.add_column("core busy", justify="right")
+        grid.add_column("origin\nconnections", justify="right")
+        grid.add_column("log\nrecords", justify="right")
+        grid.add_column("core\nbusy", justify="right")
         for side in sides:
             grid.add_row(*_row(results, scenario, side, bases))
         yield grid
@@ -106,6 +107,9 @@ def _row(results: Results, scenario: str, side: str, bases: Sequence[str]) -> It
         yield _spread(ratio(costs[side], costs[base]), 2) if there else ""
     samples = results.samples[scenario][side]
     yield _contacts(samples)
+    records = [sample.records for sample in samples if sample.records is not None]
+    operations = sum(sample.operations for sample in samples)
+    yield f"{sum(records) / operations:.2f}" if records else "none"
     yield f"{statistics.median(s.cpu_seconds / s.wall_seconds for s in samples):.0%}"
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, override
 
 from benchlib import cpu, load
 from benchlib.origin import BODY, LAST_PAGE, PAGE
+from benchlib.place import SideError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,7 @@ class Sample:
         wall_seconds: from the first operation to the last answer.
         load_seconds: CPU of the load generator in that time.
         contacts: what the origin was asked meanwhile.
+        records: lines that the side's access log gained; None without a log.
     """
 
     operations: int
@@ -43,6 +45,7 @@ class Sample:
     wall_seconds: float
     load_seconds: float
     contacts: Contacts
+    records: int | None
 
     def __add__(self, other: Sample) -> Sample:
         """Both together, as one round."""
@@ -58,6 +61,7 @@ class Sample:
                 connections=mine.connections + theirs.connections,
                 resumed=mine.resumed + theirs.resumed,
             ),
+            None if self.records is None or other.records is None else self.records + other.records,
         )
 
     @property
@@ -106,19 +110,25 @@ class Scenario(ABC):
 
     def measure(self, side: Side, work: Callable[[], int]) -> Sample:
         """Measure a side while `work` runs; it returns how many operations it did."""
-        contacts = self.origin.contacts()
+        contacts, logged = self.origin.contacts(), side.logged()
         before, own, start = cpu.read(side.program.pid), time.process_time(), time.monotonic()
         operations = work()
         wall, own = time.monotonic() - start, time.process_time() - own
         time.sleep(SETTLE_SECONDS)
         after = cpu.read(side.program.pid)
         side.program.check()
+        records = None
+        if logged is not None:
+            records = (side.logged() or 0) - logged
+            if side.log_is_prompt and records < operations:
+                raise SideError(f"{operations} requests, but {records} records in the log")
         return Sample(
             operations,
             cpu.between(before, after),
             wall,
             own,
             self.origin.contacts().since(contacts),
+            records,
         )
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, override
 
 from benchlib import pki
+from benchlib.logs import LineCount
 from benchlib.place import Place, Program, SideError, free_port
 
 if TYPE_CHECKING:
@@ -38,10 +39,14 @@ class Side(ABC):
     Attributes:
         name: as in the report and for `--only`.
         what: how it is run, in a few words.
+        log_files: pattern of its access log's files in its folder, one line a record.
+        log_is_prompt: it promises that what it has answered is in its log 0.2 s later.
     """
 
     name: ClassVar[str]
     what: ClassVar[str]
+    log_files: ClassVar[str | None] = None
+    log_is_prompt: ClassVar[bool] = False
 
     def __init__(self, place: Place, origin: Origin) -> None:
         self.folder = place.subfolder(self.name, self.user())
@@ -51,6 +56,11 @@ class Side(ABC):
         self.program.await_port(self.address)
         if not self.ca_file.exists():
             raise SideError(f"{self.name} made no {self.ca_file}: {self.program.last_words()}")
+        self._log = LineCount(self.folder, self.log_files) if self.log_files else None
+
+    def logged(self) -> int | None:
+        """Records in its access log up to now; None without one."""
+        return self._log.total() if self._log else None
 
     @property
     @abstractmethod
@@ -132,6 +142,7 @@ class Squid(Side):
 
     name = "squid"
     what = "ssl_bump bump all, P-256 authority, one worker, access log"
+    log_files = "access.log"
     key_kind: ClassVar[str] = "ec"
     bump: ClassVar[str] = "ssl_bump bump all"
 
@@ -227,6 +238,8 @@ class Watchhouse(Side):
 
     name = "watchhouse"
     what = "default policy with all rules, access log, one worker; supervisor and portal counted"
+    log_files = "log/access/*.jsonl"
+    log_is_prompt = True
 
     @property
     @override
