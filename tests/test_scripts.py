@@ -33,7 +33,10 @@ case "$1 $2" in
         [ ! -e "$CALLS.broken" ] ;;
     *sysconfig*) echo "${0%/bin/python}/site" ;;
     "-c "*) echo "3.13.9 $FAKE_PYTHON" ;;
-    *) echo "ran $*" ;;
+    *)
+        printf 'ran'
+        printf ' [%s]' "$@"
+        echo ;;
 esac
 """
 
@@ -119,11 +122,10 @@ def test_the_first_start_makes_the_environment_and_the_second_does_nothing(
     made = checkout.calls()
     assert [call.split()[0] for call in made] == ["venv", "pip"]
     second = checkout.run("scripts/run", "--listen", "a b")
+    ran = f"ran [{checkout.venv}/bin/watchhouse] [serve] [--listen] [a b]\n"
     assert checkout.calls() == made
     assert second.stderr == ""
-    assert (
-        second.stdout == first.stdout == f"ran {checkout.venv}/bin/watchhouse serve --listen a b\n"
-    )
+    assert second.stdout == first.stdout == ran
 
 
 def test_a_gateway_is_installed_from_hashed_wheels_of_the_lock_alone(checkout: Checkout) -> None:
@@ -153,7 +155,7 @@ def test_tests_add_to_what_run_has_made_and_a_changed_test_lock_begins_anew(
 ) -> None:
     checkout.run("scripts/run")
     ran = checkout.run("scripts/test", "-k", "x")
-    assert ran.stdout == "ran -m pytest -k x\n", ran.stderr
+    assert ran.stdout == "ran [-m] [pytest] [-k] [x]\n", ran.stderr
     assert [call.split()[0] for call in checkout.calls()] == ["venv", "pip", "pip"]
     assert checkout.calls()[-1].endswith("/requirements-dev.lock")
     # what run needs is still as it was, so it has nothing to do
@@ -189,7 +191,7 @@ def test_two_starts_at_once_make_one_environment(checkout: Checkout) -> None:
     both = [checkout.start("scripts/run"), checkout.start("scripts/run")]
     for done in map(checkout.end_of, both):
         assert done.returncode == 0, done.stderr
-        assert done.stdout.endswith("watchhouse serve\n")
+        assert done.stdout.endswith("watchhouse] [serve]\n")
     assert [call.split()[0] for call in checkout.calls()] == ["venv", "pip"]
 
 

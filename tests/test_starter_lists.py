@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from proxy_addons.categorisation.entries import domain_entry, reversed_name, url_entry
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -130,6 +132,18 @@ def test_urls_are_a_host_without_www_and_a_path(path: Path) -> None:
         assert re.fullmatch(r"[a-z0-9._-]+(/[a-z0-9._-]+)*", rest), where
         # the format drops a leading www, web or ftp with digits: written here it would never match
         assert not re.match(r"(www|web|ftp)\d*\.", host), where
+
+
+@pytest.mark.parametrize("path", LISTS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_the_compiler_takes_every_line_as_it_is_meant(path: Path) -> None:
+    for number, line in entries(path):
+        where = f"{path}:{number}: {line!r}"
+        if path.name == "urls":
+            host, _, rest = line.partition("/")
+            assert url_entry(line) == f"{reversed_name(host)}/{rest}", where
+        else:
+            taken = f"[{line}]." if is_address(line) else reversed_name(line)
+            assert domain_entry(line) == taken, where
 
 
 def test_no_site_is_both_never_wanted_at_work_and_needed_for_it() -> None:
