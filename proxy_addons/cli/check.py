@@ -6,7 +6,6 @@ Must never: write anything, or call a configuration sound that `serve` would ref
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from proxy_addons.cli.common import add_common, config_dir_of, examined
@@ -14,7 +13,6 @@ from proxy_addons.settings.load import MAIN_FILE, POLICY_FILE
 
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
 
     from proxy_addons.settings.model import Paths
 
@@ -33,22 +31,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    known: frozenset[str] | None = None
-
-    def find(paths: Paths) -> frozenset[str] | None:
-        nonlocal known
-        known = known_categories(paths)
-        return known
-
-    result = examined(args, known_categories=find)
-    paths = result.settings.paths
+    result = examined(args, known_categories=known_categories)
     for warning in result.warnings:
         print(f"warning: {warning}")
-    if known is None:
-        print(
-            f"warning: no category list found in {paths.categories_dir} or {paths.data_dir};"
-            " the categories that the policy names are not checked"
-        )
     policy = result.settings.policy
     folder = config_dir_of(args)
     counts = ", ".join(
@@ -64,35 +49,22 @@ def run(args: argparse.Namespace) -> int:
 
 
 def known_categories(paths: Paths) -> frozenset[str] | None:
-    """The categories that any list has: of the compiled index, and of the source folders.
-
-    The source folders count as well, so that a list can be named before it is compiled.
+    """The categories that any list has, compiled or not.
 
     Returns:
-        Category ids; None when there is no list at all.
+        Category ids; None when no list can be read (then a warning says why).
     """
     from proxy_addons.categorisation import (  # noqa: PLC0415 - keeps `check --help` fast
-        CategoryIndex,
-        CategoryIndexError,
+        CategorySourceError,
+        SourceFolders,
+        category_names,
+        read_sources,
     )
 
-    known: set[str] = set()
+    folders = SourceFolders(paths.categories_dir, paths.imported_lists_dir)
     try:
-        known.update(CategoryIndex.open(paths.index_file).categories)
-    except CategoryIndexError as problem:
-        # No request is in hand. The source folders still say which categories there are.
-        if paths.index_file.exists():
-            print(f"warning: {problem}", file=sys.stderr)
-    for folder in (paths.categories_dir, paths.imported_lists_dir):
-        known.update(_list_folders(folder))
-    return frozenset(known) or None
-
-
-def _list_folders(root: Path) -> set[str]:
-    """The names of folders that hold a list in squidGuard layout, links included."""
-    return {
-        file.parent.name
-        for pattern in ("domains", "urls", "expressions")
-        for depth in ("*/*", "*/*/*")
-        for file in root.glob(f"{depth}/{pattern}")
-    }
+        return category_names(read_sources(folders))
+    except CategorySourceError as problem:
+        # No request is in hand. The rest of the configuration is checked all the same.
+        print(f"warning: the categories that the policy names are not checked: {problem}")
+        return None

@@ -289,4 +289,5 @@ def _show(explanation: Explanation) -> None:
     console.print()
     console.print(trace)
     if later:
-        console.print(Text(f"{later} later rules are not reached.", style="dim"))
+        rules = "1 later rule is" if later == 1 else f"{later} later rules are"
+        console.print(Text(f"{rules} not reached.", style="dim"))

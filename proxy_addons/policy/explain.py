@@ -71,7 +71,9 @@ def _unmet(policy: Policy, rule: Rule, facts: Facts, local: datetime) -> str:
         if not facts.categories:
             return f"no category is known; the rule is for {_listed(rule.category_names)}"
         are = _listed(facts.categories)
-        return f"category is {are}; the rule is for {_listed(rule.category_names)}"
+        if len(facts.categories) == 1:
+            return f"category {are} is not in {_listed(rule.category_names)}"
+        return f"none of the categories {are} is in {_listed(rule.category_names)}"
     if rule.hosts is not None and rule.hosts.isdisjoint(facts.hosts):
         return f"host is not, and is not under, {_listed(rule.hosts)}"
     if rule.methods is not None and facts.method not in rule.methods:

@@ -67,17 +67,18 @@ def _unreachable(policy: Policy) -> Iterator[Finding]:
             yield Finding("rules", rule.id, "can never decide: its time never comes")
             continue
         earlier = list(zip(policy.rules[:number], masks, strict=False))
-        shadows: dict[str, None] = {}
+        shadows: set[str] = set()
         for facts in _hardest(policy, rule):
             left = masks[number]
             for other, mask in earlier:
                 if left & mask and other.concerns(facts):
-                    shadows[other.id] = None
+                    shadows.add(other.id)
                     left &= ~mask
             if left:
                 break
         else:
-            message = f"can never decide: earlier rules always do ({', '.join(shadows)})"
+            names = ", ".join(other.id for other, _ in earlier if other.id in shadows)
+            message = f"can never decide: earlier rules always do ({names})"
             yield Finding("rules", rule.id, message)
 
 

@@ -36,7 +36,7 @@ def dates(country: str, subdivision: str | None, year: int) -> frozenset[date]:
     Raises:
         ValueError: the library knows no such country or subdivision; the message says which are.
     """
-    supported = holidays.list_supported_countries(include_aliases=False)
+    supported = holidays.list_supported_countries()
     if country not in supported:
         msg = f"no bank holidays are known for the country {quoted(country)}"
         raise ValueError(msg + nearest(country, supported))

@@ -141,6 +141,8 @@ class Whole:
     @property
     def wanted(self) -> str:
         """See `Kind.wanted`."""
+        if self.first == self.last:
+            return f"the number {self.first}"
         return f"a whole number from {self.first} to {self.last}"
 
     def read(self, node: Node, key: str, report: Report) -> int | None:
@@ -223,7 +225,8 @@ class ListOf[T]:
             report.add(node.place, key, f"{describe(node)}; wanted {self.wanted}")
             return None
         if len(items) < self.least:
-            report.add(node.place, key, f"found an empty list; wanted {self.wanted}")
+            message = f"found an empty list; wanted at least one entry, {self.item.wanted}"
+            report.add(node.place, key, message)
             return None
         values = (
             self.item.read(item, f"{key}[{number}]", report) for number, item in enumerate(items)

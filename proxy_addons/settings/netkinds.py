@@ -128,25 +128,41 @@ class Proxy:
     wanted: str = "http://host:port or https://host:port"
 
     def read(self, node: Node, key: str, report: Report) -> UpstreamProxy | None:
-        """See `Kind.read`. A value with credentials is never repeated in a message."""
-        text = text_of(_without_secret(node), key, report, self.wanted)
+        """See `Kind.read`. No message repeats the value: it may hold credentials."""
+        text = _unquotable_text(node)
         if text is None:
+            report.add(node.place, key, f"is no text; wanted {self.wanted}")
             return None
         if "@" in text:
             hint = "name an environment variable in network.upstream_proxy_credentials_env instead"
             report.add(node.place, key, f"holds credentials; wanted {self.wanted}; {hint}")
             return None
         scheme, separator, rest = text.partition("://")
-        address = rest.removesuffix("/")
         if not separator or scheme not in {"http", "https"}:
-            report.add(node.place, key, f"found {quoted(text)}; wanted {self.wanted}")
+            message = f"does not begin with http:// or https://; wanted {self.wanted}"
+            report.add(node.place, key, message)
             return None
         try:
-            return UpstreamProxy(scheme, Address().parse(address))
+            return UpstreamProxy(scheme, Address().parse(rest.removesuffix("/")))
         except ValueError as problem:
             # Not an address: reported, and the whole configuration is refused with it.
-            report.add(node.place, key, f"found {quoted(text)}, {problem}; wanted {self.wanted}")
+            report.add(node.place, key, f"holds an address {problem}; wanted {self.wanted}")
             return None
+
+
+@dataclass(frozen=True, slots=True)
+class SecretVariable:
+    """The name of an environment variable that holds a secret."""
+
+    wanted: str = "the name of an environment variable"
+
+    def read(self, node: Node, key: str, report: Report) -> str | None:
+        """See `Kind.read`. No message repeats the value: it may be the secret itself."""
+        text = _unquotable_text(node)
+        if text is None or re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text, re.ASCII) is None:
+            report.add(node.place, key, f"is no name of a variable; wanted {self.wanted}")
+            return None
+        return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +211,9 @@ class Host:
             return host_key(text)
         except UrlKeyError as problem:
             # No host name: reported, and the whole configuration is refused with it.
-            report.add(node.place, key, f"found {quoted(text)}; wanted {self.wanted} ({problem})")
+            report.add(
+                node.place, key, f"found {quoted(text)}, but {problem}; wanted {self.wanted}"
+            )
             return None
 
 
@@ -274,8 +292,8 @@ def _masked(text: str) -> str:
         return ""
 
 
-def _without_secret(node: Node) -> Node:
-    """The node, fit to be quoted: text of any reading stays text, so that no message shows it."""
-    if isinstance(node, Scalar) and "@" in node.text:
-        return Scalar(node.place, node.text, "text")
-    return node
+def _unquotable_text(node: Node) -> str | None:
+    """The text of a node that no message may quote; None when it holds none."""
+    if isinstance(node, Scalar) and node.reads_as in {"text", "raw"} and node.text:
+        return node.text
+    return None

@@ -54,17 +54,33 @@ class Report:
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, place: str, key: str, message: str) -> None:
-        """Note a problem; reading goes on, so that all are found at once."""
-        self.problems.append(Problem(place, key, message))
+        """Note a problem; reading goes on, so that all are found at once.
+
+        Of several problems of one key in one place only the first is kept: the others follow of it.
+        """
+        if all((known.place, known.key) != (place, key) for known in self.problems):
+            self.problems.append(Problem(place, key, message))
 
     def raise_if_any(self) -> None:
         """End here if anything is wrong.
 
         Raises:
-            SettingsError: with all problems noted so far.
+            SettingsError: with all problems noted so far, file by file, in the order of the lines.
         """
-        if self.problems:
-            raise SettingsError(self.problems)
+        if not self.problems:
+            return
+        files = [_file_and_line(problem.place)[0] for problem in self.problems]
+
+        def order(problem: Problem) -> tuple[int, int]:
+            file, line = _file_and_line(problem.place)
+            return files.index(file), line
+
+        raise SettingsError(sorted(self.problems, key=order))
+
+
+def _file_and_line(place: str) -> tuple[str, int]:
+    file, colon, line = place.rpartition(":")
+    return (file, int(line)) if colon and line.isdigit() else (place, 0)
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from proxy_addons.settings.entries import CATEGORY, AddressEntries, Workers
-from proxy_addons.settings.kinds import Kind, ListOf, Named, Pattern, Seconds, Text
+from proxy_addons.settings.kinds import Kind, ListOf, Named, Seconds, Text
 from proxy_addons.settings.netkinds import (
     PORT,
     Address,
@@ -21,6 +21,7 @@ from proxy_addons.settings.netkinds import (
     NetOrHost,
     Ports,
     Proxy,
+    SecretVariable,
 )
 from proxy_addons.settings.problems import nearest
 from proxy_addons.settings.tree import Mapping, Node, describe, dotted, raw
@@ -124,7 +125,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "network.upstream_proxy_credentials_env",
-        Pattern(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable"),
+        SecretVariable(),
         None,
         "Environment variable that holds `user:password` for the parent proxy.",
     ),

@@ -81,7 +81,7 @@ def raw(place: str, value: object) -> Node:
 def describe(node: Node) -> str:
     """What was found, for a message."""
     if isinstance(node, Mapping):
-        return "found a table of keys"
+        return "found a table of keys" if node.entries else "found an empty table"
     if isinstance(node, Sequence):
         return "found a list"
     if not isinstance(node, Scalar) or node.reads_as == "nothing":

@@ -173,7 +173,7 @@ def test_the_trace_says_of_every_rule_why(
     decision = decide(policy, staff, resource("shop"), morning, trace=True)
     assert [(step.rule, step.matched, step.why) for step in decision.trace] == [
         ("strict", False, "profile is staff; the rule is for strict"),
-        ("mail", False, "category is shop; the rule is for post-group"),
+        ("mail", False, "category shop is not in post-group"),
         ("ours", False, "host is not, and is not under, force.example"),
         ("upload", False, "method is not POST"),
         ("lunch", False, "Tue 10:30 is not within lunch"),
@@ -183,6 +183,8 @@ def test_the_trace_says_of_every_rule_why(
     unknown = decide(policy, staff, resource(), morning, trace=True)
     assert unknown.trace[1].why == "no category is known; the rule is for post-group"
     assert unknown.trace[-1].why == "matches everything"
+    both = decide(policy, staff, resource("art", "news"), morning, trace=True)
+    assert both.trace[1].why == "none of the categories art, news is in post-group"
 
 
 def test_a_policy_needs_its_strictest_profile(make_policy: Any, make_rule: Any):
