@@ -1,0 +1,75 @@
+"""What docs/deployment.md and the unit files say is so."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from proxy_addons.gate import metrics
+from proxy_addons.portal import health
+
+ROOT = Path(__file__).parents[2]
+DOC = (ROOT / "docs" / "deployment.md").read_text("utf-8")
+
+
+def test_every_metric_is_documented_and_every_documented_one_exists(tmp_path: Path):
+    directory = metrics.prepare(tmp_path)
+    try:
+        worker = metrics.start(1, directory)
+        worker.count("block", "webmail")
+        worker.count_refusal("policy")
+        worker.heartbeat(now=2.0, index_built=1.0, log_healthy=True, log_lag=0.0)
+        body, _ = health.exposition(directory, 1, 2.0, "")
+    finally:
+        metrics.stop()
+    exposed = set(re.findall(r"(?m)^# TYPE (\S+) ", body.decode()))
+    documented = set(re.findall(r"(?m)^\| `(watchhouse_\w+)", DOC))
+    assert documented == exposed
+
+
+def test_examples_are_well_formed():
+    for block in re.findall(r"```json\n(.*?)```", DOC, re.DOTALL):
+        json.loads(block)
+    for block in re.findall(r"```yaml\n(.*?)```", DOC, re.DOTALL):
+        yaml.safe_load(block)
+
+
+def test_alarms_name_metrics_that_exist():
+    rules = re.search(r"```yaml\n(groups:.*?)```", DOC, re.DOTALL)
+    assert rules
+    named = set(re.findall(r"watchhouse_\w+", "".join(re.findall(r"expr: .*", rules[1]))))
+    assert named
+    assert named <= set(re.findall(r"(?m)^\| `(watchhouse_\w+)", DOC))
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", DOC):
+        assert (ROOT / "docs" / target).is_file(), target
+
+
+@pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
+)
+def test_the_unit_is_valid_and_confined(tmp_path: Path):
+    unit = tmp_path / "watchhouse.service"
+    text = (ROOT / "docs" / "systemd" / "watchhouse.service").read_text("utf-8")
+    # The program need not be installed where the test runs.
+    unit.write_text(text.replace("/opt/watchhouse/.venv/bin/watchhouse", "/bin/true"))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "watchhouse.service:" not in done.stderr
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(unit)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
