@@ -113,7 +113,7 @@ class WorkerMetrics:
     """The metrics of one worker.
 
     Args:
-        worker: its number, 0 and up. One live process for each number.
+        worker: its number (the supervisor counts from 1). One live process for each number.
         directory: where the shared files are, or None to count inside this process only (tests).
     """
 

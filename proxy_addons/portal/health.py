@@ -184,7 +184,7 @@ class _Snapshot:
             "watchhouse_worker_up", "1 for a worker heard of lately; else 0.", labels=["worker"]
         )
         numbers = {worker.worker: worker.up for worker in health.workers}
-        for number in sorted({*range(health.workers_expected), *numbers}):
+        for number in sorted({*range(1, health.workers_expected + 1), *numbers}):
             up.add_metric([str(number)], float(numbers.get(number, False)))
         yield up
         yield GaugeMetricFamily(

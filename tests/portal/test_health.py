@@ -131,17 +131,18 @@ def test_a_damaged_file_does_not_hide_the_others(directory: Path, damage: bytes)
 
 
 def test_the_exposition_adds_what_is_worked_out(directory: Path):
-    beat(directory, 0)
-    beat(directory, 2, ago=60)
+    beat(directory, 1)
+    beat(directory, 3, ago=60)
     body, _ = health.exposition(directory, 2, NOW, "")
     lines = body.decode().splitlines()
     for line in (
         "watchhouse_index_age_seconds 100.0",
-        'watchhouse_worker_up{worker="0"} 1.0',
-        'watchhouse_worker_up{worker="1"} 0.0',
+        'watchhouse_worker_up{worker="1"} 1.0',
         'watchhouse_worker_up{worker="2"} 0.0',
+        'watchhouse_worker_up{worker="3"} 0.0',
         "watchhouse_healthy 1.0",
-        'watchhouse_log_lag_seconds{worker="0"} 0.0',
+        'watchhouse_log_lag_seconds{worker="1"} 0.0',
         "watchhouse_request_duration_seconds_count 0.0",
     ):
         assert line in lines, line
+    assert 'worker="0"' not in body.decode()  # workers are numbered from 1

@@ -135,5 +135,5 @@ async def test_pages_are_accessible_narrow_and_self_contained(browser: Browser, 
     settings = load(ROOT / "config", overrides={"data_dir": str(tmp_path)}, environ={})
     load_or_make(settings.paths.ca_dir, "Sample Police", datetime.now(UTC))
     async with TestServer(make_app(settings)) as server:
-        for path in ("/", "/ca", "/nothing"):
+        for path in ("/", "/ca"):
             await examine(browser, str(server.make_url(path)))
