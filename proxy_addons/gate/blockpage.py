@@ -116,7 +116,7 @@ def _html(refusal: Refusal, wording: Wording) -> str:
     if refusal.reference:
         steps.append("This request was recorded, as all web requests are, allowed or not.")
     if refusal.kind in _BY_RULE:
-        steps.append("There is nothing else you need to do. You can close this page and carry on.")
+        steps.append("There is nothing else to do: you can close this page and carry on.")
     return _TEMPLATE.render(
         page=refusal.page,
         title=f"{wording.title} at the moment" if retry else wording.title,
