@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     try:
         code: int = args.run(args)
+        sys.stdout.flush()  # here, where a reader that has left is no surprise
     except SettingsError as problem:
         # Nothing was done: the configuration is not usable. Every problem is listed.
         print(problem, file=sys.stderr)

@@ -228,9 +228,9 @@ def _notes(key: UrlKey, network: Network) -> Iterator[str]:
     if key.is_address:
         address = ip_address(key.host)
         inside = any(address in each for each in network.intranet_networks)
-        for denied in network.deny_destinations:
-            if address in denied and not inside:
-                yield f"{denied} is refused whatever the policy says: see network.deny_destinations"
+        denied = next((each for each in network.deny_destinations if address in each), None)
+        if denied is not None and not inside:
+            yield f"{denied} is refused whatever the policy says: see network.deny_destinations"
 
 
 def _person(args: argparse.Namespace, settings: Settings) -> Person:

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[2]
+TUESDAY = "2026-11-24T10:30"
+
+
+@pytest.fixture
+def explain(watchhouse: Callable[..., Any], data: Path) -> Callable[..., dict[str, Any]]:
+    """Explain on a Tuesday morning unless told otherwise; the JSON that it prints."""
+
+    def run(url: str, *arguments: str, at: str = TUESDAY) -> dict[str, Any]:
+        done = watchhouse("explain", url, "--json", "--data", str(data), "--at", at, *arguments)
+        assert (done.code, done.err) == (0, "")
+        found: dict[str, Any] = json.loads(done.out)
+        return found
+
+    return run
+
+
+def test_shopping_in_working_hours_and_in_a_break(explain: Callable[..., dict[str, Any]]):
+    url = "https://www.amazon.co.uk/dp/1"
+    refused, allowed = explain(url), explain(url, at="2026-11-24T12:30")
+    assert refused["action"] == "block"
+    assert refused["rule"] == "personal-use"
+    assert refused["clause"] == "Inf/27 2.9.1"
+    assert refused["reason"].startswith("Sites for personal use")
+    assert refused["categories"] == refused["matched_categories"] == ["shopping"]
+    assert refused["retry_at"] == "2026-11-24T12:00:00+00:00"
+    assert refused["profile"] == "standard"
+    assert refused["user"] is None
+    assert (allowed["action"], allowed["rule"]) == ("allow", "personal-use-in-breaks")
+    assert allowed["retry_at"] is None
+
+
+def test_the_trace_goes_rule_by_rule(explain: Callable[..., dict[str, Any]]):
+    found = explain("https://www.hotmail.com/")
+    assert [step["rule"] for step in found["trace"] if step["matched"]] == ["webmail"]
+    whys = {step["rule"]: step["why"] for step in found["trace"]}
+    assert len(whys) == 23
+    assert whys["webmail"] == "category webmail"
+    assert whys["withdrawn"] == "profile is standard; the rule is for withdrawn"
+    assert whys["games"] == "not reached: an earlier rule decided"
+
+
+def test_the_keys_are_documented(explain: Callable[..., dict[str, Any]]):
+    text = (ROOT / "docs/policy.md").read_text()
+    found = explain("https://www.gov.uk/")
+    assert {"action", "rule", "clause", "reason", "categories", "retry_at", "trace"} <= set(found)
+    for key in found:
+        assert f"`{key}`" in text
+
+
+def test_for_whom(explain: Callable[..., dict[str, Any]], watchhouse: Callable[..., Any]):
+    url = "https://www.hotmail.com/"
+    sample = explain(url, "--user", "Sample Person")
+    assert (sample["user"], sample["profile"], sample["rule"]) == (
+        "Sample Person",
+        "standard",
+        "webmail",
+    )
+    assert explain(url, "--profile", "unrestricted")["rule"] == "unrestricted"
+    assert explain(url, "--profile", "withdrawn")["rule"] == "withdrawn"
+    done = watchhouse("explain", url, "--user", "Sampel Person")
+    assert (done.code, done.out) == (1, "")
+    assert "no person 'Sampel Person'; did you mean Sample Person?" in done.err
+    done = watchhouse("explain", url, "--profile", "standart")
+    assert (done.code, done.out) == (1, "")
+    assert "no profile 'standart'; did you mean standard?" in done.err
+    assert watchhouse("explain", url, "--user", "A", "--profile", "standard").code == 2
+
+
+@pytest.mark.parametrize(
+    ("at", "local"),
+    [
+        ("2026-07-14T10:30", "2026-07-14T10:30:00+01:00"),
+        ("2026-07-14T10:30Z", "2026-07-14T11:30:00+01:00"),
+        ("2026-07-14T10:30-05:00", "2026-07-14T16:30:00+01:00"),
+        ("2026-10-25T01:30", "2026-10-25T01:30:00+01:00"),  # the first of two
+        ("2026-10-25T01:30+00:00", "2026-10-25T01:30:00+00:00"),  # the second
+        ("2027-03-28T01:30", "2027-03-28T02:30:00+01:00"),  # does not occur
+        ("2026-11-24", "2026-11-24T00:00:00+00:00"),
+        ("2045-12-25T10:30", "2045-12-25T10:30:00+00:00"),
+    ],
+)
+def test_when(explain: Callable[..., dict[str, Any]], at: str, local: str):
+    assert explain("https://www.gov.uk/", at=at)["at"] == local
+
+
+def test_bank_holidays_are_known_for_the_year_asked_about(explain: Callable[..., dict[str, Any]]):
+    """Christmas Day of 2045 is a Monday."""
+    found = explain("https://www.amazon.co.uk/", at="2045-12-25T10:30")
+    assert found["rule"] == "personal-use-out-of-hours"
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("WWW.HotMail.COM.", "https://www.hotmail.com/"),
+        ("http://hotmail.com:80/a/../b?x=1", "http://hotmail.com/b?x=1"),
+        ("hotmail.com:8443/", "https://hotmail.com:8443/"),
+        ("https://user:hunter2@hotmail.com/", "https://hotmail.com/"),
+        ("http://0x7f.1/", "http://127.0.0.1/"),
+        ("https://[2001:DB8::1]/", "https://[2001:db8::1]/"),
+    ],
+)
+def test_the_address_is_the_gateways_key(
+    explain: Callable[..., dict[str, Any]], given: str, url: str
+):
+    found = explain(given)
+    assert found["url"] == url
+    assert "hunter2" not in json.dumps(found)
+
+
+def test_an_address_without_meaning_is_not_repeated(watchhouse: Callable[..., Any], data: Path):
+    done = watchhouse("explain", "https://user:hunter2@a..b/", "--data", str(data))
+    assert (done.code, done.out) == (1, "")
+    assert "the gateway would refuse it" in done.err
+    assert "hunter2" not in done.err
+
+
+def test_privacy_categories_are_not_decrypted(explain: Callable[..., dict[str, Any]]):
+    assert explain("https://www.samaritans.org/")["inspect"] is False
+    assert explain("https://www.gov.uk/")["inspect"] is True
+
+
+def test_methods(explain: Callable[..., dict[str, Any]]):
+    assert explain("https://www.gov.uk/", "--method", "post")["method"] == "POST"
+
+
+@pytest.mark.parametrize(
+    ("url", "note"),
+    [
+        ("https://www.gov.uk:8443/", "network.allow_ports"),
+        ("http://www.gov.uk:25/", "network.allow_http_ports"),
+        ("http://169.254.169.254/", "network.deny_destinations"),
+        ("https://[::1]/", "network.deny_destinations"),
+        ("http://www.gov.uk:8080/", None),
+        ("https://192.0.2.1/", None),
+    ],
+)
+def test_what_is_refused_for_other_reasons_is_noted(
+    explain: Callable[..., dict[str, Any]], url: str, note: str | None
+):
+    notes = explain(url)["notes"]
+    assert len(notes) == (note is not None)
+    assert note is None or note in notes[0]
+
+
+def test_the_intranet_is_not_noted(explain: Callable[..., dict[str, Any]]):
+    assert explain("http://10.1.2.3/", "--set", "network.intranet=10.0.0.0/8")["notes"] == []
+
+
+def test_for_people(watchhouse: Callable[..., Any], data: Path):
+    done = watchhouse(
+        "explain", "https://www.amazon.co.uk:8443/", "--data", str(data), "--at", TUESDAY
+    )
+    assert (done.code, done.err) == (0, "")
+    lines = [re.sub(r" +", " ", line).strip() for line in done.out.splitlines()]
+    for expected in (
+        "decision block by rule personal-use",
+        "but port 8443 is refused whatever the policy says: see network.allow_ports",
+        "allowed from Tuesday 24 November 2026, 12:00",
+        "categories shopping",
+        "for anybody, profile standard",
+        "at Tuesday 24 November 2026, 10:30 GMT",
+        "webmail category shopping is not in webmail",
+        "personal-use-in-breaks Tue 10:30 is not within breaks",
+        "→ personal-use category shopping",
+        "1 later rule is not reached.",
+    ):
+        assert expected in lines
+
+
+def test_brackets_of_an_address_are_no_markup(watchhouse: Callable[..., Any], data: Path):
+    done = watchhouse("explain", "https://a.example/[bold]x[/bold]", "--data", str(data))
+    assert done.code == 0
+    assert "bold" in done.out
+
+
+def test_without_an_index_it_says_what_to_do(watchhouse: Callable[..., Any], tmp_path: Path):
+    done = watchhouse("explain", "https://www.gov.uk/", "--data", str(tmp_path))
+    assert (done.code, done.out) == (1, "")
+    assert f"{tmp_path}/categories.index" in done.err
+    assert "watchhouse categories compile" in done.err
+    (tmp_path / "categories.index").write_bytes(b"damaged")
+    done = watchhouse("explain", "https://www.gov.uk/", "--data", str(tmp_path))
+    assert (done.code, done.out) == (1, "")
+    assert "watchhouse categories compile" in done.err
+
+
+def test_a_time_that_is_none(watchhouse: Callable[..., Any], data: Path):
+    done = watchhouse("explain", "https://www.gov.uk/", "--data", str(data), "--at", "teatime")
+    assert (done.code, done.out) == (1, "")
+    assert "2026-11-24T10:30" in done.err
+
+
+def test_a_wrong_configuration(watchhouse: Callable[..., Any]):
+    done = watchhouse("explain", "https://www.gov.uk/", "--set", "listen.workers=many")
+    assert (done.code, done.out) == (1, "")
+    assert "listen.workers" in done.err
