@@ -16,6 +16,24 @@ if TYPE_CHECKING:
     from proxy_addons.urlkey import UrlKey
 
 
+RESERVED_RULES = frozenset(
+    {
+        "no-rule-matched",
+        # Refusals that the gate makes before or after the policy is asked.
+        "bad-request",
+        "destination-denied",
+        "index-missing",
+        "log-unavailable",
+        "not-tls-in-tunnel",
+        "port-denied",
+        "tunnel-without-request",
+        "undecided",
+        "upstream-failed",
+    }
+)
+"""Rule ids in the log that are not from `policy.yaml`; it may not use them for its own."""
+
+
 class Action(StrEnum):
     """What a rule does. The order of strictness is that of `STRICTNESS`."""
 

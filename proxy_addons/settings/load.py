@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from proxy_addons.policy.compiled import Policy
 
+    type KnownCategories = Collection[str] | Callable[[model.Paths], Collection[str] | None] | None
+
 __all__ = ["Examined", "SettingsError", "examine", "load"]
 
 MAIN_FILE = "watchhouse.yaml"
@@ -74,13 +76,7 @@ def load(
     Raises:
         SettingsError: anything is wrong; its text lists every problem with file, line and key.
     """
-    return examine(
-        config_dir,
-        overrides=overrides,
-        environ=environ,
-        known_categories=known_categories,
-        today=today,
-    ).settings
+    return _load(config_dir, overrides or {}, environ, known_categories, today).settings
 
 
 def examine(
@@ -88,9 +84,7 @@ def examine(
     *,
     overrides: MappingOf[str, str] | None = None,
     environ: MappingOf[str, str],
-    known_categories: Collection[str]
-    | Callable[[model.Paths], Collection[str] | None]
-    | None = None,
+    known_categories: KnownCategories = None,
     today: date | None = None,
 ) -> Examined:
     """Load a configuration and look for oddities.
@@ -105,11 +99,31 @@ def examine(
     Raises:
         SettingsError: anything is wrong.
     """
+    loaded = _load(config_dir, overrides or {}, environ, known_categories, today)
+    return Examined(loaded.settings, tuple(_warnings(loaded, environ)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """Settings with what warnings are made of."""
+
+    settings: model.Settings
+    source: PolicySource
+    known_categories: Collection[str] | None
+
+
+def _load(
+    config_dir: Path,
+    overrides: MappingOf[str, str],
+    environ: MappingOf[str, str],
+    known_categories: KnownCategories,
+    today: date | None,
+) -> _Loaded:
     report = Report()
     digest = hashlib.sha256()
     main = _read_file(config_dir / MAIN_FILE, digest, report)
     policy_tree = _read_file(config_dir / POLICY_FILE, digest, report)
-    given = read_table(main, overrides or {}, environ, report)
+    given = read_table(main, overrides, environ, report)
     builder = _Builder(config_dir.absolute(), given, environ, report)
     network, tls, paths = builder.network(), builder.tls(), builder.paths()
     known = known_categories(paths) if callable(known_categories) else known_categories
@@ -139,8 +153,7 @@ def examine(
         policy=policy,
         policy_version=digest.hexdigest()[:_VERSION_DIGITS],
     )
-    warnings = _warnings(settings, source, known, environ)
-    return Examined(settings, tuple(warnings))
+    return _Loaded(settings, source, known)
 
 
 def _read_file(path: Path, digest: hashlib._Hash, report: Report) -> Mapping | None:
@@ -273,13 +286,9 @@ class _Builder:
         return Path(os.path.normpath(start / Path(given.value or ".").expanduser()))
 
 
-def _warnings(
-    settings: model.Settings,
-    source: PolicySource,
-    known_categories: Collection[str] | None,
-    environ: MappingOf[str, str],
-) -> Iterator[Problem]:
-    policy: Policy = settings.policy
+def _warnings(loaded: _Loaded, environ: MappingOf[str, str]) -> Iterator[Problem]:
+    source = loaded.source
+    policy: Policy = loaded.settings.policy
     places = {("rules", rule.id.text): (rule.place, rule.key) for rule in source.rules}
     sections = (
         ("time_spaces", source.spaces),
@@ -289,14 +298,14 @@ def _warnings(
     for section, entries in sections:
         for name, (written, *_) in entries.items():
             places[section, name] = (written.place, written.key)
-    used = {entry.profile for entry in settings.identity.addresses}
+    used = {entry.profile for entry in loaded.settings.identity.addresses}
     for finding in findings(policy, used):
         place, key = places[finding.where, finding.name]
         subject = f"the rule {finding.name} " if finding.where == "rules" else ""
         yield Problem(place, key, f"{subject}{finding.message}")
     for written, target in source.aliases.values():
-        known = known_categories is None or target.text in known_categories
-        if not known and not policy_uses(policy, target.text):
+        known = loaded.known_categories
+        if known is not None and target.text not in known and not policy_uses(policy, target.text):
             message = f"stands for {target.text}, which no list has and no rule uses"
             yield Problem(written.place, written.key, message)
     for name, hint in misspelt_variables(environ):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy_addons.policy.compiled import Policy, Rule
+from proxy_addons.policy.model import RESERVED_RULES
 from proxy_addons.policy.timespaces import TimeCondition
 from proxy_addons.settings.problems import nearest
 
@@ -48,12 +49,8 @@ def check_names(
         _check(entry.profile, profiles, "profile", report)
     _check_aliases(source, report)
     _Categories(source, known_categories, report).check(never_inspect)
-    ids: dict[str, RuleSource] = {}
+    _check_ids(source, report)
     for rule in source.rules:
-        first = ids.setdefault(rule.id.text, rule)
-        if first is not rule and rule.id.text:
-            message = f"the rule id {rule.id.text} is taken, see {first.place}; choose another"
-            report.add(rule.id.place, rule.id.key, message)
         for name in rule.profiles or ():
             _check(name, profiles, "profile", report)
         for name in (*(rule.within or ()), *(rule.outside or ())):
@@ -170,6 +167,19 @@ def _check(name: Located, known: Collection[str] | None, what: str, report: Repo
     if known is not None and name.text not in known:
         message = f"policy.yaml has no {what} {name.text}{nearest(name.text, known)}"
         report.add(name.place, name.key, message)
+
+
+def _check_ids(source: PolicySource, report: Report) -> None:
+    ids: dict[str, RuleSource] = {}
+    for rule in source.rules:
+        name = rule.id
+        first = ids.setdefault(name.text, rule)
+        if name.text in RESERVED_RULES:
+            message = f"the rule id {name.text} is one of the gateway's own; choose another"
+            report.add(name.place, name.key, message)
+        elif first is not rule and name.text:
+            message = f"the rule id {name.text} is taken, see {first.place}; choose another"
+            report.add(name.place, name.key, message)
 
 
 def _check_strictest(source: PolicySource, report: Report) -> None:

@@ -52,13 +52,15 @@ class Report:
     """Collects problems while a configuration is read."""
 
     problems: list[Problem] = field(default_factory=list)
+    _noted: set[tuple[str, str]] = field(default_factory=set)
 
     def add(self, place: str, key: str, message: str) -> None:
         """Note a problem; reading goes on, so that all are found at once.
 
         Of several problems of one key in one place only the first is kept: the others follow of it.
         """
-        if all((known.place, known.key) != (place, key) for known in self.problems):
+        if (place, key) not in self._noted:
+            self._noted.add((place, key))
             self.problems.append(Problem(place, key, message))
 
     def raise_if_any(self) -> None:

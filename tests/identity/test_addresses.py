@@ -3,7 +3,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy_addons.identity.addresses import AddressMap
@@ -80,6 +80,7 @@ networks = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(networks, unique=True, max_size=8),
     st.integers(0, 255).map(lambda n: str(ip_address(n << 24)))

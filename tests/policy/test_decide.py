@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy_addons.policy.compiled import Policy, Rule, host_and_parents
@@ -240,6 +240,7 @@ def naive(
     return None
 
 
+@settings(deadline=None)
 @given(
     rules(),
     st.sampled_from(PROFILES),

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy_addons.policy.timespaces import (
@@ -119,6 +119,7 @@ ranges = st.builds(
 spaces = st.builds(TimeSpace, st.just("space"), st.lists(ranges, max_size=3).map(tuple))
 
 
+@settings(deadline=None)
 @given(
     spaces,
     st.dates(date(2026, 12, 20), date(2027, 1, 5)),
@@ -137,6 +138,7 @@ def test_a_reading_is_held_when_a_start_day_reaches_it(times: TimeSpace, day: da
     assert times.holds(reading(local, HOLIDAYS)) is held
 
 
+@settings(deadline=None)
 @given(spaces, st.integers(0, 7), st.integers(0, 7))
 def test_the_answer_changes_only_at_boundaries(times: TimeSpace, today: int, yesterday: int):
     answers = [times.holds(Reading(today, yesterday, minute)) for minute in range(1440)]
@@ -145,6 +147,7 @@ def test_the_answer_changes_only_at_boundaries(times: TimeSpace, today: int, yes
     assert 0 in times.boundaries
 
 
+@settings(deadline=None)
 @given(st.lists(spaces, min_size=1, max_size=3).map(tuple), st.integers(0, 7), st.integers(0, 1439))
 def test_outside_is_the_opposite_of_within(times: tuple[TimeSpace, ...], day: int, minute: int):
     now = Reading(day, day, minute)

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from proxy_addons.gate import gate
+from proxy_addons.policy.decide import NO_RULE_MATCHED
+from proxy_addons.policy.model import RESERVED_RULES
 from proxy_addons.settings.load import SettingsError, load
 from proxy_addons.settings.model import Endpoint
 
@@ -229,6 +232,12 @@ def test_every_rule_of_the_default_policy_is_documented(look: Callable[..., Exam
     text = (ROOT / "docs/policy.md").read_text()
     for rule in look().settings.policy.rules:
         assert f"`{rule.id}`" in text
+
+
+def test_the_gates_own_rule_ids_are_reserved():
+    own = {value for name, value in vars(gate).items() if name.startswith("RULE_")}
+    assert own
+    assert own | {NO_RULE_MATCHED} <= RESERVED_RULES
 
 
 def test_settings_can_be_replaced_but_not_changed(look: Callable[..., Examined]):

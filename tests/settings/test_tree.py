@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proxy_addons.settings.problems import Report
@@ -20,6 +20,7 @@ def plain(node: Node) -> Any:
     return node.text
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 @example(b"{" * 3000)
 @example(b"a: " + b"[" * 3000)
@@ -45,6 +46,7 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(texts, values, min_size=1))
 def test_what_was_written_is_read(data: dict[str, Any]):
     report = Report()
