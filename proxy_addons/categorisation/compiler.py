@@ -18,6 +18,7 @@ from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from resource import RUSAGE_SELF, getrusage
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 type Progress = Callable[[str, int, int], None]
 type Label = tuple[str, str]  # list, category
 
-_STEP = 1 << 16  # texts between two calls of progress
+_STEP = 1 << 16  # texts filed between two calls of progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,22 +217,23 @@ class _Compilation:
             )
         values = array("I", bytes(4 * len(trie)))
         total = sum(section.count for section in self.sections)
+        number_of = trie.get
         done = 0
         for section in self.sections:
             self.spool.seek(section.start)
             kind, labels = section.file.kind, frozenset(section.labels)
             after: dict[int, int] = {}  # set before: set with this section's labels
-            for _ in range(section.count):
-                place = trie[self.spool.readline()[:-1].decode("ascii")]
-                before = values[place]
-                number = after.get(before)
-                if number is None:
-                    number = self.sets.number(kind, self.sets.labels(before) | labels)
-                    after[before] = number
-                values[place] = number
-                done += 1
-                if not done % _STEP:
-                    self.progress("filing", done, total)
+            lines = islice(self.spool, section.count)
+            while block := list(islice(lines, _STEP)):
+                for line in block:
+                    place = number_of(line[:-1])
+                    before = values[place]
+                    if before not in after:
+                        together = self.sets.labels(before) | labels
+                        after[before] = self.sets.number(kind, together)
+                    values[place] = after[before]
+                done += len(block)
+                self.progress("filing", done, total)
         self.progress("filing", total, total)
         return array(VALUE_TYPES[value_width(len(self.sets.known))], values)
 

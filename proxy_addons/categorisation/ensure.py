@@ -72,7 +72,8 @@ def ensure_index(
         except CategoryError as error:
             if index is None or force:
                 raise
-            return Ensured(index, None, "the last good index stays in force", stale=str(error))
+            stale = f"the lists cannot be compiled, the last good index stays in force: {error}"
+            return Ensured(index, None, "the last good index stays in force", stale=stale)
         return Ensured(CategoryIndex.open(index_file), report, why)
 
 

@@ -92,7 +92,7 @@ class _Matcher:
         found = self._set.Match(text)
         if not found or self._sentinel not in found:
             return self._one_by_one(text)
-        return [self._numbers[place] for place in found if place != self._sentinel]
+        return sorted(self._numbers[place] for place in found if place != self._sentinel)
 
     def _one_by_one(self, text: bytes) -> list[int]:
         """The slow way: a single RE2 falls back to an automaton that needs no cache."""

@@ -84,6 +84,7 @@ class CategoryIndex:
         counts: entries by category.
         counts_by_kind: entries by category and kind of entry.
         categories: all categories that an address can have.
+        sources: the lists that fill each category.
         descriptions: one line for each category that has one.
         fingerprint: of the sources, see `sources.fingerprint`.
         entries: distinct names, addresses and URLs.
@@ -132,6 +133,10 @@ class CategoryIndex:
         self.skipped = int(meta["skipped"])
         self.skipped_first = tuple(meta["skipped_first"])
         labels = [(str(source), str(category)) for source, category in meta["labels"]]
+        sources: dict[str, list[str]] = {}
+        for source, category in labels:
+            sources.setdefault(category, []).append(source)
+        self.sources: Mapping[str, Sequence[str]] = MappingProxyType(sources)
         # Number 0 is never used; it stands here as an empty set so that numbers are places.
         self._sets = [_set(Kind.DOMAINS, ())] + [
             _set(Kind(kind), [labels[place] for place in places])

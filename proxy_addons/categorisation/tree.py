@@ -148,7 +148,10 @@ class _Reader:
             )
             for folder, parts in walked:
                 self._category(folder, parts)
-            descriptions = read_descriptions(self.folder)
+            # An alias may be named after something else than it holds: UT1's mail is its forums.
+            descriptions = read_descriptions(self.folder) | {
+                alias: f"the same entries as {target}" for alias, target in self.aliases.items()
+            }
         except OSError as error:  # nothing is compiled; the index in force stays
             raise CategorySourceError(
                 f"{error.filename or self.folder}: cannot be read: {error.strerror}"

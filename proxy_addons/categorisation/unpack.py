@@ -62,7 +62,8 @@ def _unpack_tar(path: Path, staging: Staging, progress: Callable[[int, int], Non
         packed = raw.read(2) == _GZIP_MAGIC
         raw.seek(0)
         inner = gzip.GzipFile(fileobj=raw) if packed else raw
-        with tarfile.open(fileobj=_Bounded(inner), mode="r:") as archive:
+        bounded = _Bounded(inner)
+        with tarfile.open(fileobj=bounded, mode="r:") as archive:
             count = 0
             for member in archive:
                 _member(archive, member, staging)
@@ -72,6 +73,11 @@ def _unpack_tar(path: Path, staging: Staging, progress: Callable[[int, int], Non
                 progress(raw.tell(), total)
             if not count:
                 raise CategoryImportError(f"{path}: an empty archive")
+        # tarfile takes a damaged or missing header for the end: half a list would pass for a whole.
+        if bounded.last != bytes(tarfile.BLOCKSIZE):
+            raise CategoryImportError(f"{path}: cut short or damaged: its end mark is missing")
+        while bounded.read(_LARGEST_READ):  # gzip's checksum stands at its end
+            pass
 
 
 def _member(archive: tarfile.TarFile, member: tarfile.TarInfo, staging: Staging) -> None:
@@ -137,12 +143,15 @@ class _Bounded(io.RawIOBase):
 
     def __init__(self, inner: gzip.GzipFile | io.BufferedReader) -> None:
         self._inner = inner
+        self.last = b""  # what the last read gave
 
     def read(self, size: int = -1, /) -> bytes:
         if not 0 <= size <= _LARGEST_READ:
             raise CategoryImportError("the archive has a header larger than any list needs")
-        self._check()
-        return self._inner.read(size)
+        if self._inner.tell() > MAX_TOTAL:
+            raise CategoryImportError(f"the archive unpacks to more than {MAX_TOTAL} octets")
+        self.last = self._inner.read(size)
+        return self.last
 
     def readable(self) -> bool:
         return True
@@ -157,7 +166,3 @@ class _Bounded(io.RawIOBase):
 
     def tell(self) -> int:
         return self._inner.tell()
-
-    def _check(self) -> None:
-        if self._inner.tell() > MAX_TOTAL:
-            raise CategoryImportError(f"the archive unpacks to more than {MAX_TOTAL} octets")
