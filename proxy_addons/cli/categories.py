@@ -1,0 +1,302 @@
+"""`watchhouse categories`: import lists, compile them, look addresses up, count.
+
+In: lists, addresses; the configuration, for where things are. Out: tables, or JSON.
+Must never: decide anything (`watchhouse explain` does), or print text of a list or an address that
+a terminal would obey.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from proxy_addons.cli.common import add_common, settings_of
+from proxy_addons.urlkey import UrlKeyError, url_key
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from proxy_addons.categorisation import CompileReport, Ensured, ImportReport, Progress
+    from proxy_addons.settings.model import Settings
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_KINDS = ("domains", "urls", "expressions")
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "categories",
+        help="import, compile and question category lists",
+        description="Category lists: docs/categories.md says how they work.",
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
+
+    action = actions.add_parser(
+        "import",
+        help="import a list in squidGuard layout (UT1 and others)",
+        description="Import a list, replacing one of the same name, and compile the index.",
+    )
+    action.add_argument(
+        "path", metavar="PATH", type=Path, help="a .tar, .tar.gz or .tgz file, or a folder"
+    )
+    action.add_argument(
+        "--name", help="name of the list (default: that of the file, without a date)"
+    )
+    add_common(action)
+    action.set_defaults(run=_explained(_import))
+
+    action = actions.add_parser(
+        "lookup",
+        help="say which categories an address has, and from which entries",
+        description="Say which categories an address has. Nothing is contacted.",
+    )
+    action.add_argument("url", metavar="URL", help="an address; https:// is added if it has none")
+    action.add_argument("--json", action="store_true", help="print JSON")
+    add_common(action)
+    action.set_defaults(run=_explained(_lookup))
+
+    action = actions.add_parser(
+        "list",
+        help="count the entries of each category",
+        description="Count the entries of each category in the compiled index.",
+    )
+    action.add_argument("--json", action="store_true", help="print JSON")
+    add_common(action)
+    action.set_defaults(run=_explained(_list))
+
+    action = actions.add_parser(
+        "compile",
+        help="compile all lists into the index",
+        description="Compile all lists into the index; a running gateway takes it over by itself.",
+    )
+    add_common(action)
+    action.set_defaults(run=_explained(_compile))
+
+
+def _explained(
+    action: Callable[[argparse.Namespace, Settings], int],
+) -> Callable[[argparse.Namespace], int]:
+    """The action with its expected failures as a message and exit code 1."""
+
+    def run(args: argparse.Namespace) -> int:
+        from proxy_addons.categorisation import CategoryError  # noqa: PLC0415 - keeps --help fast
+
+        try:
+            return action(args, settings_of(args))
+        except CategoryError as problem:
+            # Nothing has changed, and no request is in hand: say why and how to mend it.
+            print(f"watchhouse: {problem}", file=sys.stderr)
+            return 1
+
+    return run
+
+
+def _import(args: argparse.Namespace, settings: Settings) -> int:
+    from proxy_addons.categorisation import import_lists  # noqa: PLC0415 - keeps --help fast
+
+    with _progress() as progress:
+        report = import_lists(
+            args.path, settings.paths.imported_lists_dir, name=args.name, progress=progress
+        )
+        ensured = _made(settings, progress)
+    _show_import(report)
+    _show_compiled(ensured)
+    return 0
+
+
+def _compile(_args: argparse.Namespace, settings: Settings) -> int:
+    with _progress() as progress:
+        ensured = _made(settings, progress)
+    if ensured.report is not None:
+        _complain(ensured.report.problems.lines())
+        _complain(ensured.report.ignored)
+    _show_compiled(ensured)
+    return 0
+
+
+def _made(settings: Settings, progress: Progress) -> Ensured:
+    from proxy_addons.categorisation import (  # noqa: PLC0415 - keeps --help fast
+        SourceFolders,
+        ensure_index,
+    )
+
+    paths = settings.paths
+    folders = SourceFolders(paths.categories_dir, paths.imported_lists_dir)
+    return ensure_index(folders, paths.index_file, force=True, progress=progress)
+
+
+def _lookup(args: argparse.Namespace, settings: Settings) -> int:
+    from proxy_addons.categorisation import CategoryIndex  # noqa: PLC0415 - keeps --help fast
+
+    try:
+        key = url_key(args.url if _SCHEME.match(args.url) else f"https://{args.url}")
+    except UrlKeyError as problem:
+        # The gateway would refuse such a request; the URL is not repeated, it may hold a password.
+        print(f"watchhouse: the gateway would refuse this URL: {problem}", file=sys.stderr)
+        return 1
+    index = CategoryIndex.open(settings.paths.index_file)
+    categories = sorted(index.lookup(key))
+    matches = [
+        {
+            "list": match.source,
+            "category": match.category,
+            "kind": match.kind.value,
+            "entry": match.entry,
+            "counts": match.counts,
+        }
+        for match in index.explain(key)
+    ]
+    if args.json:
+        _print_json(
+            {
+                "url": str(key),
+                "host": key.host,
+                "categories": categories,
+                "matches": matches,
+                "list_version": index.version,
+            }
+        )
+        return 0
+    rows = [
+        (
+            str(match["category"]),
+            str(match["list"]),
+            str(match["kind"]).removesuffix("s"),
+            str(match["entry"]),
+            "" if match["counts"] else "overridden by local",
+        )
+        for match in matches
+    ]
+    print(f"{key}\n{', '.join(categories) or 'uncategorised'}")
+    if rows:
+        _print_table(("category", "list", "kind", "entry", ""), rows)
+    return 0
+
+
+def _list(args: argparse.Namespace, settings: Settings) -> int:
+    from proxy_addons.categorisation import CategoryIndex  # noqa: PLC0415 - keeps --help fast
+
+    index = CategoryIndex.open(settings.paths.index_file)
+    if args.json:
+        categories = {
+            category: {kind: index.counts_by_kind[category].get(kind, 0) for kind in _KINDS}
+            | {
+                "lists": list(index.sources[category]),
+                "description": index.descriptions.get(category, ""),
+            }
+            for category in sorted(index.categories)
+        }
+        _print_json(
+            {
+                "list_version": index.version,
+                "built": index.built.isoformat(),
+                "entries": index.entries,
+                "skipped": index.skipped,
+                "categories": categories,
+            }
+        )
+        return 0
+    rows = [
+        (
+            category,
+            *_amounts(index.counts_by_kind[category]),
+            ", ".join(index.sources[category]),
+            index.descriptions.get(category, ""),
+        )
+        for category in sorted(index.categories)
+    ]
+    _print_table(("category", *_KINDS, "lists", "description"), rows)
+    print(
+        f"{len(rows)} categories, {index.entries:,} names and URLs, {index.size / 1e6:.1f} MB; "
+        f"version {index.version}, compiled {index.built:%Y-%m-%d %H:%M} UTC"
+    )
+    if index.skipped:
+        print(f"{index.skipped} lines are not used; to see why: watchhouse categories compile")
+    return 0
+
+
+def _show_import(report: ImportReport) -> None:
+    _complain(report.problems.lines())
+    _complain(report.ignored)
+    rows = [
+        (category, *_amounts(counts), _same_as(report, category))
+        for category, counts in sorted(report.counts.items())
+    ]
+    _print_table(("category", *_KINDS, ""), rows)
+    done = "replaced" if report.replaced else "imported"
+    print(
+        f"{done} list {report.name}: {len(rows)} categories; {len(report.problems)} lines not used"
+    )
+
+
+def _same_as(report: ImportReport, category: str) -> str:
+    target = report.aliases.get(category)
+    return f"the same entries as {target}" if target else ""
+
+
+def _show_compiled(ensured: Ensured) -> None:
+    report: CompileReport | None = ensured.report
+    if report is None:
+        return
+    print(
+        f"compiled {report.entries:,} names and URLs and {report.expressions} expressions in "
+        f"{report.categories} categories: {report.size / 1e6:.1f} MB in {report.seconds:.1f} s, "
+        f"at most {report.peak_memory / 1e6:.0f} MB of memory; version {report.version}"
+    )
+
+
+def _amounts(counts: Mapping[Any, int]) -> tuple[str, ...]:
+    return tuple(f"{counts[kind]:,}" if counts.get(kind) else "" for kind in _KINDS)
+
+
+def _complain(lines: Iterator[str] | tuple[str, ...]) -> None:
+    for line in lines:
+        print(line, file=sys.stderr)
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=True))
+
+
+def _print_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - not needed for JSON, and slow to import
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left")
+    for column in columns:
+        number = column in _KINDS
+        table.add_column(
+            Text(column, style="dim"),
+            justify="right" if number else "left",
+            no_wrap=number or column == "category",
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    # Where nobody looks at it a table is not folded: another program reads a row a line.
+    Console(highlight=False, width=None if sys.stdout.isatty() else 250).print(table)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A progress bar on the error output, where that is a terminal."""
+    from rich.console import Console  # noqa: PLC0415 - slow to import
+    from rich.progress import Progress as Bar  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    tasks = {}
+    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
+
+        def tell(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=total)
+            bar.update(tasks[stage], completed=done, total=total)
+
+        yield tell
