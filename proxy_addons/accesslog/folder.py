@@ -4,8 +4,9 @@ In: the folder's path and the worker's number. Out: the lock, and new segments.
 Must never: let two processes write as the same worker, which would give the same number twice.
 
 The lock is flock(2) on `access-w01.lock`, so that it ends with the process however that ends. The
-file says who holds it (for the message to the second one) and the last record number as of the
-last change of segment, in case all segments are moved away.
+file says who holds it (for the message to the second one), the last record number as of the last
+change of segment (in case all segments are moved away), and the second from which that process
+issued reference numbers (so that the next one begins later).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import orjson
@@ -37,21 +39,41 @@ class AccessLogError(Exception):
     """The access log cannot be started; the text says which file, why, and what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What the lock file says of the process before.
+
+    Attributes:
+        pid: its process number; 0 when unknown.
+        last_seq: number of the last record that it knew to be on the disk; 0 when unknown.
+        numbers_from: Unix second from which it issued reference numbers; 0 when unknown.
+    """
+
+    pid: int = 0
+    last_seq: int = 0
+    numbers_from: int = 0
+
+
 class Folder:
-    """One worker's hold on the folder. For one thread at a time."""
+    """One worker's hold on the folder. For one thread at a time.
+
+    Attributes:
+        numbers_from: goes into the lock file with the next `note`.
+    """
 
     def __init__(self, directory: Path, worker: int, syscalls: Syscalls) -> None:
         self.directory = directory
         self.worker = worker
         self.syscalls = syscalls
         self._lock_path = directory / f"access-w{worker:02d}.lock"
+        self.numbers_from = 0
         self._lock = -1
 
-    def acquire(self) -> int:
+    def acquire(self) -> Note:
         """Creates the folder where it is missing and takes the lock.
 
         Returns:
-            The last record number that the lock file knows of, 0 when it knows none.
+            What the process before left in the lock file.
 
         Raises:
             AccessLogError: the folder or the lock cannot be had.
@@ -68,7 +90,7 @@ class Folder:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as problem:
             # The start ends here: nothing was decided or served yet.
-            holder = self._read_note(fd).get("pid", "unknown")
+            holder = self._read_note(fd).pid or "unknown"
             os.close(fd)
             raise AccessLogError(
                 f"access log: worker {self.worker} in {self.directory} is already written by "
@@ -76,8 +98,7 @@ class Folder:
                 "another worker number or another data_dir."
             ) from problem
         self._lock = fd
-        last = self._read_note(fd).get("last_seq", 0)
-        return last if isinstance(last, int) else 0
+        return self._read_note(fd)
 
     def _create_directory(self) -> None:
         if self.directory.is_dir():
@@ -94,20 +115,20 @@ class Folder:
         return self.syscalls.open(self._lock_path, flags, OPEN_MODE)
 
     @staticmethod
-    def _read_note(fd: int) -> dict[str, object]:
+    def _read_note(fd: int) -> Note:
         try:
             note = orjson.loads(os.pread(fd, 4096, 0))
-        except (OSError, ValueError):
+            return Note(*(int(note.get(name, 0)) for name in ("pid", "last_seq", "numbers_from")))
+        except (OSError, ValueError, TypeError, AttributeError):
             # New, or cut short by a full disk: the segments themselves know the numbers.
-            return {}
-        return note if isinstance(note, dict) else {}
+            return Note()
 
     def note(self, last_seq: int) -> None:
-        """Writes who holds the lock and the last record number. What fails here costs nothing."""
-        data = orjson.dumps({"pid": os.getpid(), "last_seq": last_seq})
+        """Writes what the next process wants to know. What fails here costs nothing by itself."""
+        note = {"pid": os.getpid(), "last_seq": last_seq, "numbers_from": self.numbers_from}
         with contextlib.suppress(OSError):
             # A second copy only: see the head of this module.
-            os.pwrite(self._lock, data.ljust(64) + b"\n", 0)
+            os.pwrite(self._lock, orjson.dumps(note).ljust(96) + b"\n", 0)
 
     def new_segment(self, hour: str) -> Segment:
         """Creates the next segment of an hour, and the folder and lock where they were removed.

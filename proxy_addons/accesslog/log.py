@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 # No process before this one can have issued a number for a second later than this after its last
 # write: whatever is open longer than five seconds leaves a record within a second more.
-_NUMBERS_AFTER_LAST_WRITE = 8.0
+_NUMBERS_AFTER_LAST_WRITE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class AccessLog:
             AccessLogError: the folder cannot be had, another process writes as this worker, or
                 what is there cannot be read.
         """
-        noted_seq = self._folder.acquire()
+        note = self._folder.acquire()
         try:
             report = recover(self.directory, self.worker, self._folder.syscalls)
         except OSError as problem:
@@ -127,14 +127,16 @@ class AccessLog:
                 "Without them the next record number is not known. Give this user read and write "
                 "access to them, or move them away together."
             ) from problem
-        report = replace(report, last_seq=max(report.last_seq, noted_seq))
+        report = replace(report, last_seq=max(report.last_seq, note.last_seq))
         self._tell(report)
         self._pipeline = Pipeline(self.worker, report.last_seq, self._queue)
-        self._references = References(
-            self.worker,
-            entropy=self._entropy,
-            not_before=max(self._clock() + 1.0, report.last_write + _NUMBERS_AFTER_LAST_WRITE),
+        numbers_from = max(
+            int(self._clock()) + 1,
+            int(report.last_write) + _NUMBERS_AFTER_LAST_WRITE,
+            note.numbers_from + 1,
         )
+        self._references = References(self.worker, entropy=self._entropy, not_before=numbers_from)
+        self._folder.numbers_from = numbers_from
         self._writer.start(report.last_seq)
         self._started = True
         return report

@@ -24,8 +24,8 @@ TEXT_LIMIT = 2048
 URL_LIMIT = 8192
 """Characters kept of a URL."""
 
-LIST_LIMIT = 64
-"""Members kept of a list."""
+LIST_LIMIT = 32
+"""Members kept of a list, each a text."""
 
 type FieldValue = str | int | float | Collection[str] | None
 """What a caller may hand over for a field."""

@@ -1,7 +1,7 @@
 """Reference numbers: what a person reads out on the telephone from a block page.
 
 In: the wall clock, the worker's number, entropy at start.
-Out: `7K3M-2Q9X-1C4T`: twelve symbols of Crockford's base32, made of
+Out: `7K3M-2Q9X-1C4V`: twelve symbols of Crockford's base32, made of
 
     TTTT-TTWW-CCCK    T  seconds since 2026-01-01 UTC, 30 bits (until 2060)
                       W  worker, 10 bits
@@ -14,8 +14,9 @@ every pair of symbols swapped, so that a misheard number is refused and is never
 Must never: be taken for a secret. Numbers can be guessed; they open nothing.
 
 Unique across restarts: a number is never issued for a second that an earlier process of the same
-worker can have used (`not_before`, from the segments on disk), even when the clock has been set
-back. In case those segments are gone too, each process starts its counters at a random place.
+worker can have used (`not_before`: log.py works it out from what is on disk), even when the clock
+was set back; the numbers then run ahead of the clock. In case all that is gone too, each process
+starts its counters at a random place.
 """
 
 from __future__ import annotations
@@ -138,12 +139,12 @@ def normalise(text: str) -> str:
         if value is None:
             raise ReferenceNumberError(
                 f"{symbol!a} does not occur in reference numbers. They have twelve symbols, "
-                f"like 7K3M-2Q9X-1C4T, out of {ALPHABET}."
+                f"like 7K3M-2Q9X-1C4V, out of {ALPHABET}."
             )
         values.append(value)
     if len(values) != _LENGTH:
         raise ReferenceNumberError(
-            f"A reference number has {_LENGTH} symbols, like 7K3M-2Q9X-1C4T; "
+            f"A reference number has {_LENGTH} symbols, like 7K3M-2Q9X-1C4V; "
             f"this has {len(values)}."
         )
     check = values[-1]
@@ -171,3 +172,9 @@ def issued_at(reference: str) -> datetime:
     for symbol in reference.replace("-", "")[:6]:
         second = second * 32 + _VALUES[symbol]
     return datetime.fromtimestamp(_EPOCH, UTC) + timedelta(seconds=second)
+
+
+def worker_of(reference: str) -> int:
+    """Returns the worker that issued a number, given in the form that `normalise` returns."""
+    symbols = reference.replace("-", "")
+    return _VALUES[symbols[6]] * 32 + _VALUES[symbols[7]]

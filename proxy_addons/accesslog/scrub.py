@@ -127,9 +127,6 @@ def _limit(record: Record, name: str, limit: int) -> None:
 
 def _limit_list(record: Record, name: str, members: Iterable[str]) -> None:
     kept = list(members)
-    if len(kept) > LIST_LIMIT:
-        _note(record, f"{name}:cut:{len(kept)}")
-        kept = kept[:LIST_LIMIT]
     if any(len(member) > TEXT_LIMIT for member in kept):
         _note(record, f"{name}:cut:{max(map(len, kept))}")
         kept = [member[:TEXT_LIMIT] for member in kept]
@@ -171,6 +168,10 @@ def scrub(_logger: object, _method: str, record: Record) -> Record:
         _mend_types(record)
         if tuple(map(type, record.values())) == shape and len(_sound_shapes) < _MAX_SHAPES:
             _sound_shapes.add(shape)
+    count = len(record["categories"])
+    if count > LIST_LIMIT:
+        record["categories"] = record["categories"][:LIST_LIMIT]
+        _note(record, f"categories:cut:{count}")
     _strip(record, "url", _LEADING_USERINFO)
     _strip(record, "host", _LEADING_USERINFO)
     _strip(record, "error", _USERINFO_IN_PROSE)
