@@ -94,6 +94,19 @@ def end_of_whole_lines(file: BinaryIO, end: int) -> int:
     return whole
 
 
+def end_of_last_line(file: BinaryIO, end: int) -> int:
+    """Returns the offset after the last newline before `end`, 0 when there is none."""
+    position = end
+    while position > 0:
+        size = min(_BLOCK, position)
+        position -= size
+        file.seek(position)
+        newline = file.read(size).rfind(b"\n")
+        if newline >= 0:
+            return position + newline + 1
+    return 0
+
+
 def size_of(file: BinaryIO) -> int:
     """Returns the size of an open file in bytes."""
     return os.fstat(file.fileno()).st_size
