@@ -21,11 +21,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mitmproxy.connection import Client, Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, layers, server_hooks
-from mitmproxy.proxy.context import Context
+
+from proxy_addons.engine.tuning import ForkingContext
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from mitmproxy.proxy.context import Context
     from mitmproxy.proxy.layer import Layer
     from mitmproxy.proxy.mode_specs import ProxyMode
 
@@ -172,7 +174,7 @@ class Driver:
             state=ConnectionState.OPEN,
         )
         # mitmproxy types its options as its own manager; the layers only read attributes.
-        context = Context(self.client, options)  # type: ignore[arg-type]
+        context = ForkingContext(self.client, options)  # type: ignore[arg-type]
         self._layer = first_layer(context)
 
     # --- life -----------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mitmproxy.connection import Server
 from mitmproxy.net.tls import starts_like_tls_record
-from mitmproxy.proxy.layers import ClientTLSLayer, ServerTLSLayer, modes
+from mitmproxy.proxy.layers import ClientTLSLayer, modes
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.layers.tls import HTTP_ALPNS, parse_client_hello
 from OpenSSL import SSL
@@ -104,9 +104,10 @@ class Protocols:
                 visitor.open[context.client.id] = verdict.transaction
             return Splice(context, tunnel)
         if verdict.course is Course.INSPECT:
-            server_tls = ServerTLSLayer(context)
-            server_tls.child_layer = ClientTLSLayer(context)
-            return server_tls
+            # The HTTP layer opens the server's side when a request has been passed, with a TLS
+            # layer of its own; it has to know that it is TLS.
+            context.server.tls = True
+            return ClientTLSLayer(context)
         if verdict.transaction is not None:
             verdict.transaction.finish()
         visitor.spliced = True  # its record is written; no second one at the end

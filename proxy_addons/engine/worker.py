@@ -41,6 +41,7 @@ from proxy_addons.engine.protocols import Protocols
 from proxy_addons.engine.resolver import Resolver
 from proxy_addons.engine.tlscontexts import TlsContexts
 from proxy_addons.engine.trust import TrustError
+from proxy_addons.engine.tuning import tune
 from proxy_addons.gate import metrics
 from proxy_addons.gate.gate import Gate, basis_of
 from proxy_addons.settings.load import SettingsError, load
@@ -253,6 +254,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     # Ctrl-C reaches the whole group; the supervisor decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    tune()
     operations.set_up(f"worker-{args.worker}", dict(pair.split("=", 1) for pair in args.set))
     try:
         settings = load(args.config, overrides=operations.overrides(), environ=os.environ)

@@ -1,0 +1,45 @@
+"""What is left out of mitmproxy's own work, because it costs much and checks nothing for us.
+
+In: mitmproxy's classes. Out: the same classes, quicker; a context that forks cheaply.
+Must never: leave out a check of what comes from outside (those of the layers all stay).
+
+Measured with `scripts/bench profile`; shares in docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import Self
+
+from mitmproxy import http
+from mitmproxy.proxy.context import Context
+
+# Objects made between two collections of the youngest generation. Exchanges make cycles (layers
+# and their contexts), so collections are needed; Python's default of 2,000 runs one every fourth
+# request.
+_GARBAGE_THRESHOLD = 50_000
+
+
+class ForkingContext(Context):
+    """A context whose forks do not each make, and throw away, a server connection."""
+
+    def fork(self) -> Self:
+        """A context with the same connections and a copy of the list of layers."""
+        made = type(self).__new__(type(self))
+        made.client = self.client
+        made.server = self.server
+        made.options = self.options
+        made.layers = self.layers.copy()
+        return made
+
+
+def tune() -> None:
+    """Apply, once, when a worker starts."""
+    # In development builds mitmproxy checks the types of a message's fields with `typing` each
+    # time one is made; they come from its own parser, and mypy has checked that.
+    http.MessageData.__post_init__ = _unchecked  # type: ignore[method-assign]
+    gc.set_threshold(_GARBAGE_THRESHOLD, 10, 20)
+
+
+def _unchecked(_message: http.MessageData) -> None:
+    pass
