@@ -203,7 +203,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "page.monitoring_notice",
         Text(),
-        "Use of this system is monitored and recorded. Records may be used in proceedings.",
+        "All use of this system is monitored and recorded; there is no expectation of privacy."
+        " Records may be used in administrative, misconduct and criminal proceedings.",
         "The notice on every page of ours (Inf/27 3.2, 3.8).",
     ),
     Setting(
