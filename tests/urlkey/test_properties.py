@@ -22,7 +22,7 @@ from proxy_addons.urlkey import (
 )
 
 # No deadline: a slow machine is no fault of the code.
-MANY = settings(max_examples=400, deadline=None)
+MANY = settings(max_examples=250, deadline=None)
 SOME = settings(max_examples=100, deadline=None)
 
 LABEL = re.compile(r"[a-z0-9_-]{1,63}")
