@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(__file__).parent / "programs"
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
+ENVIRONMENT = os.environ | {
+    "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+}
 
 
 def run(program: str, *arguments: object, under: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -35,6 +37,16 @@ def run(program: str, *arguments: object, under: tuple[str, ...] = ()) -> dict[s
     return result
 
 
+def spoken(process: subprocess.Popen[bytes]) -> list[Any]:
+    """Returns what a program says next, in JSON; its operational log goes by."""
+    assert process.stdout is not None
+    while line := process.stdout.readline():
+        if line.startswith(b"["):
+            said: list[Any] = json.loads(line)
+            return said
+    raise AssertionError("the program ended by itself")
+
+
 @pytest.mark.parametrize("records", [40, 400])
 def test_a_killed_worker_leaves_whole_lines_and_all_that_was_durable(
     directory: Path, records: int
@@ -44,9 +56,7 @@ def test_a_killed_worker_leaves_whole_lines_and_all_that_was_durable(
         assert process.stdout is not None
         said = []
         while len(said) < records:
-            line = process.stdout.readline()
-            if line.startswith(b"["):
-                said.append(json.loads(line))
+            said.append(spoken(process))
         process.send_signal(signal.SIGKILL)
         # What it had said before it died, and the start of a line that it was saying.
         rest = process.stdout.read().splitlines(keepends=True)
@@ -80,8 +90,7 @@ def test_a_second_process_cannot_be_the_same_worker(directory: Path) -> None:
     command = [sys.executable, PROGRAMS / "write_until_killed.py", directory]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=ENVIRONMENT) as process:
         assert process.stdout is not None
-        while not process.stdout.readline().startswith(b"["):
-            pass
+        spoken(process)
         with pytest.raises(AccessLogError, match=f"already written by process {process.pid}"):
             AccessLog(directory, 1).start()
         process.kill()

@@ -246,11 +246,12 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         str(folder),
         *arguments,
     ]
+    paths = filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
     return subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"},
     )
 
 
