@@ -106,14 +106,12 @@ def _instants_of_day(day: date, minutes: Collection[int], zone: tzinfo) -> Itera
         for minute in minutes:
             yield first + timedelta(minutes=minute)
         return
-    yield first
     for minute in minutes:
         wall = midnight + timedelta(minutes=minute)
-        for fold in (0, 1):
-            instant = _instant(wall, fold, zone)
-            # A reading that is skipped has no instant of its own: the change stands for it.
-            if instant.astimezone(zone).replace(tzinfo=None) == wall:
-                yield instant
+        # A reading that comes twice has two instants. One that is skipped has none, and what is
+        # given for it is looked at in vain: the change itself, below, stands for it.
+        yield _instant(wall, 0, zone)
+        yield _instant(wall, 1, zone)
     yield from _changes(first, last, zone)
 
 

@@ -58,6 +58,15 @@ def test_an_answer_is_remembered_for_its_minute_only(policy: Any, resource: Any,
     assert later == first
 
 
+def test_the_two_minutes_of_one_reading_are_two_questions(policy: Any, resource: Any, at: Any):
+    """01:31 comes twice when the clocks go back; only before the second does 01:15 come again."""
+    decider = Decider(policy)
+    sam = Person("Sam", "address", "staff")
+    first = decider.decide(sam, resource("shop"), Moment(at("2026-10-25T01:31", 0)))
+    second = decider.decide(sam, resource("shop"), Moment(at("2026-10-25T01:31", 1)))
+    assert (first.retry_at, second.retry_at) == (at("2026-10-25T01:15", 1), at("2026-10-26T00:00"))
+
+
 def test_a_moment_without_a_zone_is_refused(policy: Any, resource: Any):
     with pytest.raises(ValueError, match="without a time zone"):
         Decider(policy).decide(

@@ -97,6 +97,7 @@ def test_nothing_is_promised_beyond_the_horizon(
         ("America/Asuncion", (0, 90), "2023-10-01T03:00+00:00", "2023-10-01T04:00+00:00"),
         # A jump back over midnight, from 00:01 to 23:01 of the day before.
         ("America/St_Johns", (1410, 1439), "2010-11-07T02:29+00:00", "2010-11-07T03:00+00:00"),
+        ("America/St_Johns", (1410, 1439), "2010-11-07T02:30:30+00:00", "2010-11-07T03:00+00:00"),
     ],
 )
 def test_changes_of_the_clocks(
