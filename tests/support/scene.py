@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import holidays
 
 if TYPE_CHECKING:
     from support.web import Web
+
+LONDON = ZoneInfo("Europe/London")
+BANK_HOLIDAYS = holidays.country_holidays("GB", subdiv="ENG")
 
 
 def through(web: Web, **more: Any) -> dict[str, Any]:
@@ -21,14 +25,16 @@ def through(web: Web, **more: Any) -> dict[str, Any]:
 
 
 def working_time(clock: str) -> str:
-    """The latest Tuesday, not in the future, that is a working day, at `clock`; for faketime.
+    """`clock` on the day of `working_day`, as faketime takes it."""
+    return f"{working_day(datetime.now(LONDON).date())} {clock}"
 
-    Near enough to today that certificates made on one clock are valid on the other.
+
+def working_day(today: date) -> date:
+    """The latest Tuesday that is a working day; where that was a bank holiday, another working day.
+
+    At most six days back and never in the future: a leaf that the gateway signs by that day's clock
+    (valid from a day before for a week after) is then valid by the browser's real clock as well.
     """
-    day = date.today()  # noqa: DTZ011 - the machine's own day is what is meant
-    bank_holidays = holidays.country_holidays("GB", subdiv="ENG")
-    while day.isoweekday() != 2 or day in bank_holidays:
-        day -= timedelta(days=1)
-        if (date.today() - day).days > 6:  # noqa: DTZ011 - that Tuesday was a bank holiday
-            return f"{date.today() - timedelta(days=1)} {clock}"  # noqa: DTZ011
-    return f"{day} {clock}"
+    latest = [today - timedelta(days=back) for back in range(7)]
+    working = [day for day in latest if day.isoweekday() <= 5 and day not in BANK_HOLIDAYS]
+    return next((day for day in working if day.isoweekday() == 2), working[0])

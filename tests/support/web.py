@@ -51,6 +51,7 @@ class Web:
         seen: what reached the origin.
         asked: what reached the parent proxy.
         http, https, parent: their ports on 127.0.0.1.
+        pages: HTML that is answered at a path, whatever the host.
     """
 
     authority: WebAuthority
@@ -60,6 +61,7 @@ class Web:
     http: int = 0
     https: int = 0
     parent: int = 0
+    pages: dict[str, str] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()
@@ -122,6 +124,8 @@ class Web:
                 (request.version.major, request.version.minor),
             )
         )
+        if request.path in self.pages:
+            return web.Response(text=self.pages[request.path], content_type="text/html")
         word, _, rest = request.path.strip("/").partition("/")
         handler = getattr(self, f"_say_{word}", None)
         if handler is not None:
@@ -159,6 +163,11 @@ class Web:
 
     async def _say_status(self, _: web.Request, rest: str) -> web.StreamResponse:
         return web.Response(status=int(rest), text="" if rest in {"204", "304"} else rest)
+
+    async def _say_picture(self, _: web.Request, rest: str) -> web.StreamResponse:
+        """A square, `rest` pixels wide."""
+        text = f'<svg xmlns="http://www.w3.org/2000/svg" width="{rest}" height="{rest}"/>'
+        return web.Response(text=text, content_type="image/svg+xml")
 
     async def _say_hangup(self, request: web.Request, _: str) -> web.StreamResponse:
         assert request.transport is not None
