@@ -154,8 +154,8 @@ class Paths:
 
     Attributes:
         config_dir: the folder that `watchhouse.yaml` and `policy.yaml` came from.
-        categories_dir: list sources in squidGuard layout: `starter/` and `local/` (imported ones are
-            in the data folder, see `imported_lists_dir`).
+        categories_dir: list sources in squidGuard layout: `starter/` and `local/` (imported ones
+            are in the data folder, see `imported_lists_dir`).
         data_dir: everything the gateway writes.
     """
 
