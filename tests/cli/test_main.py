@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 def test_the_help_names_every_command(watchhouse: Callable[..., Done]):
     done = watchhouse("--help")
     assert done.code == 0
-    for command in ("check", "explain"):
+    for command in COMMANDS:
         assert f"\n    {command} " in done.out
 
 
