@@ -137,8 +137,10 @@ def _measure(
             _sample(scenario, side, scenario.warm_up, results, "warm-up")
         for number in range(1, rounds + 1):
             whole: dict[str, Sample] = {}
-            for _ in range(SLICES):
-                for side in sides:
+            for turn in range(SLICES):
+                # Another begins each time: nobody always follows the same neighbour.
+                first = turn % len(sides)
+                for side in (*sides[first:], *sides[:first]):
                     sample = _sample(scenario, side, count, results, f"round {number}")
                     if sample:
                         before = whole.get(side.name)
