@@ -5,8 +5,8 @@ Must never: let two processes write as the same worker, which would give the sam
 
 The lock is flock(2) on `access-w01.lock`, so that it ends with the process however that ends. The
 file says who holds it (for the message to the second one), the last record number as of the last
-change of segment (in case all segments are moved away), and the second from which that process
-issued reference numbers (so that the next one begins later).
+change of segment (in case all segments are moved away), and until when reference numbers are known
+to be used up (so that the next process begins later).
 """
 
 from __future__ import annotations
@@ -46,19 +46,20 @@ class Note:
     Attributes:
         pid: its process number; 0 when unknown.
         last_seq: number of the last record that it knew to be on the disk; 0 when unknown.
-        numbers_from: Unix second from which it issued reference numbers; 0 when unknown.
+        numbered_until: latest Unix second for which it is known to have issued reference numbers;
+            0 when unknown.
     """
 
     pid: int = 0
     last_seq: int = 0
-    numbers_from: int = 0
+    numbered_until: int = 0
 
 
 class Folder:
     """One worker's hold on the folder. For one thread at a time.
 
     Attributes:
-        numbers_from: goes into the lock file with the next `note`.
+        numbered_until: goes into the lock file with the next `note`.
     """
 
     def __init__(self, directory: Path, worker: int, syscalls: Syscalls) -> None:
@@ -66,7 +67,7 @@ class Folder:
         self.worker = worker
         self.syscalls = syscalls
         self._lock_path = directory / f"access-w{worker:02d}.lock"
-        self.numbers_from = 0
+        self.numbered_until = 0
         self._lock = -1
 
     def acquire(self) -> Note:
@@ -118,14 +119,14 @@ class Folder:
     def _read_note(fd: int) -> Note:
         try:
             note = orjson.loads(os.pread(fd, 4096, 0))
-            return Note(*(int(note.get(name, 0)) for name in ("pid", "last_seq", "numbers_from")))
+            return Note(*(int(note.get(name, 0)) for name in ("pid", "last_seq", "numbered_until")))
         except (OSError, ValueError, TypeError, AttributeError):
             # New, or cut short by a full disk: the segments themselves know the numbers.
             return Note()
 
     def note(self, last_seq: int) -> None:
         """Writes what the next process wants to know. What fails here costs nothing by itself."""
-        note = {"pid": os.getpid(), "last_seq": last_seq, "numbers_from": self.numbers_from}
+        note = {"pid": os.getpid(), "last_seq": last_seq, "numbered_until": self.numbered_until}
         with contextlib.suppress(OSError):
             # A second copy only: see the head of this module.
             os.pwrite(self._lock, orjson.dumps(note).ljust(96) + b"\n", 0)

@@ -133,10 +133,10 @@ class AccessLog:
         numbers_from = max(
             int(self._clock()) + 1,
             int(report.last_write) + _NUMBERS_AFTER_LAST_WRITE,
-            note.numbers_from + 1,
+            note.numbered_until + 1,
         )
         self._references = References(self.worker, entropy=self._entropy, not_before=numbers_from)
-        self._folder.numbers_from = numbers_from
+        self._folder.numbered_until = numbers_from
         self._writer.start(report.last_seq)
         self._started = True
         return report
@@ -291,6 +291,7 @@ class AccessLog:
             transaction.finish()
         self._record_gap()
         self._closed = True
+        self._folder.numbered_until = self._references.latest
         report = self._writer.stop()
         if not self._writer.stuck:
             # A thread that still hangs in a write keeps the lock until the process ends.

@@ -105,6 +105,11 @@ class References:
         for place, value in enumerate(places):
             self._check ^= _WEIGHTS[place][value]
 
+    @property
+    def latest(self) -> int:
+        """Unix second of the number issued last, or from which numbers will be issued."""
+        return self._second + _EPOCH
+
     def next(self, now: float) -> str:
         """Returns a new number.
 

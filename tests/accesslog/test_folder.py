@@ -59,7 +59,7 @@ def test_the_last_numbers_are_remembered_without_any_segment(
     folder: Folder, directory: Path, disk: Disk
 ) -> None:
     folder.acquire()
-    folder.numbers_from = 1795292100
+    folder.numbered_until = 1795292100
     folder.note(12345)
     folder.note(99)
     folder.release()

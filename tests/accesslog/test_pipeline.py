@@ -68,6 +68,8 @@ def test_any_text_in_any_field_becomes_one_line_and_comes_back(name: str, text: 
 
 @settings(max_examples=150)
 @given(st.dictionaries(st.sampled_from(SETTABLE_TEXTS), st.text(max_size=300)))
+@example({"url": "http://example.com/\x7f"})
+@example({"url": "http://example.com/\x9b"})
 def test_no_line_holds_a_byte_that_a_terminal_acts_on(fields: dict[str, str]) -> None:
     line = line_of(**fields).decode()
     acting = {c for c in line[:-1] if not c.isprintable() and c in _ACTING}
@@ -127,6 +129,7 @@ def test_whatever_is_put_in_a_field_a_record_of_the_right_types_comes_out(
         ("http:\\\\user:secret@example.com\\x", "http:\\\\example.com\\x"),
         ("http:/user:secret@example.com/", "http:/example.com/"),
         ("http:user:secret@example.com/", "http:example.com/"),
+        ("gopher:\\\\user:secret@example.com/", "gopher:\\\\example.com/"),
         ("//user:secret@example.com/", "//example.com/"),
         ("user:secret@example.com:443", "example.com:443"),
         ("  http://user:secret@example.com/", "  http://example.com/"),
@@ -209,6 +212,13 @@ def test_lists_are_bounded() -> None:
     long = record(categories=["c", "d" * (TEXT_LIMIT + 1)])
     assert long["categories"] == ["c", "d" * TEXT_LIMIT]
     assert long["altered"] == [f"categories:cut:{TEXT_LIMIT + 1}"]
+
+
+def test_members_of_a_list_are_looked_at_each_time() -> None:
+    assert record(categories=["a"])["altered"] == []
+    read = record(categories=["a", 1, None])
+    assert read["categories"] == ["a", "1", "None"]
+    assert read["altered"] == ["categories:type"]
 
 
 def test_a_set_comes_out_in_order() -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
+from proxy_addons.accesslog import rescue
 from proxy_addons.accesslog.alarm import Alarm
 from proxy_addons.accesslog.folder import Folder
 from proxy_addons.accesslog.reader import LogReader
@@ -351,6 +352,24 @@ def test_a_rescue_that_is_itself_cut_short_copies_each_line_once(bench: Bench) -
     bench.writer.cycle()
     bench.writer.cycle()
     assert bench.written() == [1, 2, 3, 4]
+
+
+def test_a_segment_removed_in_the_middle_of_a_rescue_keeps_the_order(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rescue, "_CHUNK", 2 * len(line(1)))
+    bench.start()
+    bench.put(6)
+    bench.writer.cycle()
+    shutil.rmtree(bench.directory)
+    bench.writer.cycle()
+    bench.disk.fail_write = [0, errno.ENOSPC]  # two lines are copied, the other four wait
+    bench.writer.cycle()
+    assert bench.written() == [1, 2]
+    shutil.rmtree(bench.directory)
+    bench.writer.cycle()
+    bench.writer.cycle()
+    assert bench.written() == [1, 2, 3, 4, 5, 6]
 
 
 def test_somebody_elses_bytes_in_the_segment_stop_it_and_are_not_read_as_records(
