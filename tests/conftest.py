@@ -10,6 +10,12 @@ import os
 import shutil
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No timed tests: on a busy machine, and in a fresh checkout where hypothesis first makes its tables
+# of characters, slowness says nothing about the code.
+settings.register_profile("watchhouse", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("watchhouse")
 
 
 def reason_against(marker: str) -> str | None:
