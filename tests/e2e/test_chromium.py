@@ -327,13 +327,15 @@ async def test_a_browser_that_does_not_trust_us_shows_nothing(
     home = trusting_home(tmp_path / "home", web.authority.file)
     pac = f"http://{at_work.gateway.portal}/proxy.pac"
     async with chromium(playwright, home, pac) as browser:
-        for url in ("https://www.gov.uk/untrusted", "https://www.hotmail.com/untrusted"):
+        for url in ("https://www.mod.uk/untrusted", "https://www.hotmail.com/untrusted"):
             async with tab(browser) as officer:
                 with pytest.raises(async_api.Error, match="ERR_CERT_AUTHORITY_INVALID"):
                     await officer.page.goto(url)
         async with tab(browser) as officer:
             assert (await officer.open("https://www.barclays.co.uk/")).status == 200
     assert not [seen for seen in web.seen if seen.path == "/untrusted"]
+    records = at_work.gateway.records(1, host="www.mod.uk", rule="tunnel-without-request")
+    assert "does not trust" in records[0]["error"], "the operator can see what is amiss"
 
 
 # --- the refused page, for everybody ----------------------------------------------------------
