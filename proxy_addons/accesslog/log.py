@@ -211,7 +211,7 @@ class AccessLog:
             self._references.next(now), self._stamp(now), self._monotonic(), self._finish
         )
         if fields:
-            transaction.set(**fields)
+            transaction.update(fields)
         self._young[transaction.id] = transaction
         return transaction
 

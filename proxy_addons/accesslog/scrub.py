@@ -36,6 +36,13 @@ _LEADING_USERINFO = re.compile(
 )
 _USERINFO_IN_PROSE = re.compile(r"(//)[^/\\?#\s]*@")
 
+_ADDRESSES = (
+    ("url", _LEADING_USERINFO),
+    ("host", _LEADING_USERINFO),
+    ("error", _USERINFO_IN_PROSE),
+    ("reason", _USERINFO_IN_PROSE),
+)
+
 _INT64 = 1 << 63
 _MAX_SHAPES = 4096
 _STR_ONLY = frozenset({str})
@@ -152,13 +159,11 @@ def mend_values(record: Record) -> None:
             _mend_integer(record, field.name, value)
 
 
-def _strip(record: Record, name: str, pattern: re.Pattern[str]) -> None:
-    value = record[name]
-    if value is not None and "@" in value:
-        stripped = pattern.sub(r"\1", value)
-        if stripped != value:
-            record[name] = stripped
-            _note(record, f"{name}:userinfo")
+def _strip(record: Record, name: str, value: str, pattern: re.Pattern[str]) -> None:
+    stripped = pattern.sub(r"\1", value)
+    if stripped != value:
+        record[name] = stripped
+        _note(record, f"{name}:userinfo")
 
 
 def scrub(_logger: object, _method: str, record: Record) -> Record:
@@ -172,8 +177,8 @@ def scrub(_logger: object, _method: str, record: Record) -> Record:
     if count > LIST_LIMIT:
         record["categories"] = record["categories"][:LIST_LIMIT]
         _note(record, f"categories:cut:{count}")
-    _strip(record, "url", _LEADING_USERINFO)
-    _strip(record, "host", _LEADING_USERINFO)
-    _strip(record, "error", _USERINFO_IN_PROSE)
-    _strip(record, "reason", _USERINFO_IN_PROSE)
+    for name, pattern in _ADDRESSES:
+        value = record[name]
+        if value is not None and "@" in value:
+            _strip(record, name, value, pattern)
     return record

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from proxy_addons.accesslog.record import CALLER_NAMES, SCHEMA, TRANSACTION_NAMES, FieldValue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from proxy_addons.accesslog.scrub import Record
 
@@ -76,6 +76,10 @@ class Transaction:
 
     def set(self, **fields: FieldValue) -> None:
         """Sets several fields. Never raises: a name that is no field is noted in `error`."""
+        self.update(fields)
+
+    def update(self, fields: Mapping[str, FieldValue]) -> None:
+        """Sets several fields, as `set` does."""
         for name, value in fields.items():
             if name in CALLER_NAMES:
                 setattr(self, name, value)
@@ -92,7 +96,7 @@ class Transaction:
             return
         self._finished = True
         if fields:
-            self.set(**fields)
+            self.update(fields)
         self._finisher(self)
 
     def record(self, event: str) -> Record:
