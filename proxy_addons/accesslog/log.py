@@ -200,15 +200,20 @@ class AccessLog:
         """Transactions that have begun and are not finished."""
         return len(self._young) + len(self._old)
 
-    def begin(self, **fields: FieldValue) -> Transaction:
+    def begin(self, *, at: float | None = None, **fields: FieldValue) -> Transaction:
         """Begins a transaction: gives it a reference number and starts its clock.
 
         Args:
+            at: when it really began, Unix time in seconds, where that was before now.
             fields: any fields of the record that are known already, except its number and times.
         """
         now = self._clock()
+        began = now if at is None else min(at, now)
         transaction = Transaction(
-            self._references.next(now), self._stamp(now), self._monotonic(), self._finish
+            self._references.next(now),
+            self._stamp(began),
+            self._monotonic() - (now - began),
+            self._finish,
         )
         if fields:
             transaction.update(fields)
