@@ -7,14 +7,16 @@ Must never: decide; send the client's proxy credentials on; leave a record unfin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from proxy_addons.addons.answers import response_of
-from proxy_addons.gate import metrics
+from proxy_addons.addons.observing import observe
+from proxy_addons.addons.words import unquoted
 from proxy_addons.gate.facts import Course, RequestFacts
 
 if TYPE_CHECKING:
-    from mitmproxy.http import HTTPFlow, Request
+    from mitmproxy.connection import Client
+    from mitmproxy.http import Headers, HTTPFlow, Request, Response
 
     from proxy_addons.accesslog import Transaction
     from proxy_addons.addons.visitors import Visitors
@@ -24,8 +26,20 @@ if TYPE_CHECKING:
 # Keys in mitmproxy's flow.metadata.
 RECORD, FACTS, REFUSED = "watchhouse.record", "watchhouse.facts", "watchhouse.refused"
 
-# Of this hop only, or credentials for us: never sent on (RFC 9110 7.6.1, 11.7.2).
-_OURS_ALONE = ("proxy-authorization", "proxy-connection")
+# Of this hop only, or credentials for us: never sent on (RFC 9110 7.6.1, 11.7.2). An upgrade other
+# than to WebSocket would carry what the gateway cannot read.
+_OURS_ALONE = ("proxy-authorization", "proxy-connection", "http2-settings")
+# Not to be taken away by naming them in `Connection`: they say where the request goes and ends.
+_NOT_OF_A_HOP = frozenset({"host", "content-length", "transfer-encoding", "close", "keep-alive"})
+
+
+class BadRequest(Protocol):
+    """What a client sent and cannot be treated as a request (engine/layers.py)."""
+
+    client: Client
+    problem: str
+    request: Request | None
+    answer: Response | None
 
 
 class Requests:
@@ -57,14 +71,7 @@ class Requests:
             transaction.bytes_down = len(flow.response.raw_content or b"")
             transaction.content_type = flow.response.headers.get("content-type")
             return
-        for name in _OURS_ALONE:
-            if name in headers:
-                del headers[name]
-        if facts.upgrade and facts.upgrade != "websocket":
-            # Upgrades other than WebSocket would carry what the gateway cannot read.
-            del headers["upgrade"]
-            headers.pop("http2-settings", None)
-            headers.pop("connection", None)
+        _strip_hop(headers, websocket=facts.upgrade == "websocket")
         if visitor.connect_host is None:
             request.data.host, request.data.port = verdict.host, verdict.port
             # RFC 9112 3.2.2: a proxy ignores the Host it got and sends that of the target.
@@ -96,7 +103,9 @@ class Requests:
 
     def error(self, flow: HTTPFlow) -> None:
         """The exchange broke off."""
-        self._finish(flow, flow.error.msg if flow.error else "broken off")
+        # Why the whole connection ended says more than that it did.
+        why = flow.client_conn.error or (flow.error.msg if flow.error else "broken off")
+        self._finish(flow, unquoted(why))
 
     def upstream_failed(self, flow: HTTPFlow) -> None:
         """The server could not be reached, or left before it answered."""
@@ -105,13 +114,34 @@ class Requests:
         facts: RequestFacts = flow.metadata[FACTS]
         kind = getattr(flow.error.msg, "kind", None) or _kind_of(flow.error.msg)
         answer = self._gate.upstream_failed(
-            self._visitors[flow.client_conn], facts, transaction, kind, str(flow.error.msg)
+            self._visitors[flow.client_conn], facts, transaction, kind, unquoted(flow.error.msg)
         )
         flow.metadata[REFUSED] = True
         flow.response = response_of(answer, with_body=facts.method != "HEAD")
         transaction.status = answer.status
         transaction.bytes_down = len(flow.response.raw_content or b"")
         transaction.content_type = flow.response.headers.get("content-type")
+
+    def bad_request(self, bad: BadRequest) -> None:
+        """A client sent what cannot be treated as a request."""
+        visitor = self._visitors[bad.client]
+        request = bad.request
+        facts = (
+            facts_of(request, inside_tunnel=visitor.connect_host is not None) if request else None
+        )
+        verdict = self._gate.bad_request(visitor, facts, bad.problem)
+        assert verdict.answer is not None
+        assert verdict.transaction is not None
+        with_body = facts is None or facts.method != "HEAD"
+        bad.answer = response_of(verdict.answer, with_body=with_body)
+        # Where this request ends, and the next begins, is not known.
+        bad.answer.headers["Connection"] = "close"
+        verdict.transaction.finish(
+            status=verdict.answer.status,
+            bytes_down=len(bad.answer.raw_content or b""),
+            content_type=bad.answer.headers.get("content-type"),
+        )
+        observe(verdict.transaction)
 
     def _finish(self, flow: HTTPFlow, error: str | None) -> None:
         visitor: Visitor = self._visitors[flow.client_conn]
@@ -123,12 +153,6 @@ class Requests:
         else:
             transaction.finish()
         observe(transaction)
-
-
-def observe(transaction: Transaction) -> None:
-    """Count a finished transaction in the metrics."""
-    metrics.observe((transaction.duration_ms or 0.0) / 1000)
-    metrics.count_bytes(transaction.bytes_up or 0, transaction.bytes_down or 0)
 
 
 def facts_of(request: Request, *, inside_tunnel: bool) -> RequestFacts:
@@ -162,13 +186,35 @@ def facts_of(request: Request, *, inside_tunnel: bool) -> RequestFacts:
     )
 
 
+def _strip_hop(headers: Headers, *, websocket: bool) -> None:
+    """Take out what concerns this hop only (RFC 9110 7.6.1)."""
+    for name in _OURS_ALONE:
+        if name in headers:
+            del headers[name]
+    if "upgrade" in headers and not websocket:
+        del headers["upgrade"]
+    if "connection" not in headers:
+        return
+    kept = []
+    for word in headers["connection"].split(","):
+        name = word.strip().lower()
+        if name in {"close", "keep-alive"} or (name == "upgrade" and websocket):
+            kept.append(word.strip())
+        elif name not in _NOT_OF_A_HOP and name in headers:
+            del headers[name]
+    if kept:
+        headers["connection"] = ", ".join(kept)
+    else:
+        del headers["connection"]
+
+
 def _kind_of(problem: str) -> str:
     """The kind of page for a failure that mitmproxy's layers named themselves, in their words."""
     if problem.startswith("Certificate verify failed"):
         return "upstream-certificate"
     if "TLS" in problem or "OpenSSL" in problem:
         return "upstream-tls"
-    if "HTTP response" in problem or "protocol error" in problem:
+    if "HTTP" in problem or "answer" in problem:
         return "upstream-response"
     return "upstream-failed"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy_addons.addons.answers import response_of
+from proxy_addons.addons.observing import observe
 from proxy_addons.gate.facts import Course
 
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ class Tunnels:
             flow.response = response_of(verdict.answer)
             if verdict.transaction is not None:
                 verdict.transaction.finish(
-                    status=verdict.answer.status, bytes_down=len(verdict.answer.body)
+                    status=verdict.answer.status,
+                    bytes_down=len(verdict.answer.body),
+                    content_type=flow.response.headers.get("content-type"),
                 )
+                observe(verdict.transaction)
             return
         request.host, request.port = verdict.host, verdict.port

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from proxy_addons.addons.observing import observe
+from proxy_addons.addons.words import unquoted
+
 if TYPE_CHECKING:
     from mitmproxy.connection import Client
 
@@ -40,8 +43,12 @@ class Visitors:
         visitor = self._by_client.pop(client.id, None)
         if visitor is None:
             return
-        for transaction in list(visitor.open.values()):
-            transaction.finish(error=transaction.error or "the client closed the connection")
+        left = list(visitor.open.values())
         visitor.open.clear()
+        for transaction in left:
+            why = transaction.error or client.error or "the client closed the connection"
+            transaction.finish(error=unquoted(why))
+        for transaction in left:
+            observe(transaction)
         if visitor.connect_host is not None and not visitor.requests and not visitor.spliced:
-            self._gate.tunnel_failed(visitor, client.error or "closed before any request")
+            self._gate.tunnel_failed(visitor, unquoted(client.error or "closed before any request"))

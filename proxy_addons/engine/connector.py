@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import aiohappyeyeballs
 
-from proxy_addons.engine.driver import ConnectFailed, ConnectRefused
+from proxy_addons.engine.outcomes import ConnectFailed, ConnectRefused
 from proxy_addons.engine.resolver import ResolutionFailed, Resolver
 
 if TYPE_CHECKING:

@@ -17,12 +17,14 @@ import asyncio
 import logging
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from mitmproxy.connection import Client, Connection, ConnectionState, Server
-from mitmproxy.proxy import commands, events, layers, server_hooks
+from mitmproxy.proxy import commands, events, server_hooks
 
+from proxy_addons.engine.outcomes import ConnectFailed, ConnectRefused, where
 from proxy_addons.engine.tuning import ForkingContext
+from proxy_addons.engine.wires import Acceptor, HalfClose, Hold, Pressure, ServerWire, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -41,89 +43,6 @@ logger = logging.getLogger("watchhouse.engine")
 _SERVER_CONNECTIONS_AT_ONCE = 5
 
 type Connect = Callable[[str, int], Awaitable[Any]]
-
-
-class ConnectRefused(str):  # noqa: SLOT000 - a str that carries its kind through mitmproxy's layers
-    """Why a server could not be reached: text for the log, and the kind of refusal for the page.
-
-    The layers hand this very object on as their error, so that its kind arrives where the page
-    is made.
-    """
-
-    kind: str
-
-    def __new__(cls, text: str, kind: str) -> Self:
-        """A reason `text` of a `kind` of gate/refusal.py."""
-        made = super().__new__(cls, text)
-        made.kind = kind
-        return made
-
-
-class ConnectFailed(Exception):  # noqa: N818 - it is the outcome of a connect, named as that
-    """A server could not be connected to. `reason` says why, with its kind."""
-
-    def __init__(self, reason: ConnectRefused) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class _Wire(asyncio.Protocol):
-    """One transport, and the mitmproxy connection it carries."""
-
-    __slots__ = ("connection", "driver", "ended", "pending", "transport")
-
-    def __init__(self, driver: Driver, connection: Connection) -> None:
-        self.driver = driver
-        self.connection = connection
-        self.transport: asyncio.Transport = None  # type: ignore[assignment] # set when made
-        self.pending: list[bytes] = []
-        self.ended = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport  # type: ignore[assignment] # TCP transports are Transports
-
-    def data_received(self, data: bytes) -> None:
-        self.driver.received(self.connection, data)
-
-    def eof_received(self) -> bool:
-        """The peer sends no more. True keeps our side open, as HTTP allows."""
-        self.ended = True
-        self.connection.state &= ~ConnectionState.CAN_READ
-        self.driver.dispatch(events.ConnectionClosed(self.connection))
-        return bool(self.connection.state & ConnectionState.CAN_WRITE)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        del exc  # a reset and an orderly end mean the same to the layers
-        self.connection.state = ConnectionState.CLOSED
-        self.driver.lost(self)
-
-    def pause_writing(self) -> None:
-        self.driver.writer_full(self)
-
-    def resume_writing(self) -> None:
-        self.driver.writer_drained(self)
-
-
-class Acceptor(_Wire):
-    """The wire of a client connection; makes its driver when the connection is there.
-
-    Args:
-        make_driver: called with the connected transport; returns the driver that takes over.
-    """
-
-    __slots__ = ("make_driver",)
-
-    def __init__(self, make_driver: Callable[[Acceptor], Driver]) -> None:
-        self.make_driver = make_driver
-        self.pending = []
-        self.ended = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The client is there: make its driver and begin."""
-        super().connection_made(transport)
-        self.driver = self.make_driver(self)
-        self.connection = self.driver.client
-        self.driver.start(self)
 
 
 class Driver:
@@ -155,15 +74,15 @@ class Driver:
         self._hooks = hooks
         self._connect = connect
         self._on_end = on_end
-        self._wires: dict[Connection, _Wire] = {}
+        self._wires: dict[Connection, Wire] = {}
         self._opening: dict[Connection, asyncio.Task[None]] = {}
         self._timers: set[asyncio.TimerHandle] = set()
         self._limits: dict[Any, asyncio.Semaphore] = {}
         self._queue: deque[events.Event] = deque()
         self._running = False
-        self._full = 0
+        self._pressure = Pressure()
         self._ended = False
-        self._dirty: list[_Wire] = []
+        self._dirty: list[Wire] = []
         self._idle_after = options.tcp_timeout
         self._last_activity = self._loop.time()
         self.client = Client(
@@ -179,7 +98,7 @@ class Driver:
 
     # --- life -----------------------------------------------------------------------------
 
-    def start(self, wire: _Wire) -> None:
+    def start(self, wire: Wire) -> None:
         """The client's transport is there: begin."""
         self._wires[self.client] = wire
         if not self._hooks.call(server_hooks.ClientConnectedHook(self.client)) or self.client.error:
@@ -194,16 +113,21 @@ class Driver:
         if (wire := self._wires.get(self.client)) is not None:
             wire.transport.close()
 
-    def abort(self) -> None:
-        """End the connection at once, whatever is still to be sent."""
+    def abort(self, reason: str) -> None:
+        """End the connection at once, whatever is still to be sent.
+
+        Args:
+            reason: for the records that are still open.
+        """
         if (wire := self._wires.get(self.client)) is not None:
+            self.client.error = self.client.error or reason
             wire.transport.abort()
 
     def _look_idle(self) -> None:
         quiet = self._loop.time() - self._last_activity
         if quiet >= self._idle_after:
             # Closing politely would wait for ever for a peer that takes nothing.
-            self.abort()
+            self.abort(f"no byte for {self._idle_after:g} s")
         else:
             self._watchdog = self._loop.call_later(self._idle_after - quiet, self._look_idle)
 
@@ -231,11 +155,15 @@ class Driver:
         self._last_activity = self._loop.time()
         self.dispatch(events.DataReceived(connection, data))
 
-    def lost(self, wire: _Wire) -> None:
+    def peer_closed(self, connection: Connection) -> None:
+        """A peer sends no more; it may still be reading."""
+        self.dispatch(events.ConnectionClosed(connection))
+
+    def lost(self, wire: Wire) -> None:
         """A transport has ended."""
         self._wires.pop(wire.connection, None)
-        if self._full and wire in self._full_wires:
-            self.writer_drained(wire)
+        self._pressure.forget(wire.connection)
+        self.writer_drained(wire)
         if not wire.ended:
             wire.ended = True
             self.dispatch(events.ConnectionClosed(wire.connection))
@@ -251,6 +179,9 @@ class Driver:
 
     def dispatch(self, event: events.Event) -> None:
         """Hand an event to the layers, now or, while they are running, right after."""
+        if self._ended:
+            # The client has gone, its records are finished: nothing may happen in its name.
+            return
         self._queue.append(event)
         if self._running:
             return
@@ -299,6 +230,12 @@ class Driver:
             self._close(command.connection, half=False)
         elif isinstance(command, commands.RequestWakeup):
             self._wake_later(command)
+        elif isinstance(command, Hold):
+            self._pressure.hold(command)
+            self._settle()
+        elif isinstance(command, HalfClose):
+            self._flush()
+            self._close(command.connection, half=True)
         elif isinstance(command, commands.Log):
             if command.level >= logging.ERROR:
                 logger.log(command.level, "engine: %s", command.message[:200])
@@ -311,7 +248,11 @@ class Driver:
         while dirty:
             wire = dirty.pop()
             data, wire.pending = wire.pending, []
-            if not wire.transport.is_closing():
+            # Data for a peer to which the way is closed is dropped, as by mitmproxy's own server.
+            if (
+                wire.connection.state & ConnectionState.CAN_WRITE
+                and not wire.transport.is_closing()
+            ):
                 wire.transport.write(data[0] if len(data) == 1 else b"".join(data))
 
     def _wake_later(self, command: commands.RequestWakeup) -> None:
@@ -385,17 +326,20 @@ class Driver:
         if limit is None:
             limit = self._limits[address] = asyncio.Semaphore(_SERVER_CONNECTIONS_AT_ONCE)
         await limit.acquire()
+        wire = ServerWire(self, server, limit)
+        sock = None
         try:
             server.timestamp_start = time.time()
             sock = await self._connect(host, port)
             server.peername, server.sockname = sock.getpeername(), sock.getsockname()
-            wire = _ServerWire(self, server, limit)
             await self._loop.create_connection(lambda: wire, sock=sock)
         except ConnectFailed as failed:
-            limit.release()
+            wire.give_place_back()
             return failed.reason
         except BaseException:
-            limit.release()
+            wire.give_place_back()
+            if sock is not None:
+                sock.close()
             raise
         server.timestamp_tcp_setup = time.time()
         server.state = ConnectionState.OPEN
@@ -404,49 +348,19 @@ class Driver:
 
     # --- back-pressure --------------------------------------------------------------------
 
-    _full_wires: frozenset[_Wire] = frozenset()
+    def writer_full(self, wire: Wire) -> None:
+        """A peer takes data more slowly than it comes: stop reading what is meant for it."""
+        self._pressure.full(wire)
+        self._settle()
 
-    def writer_full(self, wire: _Wire) -> None:
-        """A peer takes data more slowly than it comes: read nothing until it has caught up."""
-        self._full_wires |= {wire}
-        self._full = len(self._full_wires)
-        for other in self._wires.values():
-            if not other.transport.is_closing():
-                other.transport.pause_reading()
-
-    def writer_drained(self, wire: _Wire) -> None:
+    def writer_drained(self, wire: Wire) -> None:
         """A slow peer has caught up."""
-        self._full_wires -= {wire}
-        self._full = len(self._full_wires)
+        self._pressure.drained(wire)
         self._last_activity = self._loop.time()
-        if not self._full:
-            for other in self._wires.values():
-                if not other.transport.is_closing():
-                    other.transport.resume_reading()
+        self._settle()
+
+    def _settle(self) -> None:
+        self._pressure.settle(self._wires.values(), self.client)
 
 
-class _ServerWire(_Wire):
-    """The wire of a server connection; gives its place back when it ends."""
-
-    __slots__ = ("limit",)
-
-    def __init__(self, driver: Driver, connection: Connection, limit: asyncio.Semaphore) -> None:
-        super().__init__(driver, connection)
-        self.limit = limit
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.limit.release()
-        super().connection_lost(exc)
-
-
-def where(problem: BaseException) -> str:
-    """The innermost place of an exception, as `file:line`, without any value."""
-    trace = problem.__traceback__
-    place = ""
-    while trace is not None:
-        place = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return place
-
-
-__all__ = ["Acceptor", "ConnectFailed", "ConnectRefused", "Driver", "layers"]
+__all__ = ["Acceptor", "ConnectFailed", "ConnectRefused", "Driver", "where"]

@@ -17,8 +17,8 @@ from mitmproxy.tls import TlsData
 
 from proxy_addons.addons.answers import response_of
 from proxy_addons.addons.requests import FACTS, RECORD, REFUSED, facts_of
-from proxy_addons.engine.driver import ConnectRefused, where
 from proxy_addons.engine.layers import Refuse
+from proxy_addons.engine.outcomes import ConnectRefused, where
 
 if TYPE_CHECKING:
     from proxy_addons.addons.visitors import Visitors
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("watchhouse.engine")
 
-_BEFORE_ANSWER = frozenset({"http_connect", "requestheaders", "request", "upstream_failed"})
+_BEFORE_ANSWER = frozenset({"http_connect", "requestheaders", "request"})
+# Here a connection waits for its TLS; without one it is closed.
+_BEFORE_TLS = frozenset({"tls_start_client", "tls_start_server"})
 
 
 class FailClosed:
@@ -53,7 +55,7 @@ class FailClosed:
             self._refuse_flow(hook, data, kind)
         elif isinstance(data, NextLayer):
             data.layer = Refuse(data.context)
-        elif isinstance(data, TlsData):
+        elif isinstance(data, TlsData) and hook in _BEFORE_TLS:
             data.ssl_conn = None
         elif isinstance(data, ServerConnectionHookData):
             data.server.error = ConnectRefused(f"undecided ({kind})", "undecided")
@@ -66,15 +68,17 @@ class FailClosed:
 
     def _refuse_flow(self, hook: str, flow: HTTPFlow, kind: str) -> None:
         record = flow.metadata.get(RECORD)
-        if hook not in _BEFORE_ANSWER or (record is not None and hook != "upstream_failed"):
+        if hook not in _BEFORE_ANSWER or record is not None:
             # The answer has begun, or the record holds another decision: break the exchange off.
             if record is not None:
                 record.finish(error=f"undecided ({kind})", action="block", rule="undecided")
                 self._visitors[flow.client_conn].open.pop(flow.id, None)
             flow.response = None
-            if flow.killable:
+            if flow.killable and flow.websocket is None:
                 flow.kill()  # type: ignore[no-untyped-call] # of mitmproxy
-            return
+                return
+            msg = "the exchange cannot be broken off"
+            raise TypeError(msg)
         visitor = self._visitors[flow.client_conn]
         facts = flow.metadata.get(FACTS) or facts_of(
             flow.request, inside_tunnel=visitor.connect_host is not None

@@ -1,36 +1,23 @@
-"""Our own protocol layers on mitmproxy's: HTTP with our failure pages, splice, refusal.
+"""Our own layers beside HTTP: splice and refusal; and the hooks that our layers fire.
 
 In: mitmproxy's events. Out: mitmproxy's commands, and three hooks of our own.
-Must never: buffer a body that nobody reads; show a page of mitmproxy's where ours belongs; relay a
-tunnel that was not spliced by a verdict.
+Must never: relay a tunnel that was not spliced by a verdict; hold what is relayed.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mitmproxy import flow as mitmproxy_flow
 from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import commands, events, layer
-from mitmproxy.proxy.layers.http import (
-    DropStream,
-    GetHttpConnection,
-    HttpLayer,
-    HttpStream,
-    SendHttp,
-)
-from mitmproxy.proxy.layers.http._events import (
-    RequestEndOfMessage,
-    RequestHeaders,
-    RequestProtocolError,
-    ResponseEndOfMessage,
-    ResponseProtocolError,
-)
+from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
+
+from proxy_addons.engine.wires import HalfClose, Hold
 
 if TYPE_CHECKING:
-    from mitmproxy.http import HTTPFlow
+    from mitmproxy.connection import Client, Server
+    from mitmproxy.http import HTTPFlow, Request, Response
     from mitmproxy.proxy.context import Context
 
 type Commands[T] = layer.CommandGenerator[T]
@@ -43,6 +30,30 @@ class UpstreamFailedHook(commands.StartHook):  # type: ignore[no-untyped-call] #
     flow: HTTPFlow
 
 
+@dataclass(slots=True)
+class BadRequest:
+    """What a client sent and cannot be treated as a request.
+
+    Attributes:
+        client: who sent it.
+        problem: what is wrong with it, in words of ours (never the client's bytes).
+        request: its head, where that could be read.
+        answer: the page to give, to be set by an addon; not every protocol can show one.
+    """
+
+    client: Client
+    problem: str
+    request: Request | None = None
+    answer: Response | None = None
+
+
+@dataclass
+class BadRequestHook(commands.StartHook):  # type: ignore[no-untyped-call] # of mitmproxy
+    """A client sent what cannot be treated as a request. An addon records it."""
+
+    data: BadRequest
+
+
 @dataclass
 class SpliceEndHook(commands.StartHook):  # type: ignore[no-untyped-call] # of mitmproxy
     """A spliced tunnel has ended."""
@@ -51,132 +62,29 @@ class SpliceEndHook(commands.StartHook):  # type: ignore[no-untyped-call] # of m
     blocking = False
 
 
-OWN_HOOKS = ("upstream_failed", "splice_end")
+OWN_HOOKS = ("upstream_failed", "bad_request", "splice_end")
 
 
 @dataclass(slots=True)
 class Tunnel:
-    """A spliced tunnel: what was relayed, and how it ended.
+    """A spliced tunnel: what is relayed, and how it ended.
 
     Attributes:
-        record: the gate's open record of it, opaque to the engine.
-        bytes_up: bytes from the client.
-        bytes_down: bytes from the server.
-        server_ip: address connected to, or None.
-        error: why it failed, or None.
+        record: the gate's open record of it. Its counts are kept up to date, as a client that
+            vanishes leaves no time for it later.
+        error: why it failed, or None; a ConnectRefused has its kind.
     """
 
     record: Any
-    bytes_up: int = 0
-    bytes_down: int = 0
-    server_ip: str | None = None
-    server_port: int | None = None
     error: str | None = None
 
 
-class Stream(HttpStream):
-    """One HTTP exchange.
-
-    Differs from mitmproxy's in three things: a refusal is answered before the request's body has
-    come, that body is then dropped, and a server that cannot be reached gives a page of ours.
-    """
-
-    def _handle_event(self, event: events.Event) -> Commands[None]:
-        yield from super()._handle_event(event)
-        if (
-            isinstance(event, RequestHeaders)
-            and not event.end_stream
-            and self.client_state == self.state_consume_request_body
-            and self.flow.response is not None
-        ):
-            yield from self._answer_early()
-
-    def _answer_early(self) -> Commands[None]:
-        """Send the refusal while the request's body may still be coming."""
-        assert self.flow.response is not None
-        self.flow.response.timestamp_start = time.time()
-        self.client_state = self.state_drop_request_body
-        yield from self.send_response()
-        yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
-
-    def state_drop_request_body(self, event: events.Event) -> Commands[None]:
-        """The answer has gone out; what still comes of the request is read and forgotten."""
-        if isinstance(event, RequestEndOfMessage):
-            self.client_state = self.state_done
-            self.flow.live = False
-            yield DropStream(self.stream_id)
-
-    def start_request_stream(self) -> Commands[None]:
-        """Send the request on as its body comes."""
-        if not (yield from self.make_server_connection()):
-            if self.flow.response is not None and self.server_state == self.state_done:
-                self.client_state = self.state_drop_request_body
-                yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
-            else:
-                self.client_state = self.state_errored
-            return
-        yield SendHttp(
-            RequestHeaders(self.stream_id, self.flow.request, end_stream=False),
-            self.context.server,
-        )
-        self.client_state = self.state_stream_request_body
-
-    def make_server_connection(self) -> Commands[bool]:
-        """Get a connection to the server; where there is none, answer with a page of ours."""
-        request = self.flow.request
-        connection, error = yield GetHttpConnection(
-            (request.host, request.port),
-            request.scheme == "https",
-            self.flow.server_conn.via,
-            self.flow.server_conn.transport_protocol,
-        )
-        if not error:
-            self.context.server = self.flow.server_conn = connection
-            return True
-        yield from self._answer_failure(error)
-        return False
-
-    # Overrides mitmproxy's, which says what it is called with.
-    def handle_protocol_error(
-        self, event: RequestProtocolError | ResponseProtocolError
-    ) -> Commands[None]:
-        """A peer broke off. Before the answer has begun, ours says so instead of mitmproxy's."""
-        if (
-            isinstance(event, ResponseProtocolError)
-            and self.server_state == self.state_wait_for_response_headers
-            and self.client_state in (self.state_done, self.state_stream_request_body)
-        ):
-            streaming = self.client_state == self.state_stream_request_body
-            if (yield from self._answer_failure(event.message)) and streaming:
-                self.client_state = self.state_drop_request_body
-                yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
-            return
-        yield from super().handle_protocol_error(event)
-
-    def _answer_failure(self, problem: str) -> Commands[bool]:
-        """Answer with the page that an addon makes of the problem. False when there is none."""
-        self.flow.error = mitmproxy_flow.Error(problem)  # it may carry its kind (ConnectRefused)
-        self.server_state = self.state_errored
-        yield UpstreamFailedHook(self.flow)
-        if (yield from self.check_killed(emit_error_hook=True)):
-            return False
-        if self.flow.response is None:
-            # No page could be made: end the exchange without passing anything.
-            self.flow.error = mitmproxy_flow.Error(mitmproxy_flow.Error.KILLED_MESSAGE)
-            yield from self.check_killed(emit_error_hook=True)
-            return False
-        self.flow.response.timestamp_start = time.time()
-        yield from self.send_response()
-        return True
-
-
-class Http(HttpLayer):
-    """mitmproxy's HTTP layer, with our `Stream` for each exchange."""
-
-    def make_stream(self, stream_id: int) -> Commands[None]:
-        """A stream begins."""
-        self.streams[stream_id] = Stream(self.context.fork(), stream_id)
-        yield from self.event_to_child(self.streams[stream_id], events.Start())
+def carrier(context: Context) -> Server:
+    """The connection on the network: that to the parent proxy, where there is one."""
+    for outer in context.layers:
+        if isinstance(outer, HttpUpstreamProxy):
+            return outer.tunnel_connection
+    return context.server
 
 
 class Splice(layer.Layer):
@@ -188,43 +96,51 @@ class Splice(layer.Layer):
         self._over = False
 
     def _handle_event(self, event: events.Event) -> Commands[None]:
-        client, server, tunnel = self.context.client, self.context.server, self.tunnel
+        client, server, record = self.context.client, self.context.server, self.tunnel.record
         if isinstance(event, events.DataReceived):
             if self._over:
                 return
             if event.connection == client:
-                tunnel.bytes_up += len(event.data)
+                record.bytes_up += len(event.data)
                 yield commands.SendData(server, event.data)
             else:
-                tunnel.bytes_down += len(event.data)
+                record.bytes_down += len(event.data)
                 yield commands.SendData(client, event.data)
         elif isinstance(event, events.ConnectionClosed):
             yield from self._closed(event)
         elif isinstance(event, events.Start):
-            error = yield commands.OpenConnection(server)
-            if error:
-                tunnel.error = error
-                yield from self._end()
-                yield commands.CloseConnection(client)
-            elif server.peername:
-                tunnel.server_ip, tunnel.server_port = server.peername[0], server.peername[1]
+            yield from self._open()
+
+    def _open(self) -> Commands[None]:
+        client, server = self.context.client, self.context.server
+        # What the client sends meanwhile would pile up here.
+        yield Hold(client, self, on=True)
+        error = yield commands.OpenConnection(server)
+        yield Hold(client, self, on=False)
+        if error:
+            self.tunnel.error = error
+            yield from self._end()
+            yield commands.CloseConnection(client)
+        elif peer := carrier(self.context).peername:
+            self.tunnel.record.server_ip, self.tunnel.record.server_port = peer[0], peer[1]
 
     def _closed(self, event: events.ConnectionClosed) -> Commands[None]:
         client, server = self.context.client, self.context.server
         if self._over:
             return
-        if (client.state | server.state) & ConnectionState.CAN_READ:
+        both_quiet = not (client.state | server.state) & ConnectionState.CAN_READ
+        if both_quiet or ConnectionState.CLOSED in (client.state, server.state):
+            yield from self._end()
+            for connection in (server, client):
+                if connection.state is not ConnectionState.CLOSED:
+                    yield commands.CloseConnection(connection)
+        else:
             # One side has said all it had to say; the other may still be talking.
-            other = server if event.connection == client else client
-            yield commands.CloseTcpConnection(other, half_close=True)
-            return
-        for connection in (server, client):
-            if connection.state is not ConnectionState.CLOSED:
-                yield commands.CloseConnection(connection)
-        yield from self._end()
+            yield HalfClose(carrier(self.context) if event.connection == client else client)
 
     def _end(self) -> Commands[None]:
         self._over = True
+        self.tunnel.error = self.tunnel.error or self.context.client.error
         yield SpliceEndHook(self.tunnel)
 
 
@@ -236,4 +152,14 @@ class Refuse(layer.Layer):
             yield commands.CloseConnection(self.context.client)
 
 
-__all__ = ["OWN_HOOKS", "Http", "Refuse", "Splice", "Stream", "Tunnel"]
+__all__ = [
+    "OWN_HOOKS",
+    "BadRequest",
+    "BadRequestHook",
+    "Refuse",
+    "Splice",
+    "SpliceEndHook",
+    "Tunnel",
+    "UpstreamFailedHook",
+    "carrier",
+]

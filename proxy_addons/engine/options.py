@@ -17,12 +17,14 @@ class EngineOptions:
 
     Attributes:
         tcp_timeout: seconds a connection may be idle.
+        connect_timeout: seconds to reach a server, and again for TLS there (our own layers' only).
         connection_strategy: `lazy`: a server is contacted only after the decision.
         rawtcp: False: nothing that is not HTTP, WebSocket or a spliced tunnel is relayed.
         validate_inbound_headers: True: the layers' defence against request smuggling.
     """
 
     tcp_timeout: int = 600
+    connect_timeout: float = 10.0
     connection_strategy: str = "lazy"
     rawtcp: bool = False
     websocket: bool = True

@@ -17,21 +17,27 @@ from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.layers.tls import HTTP_ALPNS, parse_client_hello
 from OpenSSL import SSL
 
-from proxy_addons.addons.requests import observe
-from proxy_addons.engine.layers import Http, Refuse, Splice, Tunnel
+from proxy_addons.addons.observing import observe
+from proxy_addons.addons.words import unquoted
+from proxy_addons.engine.httplayer import Http
+from proxy_addons.engine.layers import Refuse, Splice, Tunnel
 from proxy_addons.gate.facts import Course
+from proxy_addons.urlkey import host_key
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.layer import Layer, NextLayer
-    from mitmproxy.tls import TlsData
+    from mitmproxy.tls import ClientHello, TlsData
 
+    from proxy_addons.accesslog import Transaction
     from proxy_addons.addons.visitors import Visitors
     from proxy_addons.engine.tlscontexts import TlsContexts
     from proxy_addons.gate.facts import Visitor
     from proxy_addons.gate.gate import Gate
 
-# A ClientHello with post-quantum key shares has some 2 kB; nobody needs more than this.
-_CLIENT_HELLO_LIMIT = 64 * 1024
+# A ClientHello with post-quantum key shares has some 2 kB; nobody needs more than this. It is read
+# anew with each piece that comes.
+_CLIENT_HELLO_LIMIT = 16 * 1024
+_SERVER_NAME = 0  # RFC 6066 3
 _METHOD_LIMIT = 32  # bytes in which an HTTP method and its space must be seen
 # The subject of a certificate is not its name (RFC 6125 6.4.4, as browsers do), and a partial
 # wildcard is none.
@@ -93,15 +99,19 @@ class Protocols:
             return Refuse(context)
         if hello is None:
             if len(data) > _CLIENT_HELLO_LIMIT:
-                self._refused(visitor, "a TLS handshake of more than 64 kB")
+                self._refused(visitor, "a TLS handshake of more than 16 kB")
                 return Refuse(context)
             return None
+        if not _name_is_clear(hello):
+            # A server might read a name where we read none: refused, and recorded.
+            self._refused(visitor, "a TLS handshake whose server name cannot be read")
+            return Refuse(context)
         verdict = self._gate.client_hello(visitor, hello.sni)
         if verdict.course is Course.SPLICE:
             visitor.spliced = True
             tunnel = Tunnel(verdict.transaction)
-            if verdict.transaction is not None:
-                visitor.open[context.client.id] = verdict.transaction
+            assert verdict.transaction is not None
+            visitor.open[context.client.id] = verdict.transaction
             return Splice(context, tunnel)
         if verdict.course is Course.INSPECT:
             # The HTTP layer opens the server's side when a request has been passed, with a TLS
@@ -143,14 +153,12 @@ class Protocols:
 
     def splice_end(self, tunnel: Tunnel) -> None:
         """A spliced tunnel has ended: finish its record."""
-        record = tunnel.record
-        record.finish(
-            bytes_up=tunnel.bytes_up,
-            bytes_down=tunnel.bytes_down,
-            server_ip=tunnel.server_ip,
-            server_port=tunnel.server_port,
-            error=tunnel.error,
-        )
+        record: Transaction = tunnel.record
+        if tunnel.error is not None:
+            self._gate.tunnel_broke(
+                record, getattr(tunnel.error, "kind", None), unquoted(tunnel.error)
+            )
+        record.finish()
         observe(record)
 
     # --- TLS ------------------------------------------------------------------------------
@@ -177,8 +185,7 @@ class Protocols:
             # Nothing to check a certificate against: no TLS connection is handed out.
             msg = "TLS towards a server without an address"
             raise TypeError(msg)
-        name = server.sni or client.sni or server.address[0]
-        server.sni = name
+        name = server.sni = host_key(server.sni or server.address[0])
         connection = self._contexts.for_server()
         parameters = SSL._lib.SSL_get0_param(connection._ssl)  # type: ignore[attr-defined] # noqa: SLF001
         SSL._lib.X509_VERIFY_PARAM_set_hostflags(parameters, _HOST_FLAGS)  # type: ignore[attr-defined] # noqa: SLF001
@@ -201,3 +208,9 @@ class Protocols:
             connection.set_alpn_protos(offers)
             server.alpn_offers = tuple(offers)
         start.ssl_conn = connection
+
+
+def _name_is_clear(hello: ClientHello) -> bool:
+    """Whether the hello names one server, or none at all."""
+    said = sum(kind == _SERVER_NAME for kind, _ in hello.extensions)
+    return said == 0 or (said == 1 and hello.sni is not None)

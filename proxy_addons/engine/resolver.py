@@ -48,7 +48,7 @@ class Resolver:
         Raises:
             ResolutionFailed: when there is none.
         """
-        if ":" in host or host[-1:].isdigit():
+        if ":" in host or host.rpartition(".")[2].isdigit():
             return (str(ip_address(host)),)
         if (known := self._known.get(host)) is not None:
             return known

@@ -97,7 +97,9 @@ class Worker:
             f"upstream:{parent.scheme}://{_authority(parent.endpoint)}" if parent else "regular"
         )
         self._first_layer = modes.HttpUpstreamProxy if parent else modes.HttpProxy
-        self._options = EngineOptions(tcp_timeout=int(network.idle_timeout))
+        self._options = EngineOptions(
+            tcp_timeout=int(network.idle_timeout), connect_timeout=network.connect_timeout
+        )
         self._visitors = visitors = Visitors(self.gate)
         addons: list[object] = [
             visitors,
@@ -177,7 +179,7 @@ class Worker:
                 driver.shut()
             await asyncio.sleep(0.05)
         for driver in list(self._drivers):
-            driver.abort()
+            driver.abort("the gateway stopped")
         await asyncio.sleep(0)
 
     def _idle(self, driver: Driver) -> bool:

@@ -41,6 +41,7 @@ RULE_PORT_DENIED = "port-denied"
 RULE_DESTINATION_DENIED = "destination-denied"
 RULE_UPSTREAM_FAILED = "upstream-failed"
 RULE_NOT_TLS = "not-tls-in-tunnel"
+RULE_TUNNEL_WITHOUT_REQUEST = "tunnel-without-request"
 
 _DEFAULT_PORT = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
@@ -171,6 +172,7 @@ class Gate:
             sni: server name as the client sent it, or None.
         """
         assert visitor.connect_host is not None
+        self._know_again(visitor)
         connect = UrlKey(
             "",
             visitor.connect_host,
@@ -235,6 +237,12 @@ class Gate:
         started = time.perf_counter()
         visitor.requests += 1
         basis = self._know_again(visitor)
+        if not facts.path.startswith("/") and facts.path != "*":
+            # HTTP/2 carries any path. An address in it would be judged in place of the authority,
+            # and servers differ on which of the two counts.
+            return self._refuse(
+                visitor, facts, None, "bad-request", RULE_BAD_REQUEST, "not a path from the root"
+            )
         if facts.method == "PRI":
             # The preface of HTTP/2 in the clear: what follows would not be read as requests.
             return self._refuse(
@@ -285,6 +293,19 @@ class Gate:
         metrics.observe_decision(time.perf_counter() - started)
         return verdict
 
+    def bad_request(self, visitor: Visitor, facts: RequestFacts | None, problem: str) -> Verdict:
+        """Something came that cannot be treated as a request: refused and recorded.
+
+        Args:
+            visitor: whose connection it is.
+            facts: its head, where that could be read.
+            problem: what is wrong with it, in words of ours (never the client's bytes).
+        """
+        self._know_again(visitor)
+        visitor.requests += 1
+        facts = facts or RequestFacts("", "", "", 0, "")
+        return self._refuse(visitor, facts, None, "bad-request", RULE_BAD_REQUEST, problem)
+
     def destination(self, address: str, port: int) -> str | None:
         """Why a resolved address must not be connected to; None when it may be."""
         return self.basis.destinations.refusal(address, port)
@@ -300,6 +321,7 @@ class Gate:
             problem: the kind of failure (an exception's class), never its text: that may quote
                 what the client sent.
         """
+        visitor.requests += 1  # its record says what became of the tunnel
         return self._refuse(visitor, facts, None, "undecided", RULE_UNDECIDED, problem)
 
     def upstream_failed(
@@ -317,9 +339,7 @@ class Gate:
         """
         transaction.error = problem
         if kind == "destination-denied":
-            transaction.action = "block"
-            transaction.rule = RULE_DESTINATION_DENIED
-            metrics.count("block", RULE_DESTINATION_DENIED)
+            self._denied(transaction)
         metrics.count_refusal(kind)
         return render(
             self._refusal(
@@ -339,10 +359,32 @@ class Gate:
             return
         facts = RequestFacts("CONNECT", visitor.connect_host, visitor.connect_host, 1, "")
         key = UrlKey("", visitor.connect_host, visitor.connect_port)
-        transaction = self._begin(visitor, facts, key, kind="connect", handling="none")
+        transaction = self._begin(
+            visitor, facts, key, kind="connect", handling="none", at=visitor.tunnel_started
+        )
         transaction.action = "allow"
-        transaction.rule = "tunnel-without-request"
+        transaction.rule = RULE_TUNNEL_WITHOUT_REQUEST
         transaction.finish(error=problem)
+
+    def tunnel_broke(self, transaction: Transaction, kind: str | None, problem: str) -> None:
+        """A spliced tunnel could not be set up, or broke: say so in its record.
+
+        Args:
+            transaction: its open record.
+            kind: the kind of refusal, where the tunnel was not set up.
+            problem: what happened, in words of ours.
+        """
+        transaction.error = problem
+        if kind == "destination-denied":
+            self._denied(transaction)
+
+    @staticmethod
+    def _denied(transaction: Transaction) -> None:
+        """The name resolved to an address that must not be connected to."""
+        transaction.action = "block"
+        transaction.rule = RULE_DESTINATION_DENIED
+        transaction.clause = transaction.reason = None
+        metrics.count("block", RULE_DESTINATION_DENIED)
 
     # --- inside ---------------------------------------------------------------------------
 
@@ -403,11 +445,19 @@ class Gate:
         return self._moment
 
     def _begin(
-        self, visitor: Visitor, facts: RequestFacts, key: UrlKey | None, *, kind: str, handling: str
+        self,
+        visitor: Visitor,
+        facts: RequestFacts,
+        key: UrlKey | None,
+        *,
+        kind: str,
+        handling: str,
+        at: float | None = None,
     ) -> Transaction:
         person = visitor.person
         basis = self.basis
         return self.log.begin(
+            at=at,
             person=person.name,
             person_how=person.how,
             claimed=person.claimed,
@@ -533,8 +583,8 @@ def _url(key: UrlKey | None, facts: RequestFacts) -> str:
 
 
 def _is_address(host: str) -> bool:
-    """Whether a canonical host is an address: only those hold a colon or end in a digit."""
-    return ":" in host or host[-1:].isdigit()
+    """Whether a canonical host is an address: only in those is the last label a number."""
+    return ":" in host or host.rpartition(".")[2].isdigit()
 
 
 def _port_allowed(port: int, ranges: tuple[tuple[int, int], ...]) -> bool:

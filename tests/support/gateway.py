@@ -60,14 +60,14 @@ class Gateway:
         self.data = folder / "data"
         self.config.mkdir(parents=True)
         self.data.mkdir()
-        merged = _merge(
+        merged = merge(
             yaml.safe_load((ROOT / "config/watchhouse.yaml").read_text()) or {},
             {
                 "listen": {"proxy": "127.0.0.1:0", "portal": "127.0.0.1:0", "workers": workers},
                 "categories_dir": str(ROOT / "categories"),
             },
         )
-        self.write_settings(_merge(merged, settings or {}))
+        self.write_settings(merge(merged, settings or {}))
         (self.config / "policy.yaml").write_text(
             policy if policy is not None else (ROOT / "config/policy.yaml").read_text()
         )
@@ -222,11 +222,11 @@ _WRITE_OUT = (
 _MAIN = "import sys; from proxy_addons.cli import main; sys.exit(main())"
 
 
-def _merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     merged = copy.deepcopy(dict(base))
     for key, value in change.items():
         if isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = _merge(merged[key], value)
+            merged[key] = merge(merged[key], value)
         else:
             merged[key] = value
     return merged

@@ -1,0 +1,263 @@
+"""One HTTP exchange: mitmproxy's, with early answers, and pages of ours where it shows its own.
+
+In: HTTP events of one stream. Out: HTTP commands and hooks.
+Must never: buffer a body that nobody reads; show a page of mitmproxy's; send on a request whose
+head two readers could read differently.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+from mitmproxy import flow as mitmproxy_flow
+from mitmproxy.net.http import url
+from mitmproxy.net.http.validate import validate_headers
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.layers.http import (
+    DropStream,
+    GetHttpConnection,
+    HTTPMode,
+    HttpStream,
+    SendHttp,
+)
+from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
+    RequestData,
+    RequestEndOfMessage,
+    RequestHeaders,
+    RequestProtocolError,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseHeaders,
+    ResponseProtocolError,
+)
+
+from proxy_addons.addons.words import unquoted
+from proxy_addons.engine.layers import BadRequest, BadRequestHook, UpstreamFailedHook
+from proxy_addons.engine.websockets import WebSocketRelay
+from proxy_addons.engine.wires import HoldStream
+
+if TYPE_CHECKING:
+    from mitmproxy.http import Message
+
+type Commands[T] = layer.CommandGenerator[T]
+
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.6.2
+_UNSAFE = re.compile(rb"[\x00\r\n]")  # RFC 9110 5.5; also a folded line (RFC 9112 5.2)
+_VERSIONS = frozenset({b"HTTP/1.0", b"HTTP/1.1", b"HTTP/2.0"})
+
+
+class Stream(HttpStream):
+    """One HTTP exchange.
+
+    Differs from mitmproxy's in this: a refusal is answered before the request's body has come, and
+    that body is dropped; a server that cannot be reached or does not answer in HTTP, and a request
+    that cannot be read, give a page of ours.
+    """
+
+    def _handle_event(self, event: events.Event) -> Commands[None]:
+        yield from super()._handle_event(event)
+        if (
+            isinstance(event, RequestHeaders)
+            and not event.end_stream
+            and self.client_state == self.state_consume_request_body
+            and self.flow.response is not None
+        ):
+            yield from self._answer_early()
+        elif (
+            isinstance(event, ResponseEndOfMessage)
+            and self.client_state == self.state_stream_request_body
+            and self.server_state == self.state_done
+        ):
+            # The server has answered before it had the whole request (413, for example). mitmproxy
+            # keeps the end of the answer back until the request has ended.
+            self.client_state = self.state_late_request_body
+            yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+
+    def state_late_request_body(self, event: events.Event) -> Commands[None]:
+        """The server has answered; what still comes of the request goes to it all the same."""
+        if isinstance(event, (RequestData, RequestEndOfMessage)):
+            yield SendHttp(event, self.context.server)
+        if isinstance(event, RequestEndOfMessage):
+            self.client_state = self.state_done
+            self.flow.live = False
+            yield DropStream(self.stream_id)
+
+    def _answer_early(self) -> Commands[None]:
+        """Send the refusal while the request's body may still be coming."""
+        assert self.flow.response is not None
+        self.flow.response.timestamp_start = time.time()
+        self.client_state = self.state_drop_request_body
+        yield from self.send_response()
+        yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+
+    def state_drop_request_body(self, event: events.Event) -> Commands[None]:
+        """The answer has gone out; what still comes of the request is read and forgotten."""
+        if isinstance(event, RequestEndOfMessage):
+            self.client_state = self.state_done
+            self.flow.live = False
+            yield DropStream(self.stream_id)
+
+    # --- heads ----------------------------------------------------------------------------
+
+    # Overrides mitmproxy's, which says what it is called with.
+    def check_invalid(self, request: bool) -> Commands[bool]:
+        """Whether a head must not be acted on; then all has been done that there is to do."""
+        if request:
+            problem = self._fault_of_request()
+            if problem is not None:
+                yield from self._refuse(f"not a sound request: {problem}")
+            return problem is not None
+        assert self.flow.response is not None
+        problem = _fault_of_fields(self.flow.response)
+        if problem is not None:
+            yield SendHttp(
+                RequestProtocolError(self.stream_id, problem, ErrorCode.CANCEL), self.context.server
+            )
+            self.flow.response = None
+            yield from self._answer_failure(f"not a sound HTTP response: {problem}")
+        return problem is not None
+
+    def _fault_of_request(self) -> str | None:
+        request = self.flow.request
+        if request.data.http_version not in _VERSIONS:
+            return "a version of HTTP that is unknown"
+        if not _TOKEN.fullmatch(request.data.method):
+            return "a method that is no word"
+        if request.data.scheme not in {b"http", b"https", b""}:
+            return "a scheme other than http and https"
+        if self.mode is HTTPMode.transparent:
+            if request.data.method == b"CONNECT":
+                return "a tunnel inside a tunnel"
+        elif not request.data.host and not _names_a_host(request.host_header or ""):
+            return "no host"
+        return _fault_of_fields(request)
+
+    def _refuse(self, problem: str) -> Commands[None]:
+        """Answer a request that cannot be read; in HTTP/1 nothing is read after it."""
+        client, stream_id = self.context.client, self.stream_id
+        bad = BadRequest(client, problem, self.flow.request)
+        yield BadRequestHook(bad)
+        self.client_state = self.server_state = self.state_errored
+        self.flow.live = False
+        answer = bad.answer
+        if answer is None:
+            yield SendHttp(ResponseProtocolError(stream_id, problem, ErrorCode.KILL), client)
+        else:
+            yield SendHttp(ResponseHeaders(stream_id, answer, end_stream=False), client)
+            if answer.raw_content:
+                yield SendHttp(ResponseData(stream_id, answer.raw_content), client)
+            yield SendHttp(ResponseEndOfMessage(stream_id), client)
+            if not self.flow.request.is_http2 or client.alpn != b"h2":
+                yield commands.CloseConnection(client)
+        yield DropStream(stream_id)
+
+    # --- the server -----------------------------------------------------------------------
+
+    def start_request_stream(self) -> Commands[None]:
+        """Send the request on as its body comes."""
+        # What comes of it while the server is being reached would pile up here.
+        yield SendHttp(HoldStream(self.stream_id, on=True), self.context.client)
+        reached = yield from self.make_server_connection()
+        yield SendHttp(HoldStream(self.stream_id, on=False), self.context.client)
+        if reached:
+            yield SendHttp(
+                RequestHeaders(self.stream_id, self.flow.request, end_stream=False),
+                self.context.server,
+            )
+            self.client_state = self.state_stream_request_body
+        elif self.client_state != self.state_drop_request_body:
+            self.client_state = self.state_errored
+
+    def make_server_connection(self) -> Commands[bool]:
+        """Get a connection to the server; where there is none, answer with a page of ours."""
+        request = self.flow.request
+        connection, error = yield GetHttpConnection(
+            (request.host, request.port),
+            request.scheme == "https",
+            self.flow.server_conn.via,
+            self.flow.server_conn.transport_protocol,
+        )
+        if not error:
+            self.context.server = self.flow.server_conn = connection
+            return True
+        yield from self._answer_failure(error)
+        return False
+
+    # Overrides mitmproxy's, which says what it is called with.
+    def handle_protocol_error(
+        self, event: RequestProtocolError | ResponseProtocolError
+    ) -> Commands[None]:
+        """A peer broke off. Before the answer has begun, ours says so instead of mitmproxy's."""
+        if (
+            isinstance(event, ResponseProtocolError)
+            and self.server_state == self.state_wait_for_response_headers
+            and self.client_state in (self.state_done, self.state_stream_request_body)
+        ):
+            yield from self._answer_failure(event.message)
+            return
+        if isinstance(event, ResponseProtocolError) and (
+            self.client_state in (self.state_late_request_body, self.state_drop_request_body)
+        ):
+            # The answer is complete: the rest of the request is of no use to anybody.
+            self.client_state = self.state_drop_request_body
+            return
+        yield from super().handle_protocol_error(event)
+
+    def _answer_failure(self, problem: str) -> Commands[None]:
+        """Answer with the page that an addon makes of the problem."""
+        self.flow.error = mitmproxy_flow.Error(problem)  # it may carry its kind (ConnectRefused)
+        self.server_state = self.state_errored
+        yield UpstreamFailedHook(self.flow)
+        if self.flow.response is None:
+            # No page could be made: end the exchange without passing anything.
+            self.flow.error = mitmproxy_flow.Error(mitmproxy_flow.Error.KILLED_MESSAGE)
+        if (yield from self.check_killed(emit_error_hook=True)):
+            return
+        assert self.flow.response is not None
+        self.flow.response.timestamp_start = time.time()
+        # In these states mitmproxy ends the answer itself; else the body is still coming.
+        complete = self.client_state in (self.state_done, self.state_consume_request_body)
+        if not complete:
+            self.client_state = self.state_drop_request_body
+        yield from self.send_response()
+        if not complete:
+            yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+        # Whatever the server still sends is passed over.
+        self.server_state = self.state_errored
+
+    # --- afterwards -----------------------------------------------------------------------
+
+    def flow_done(self) -> Commands[None]:
+        """Both sides have said all they had to say; a WebSocket goes on in its own layer."""
+        if self.flow.websocket is None:
+            yield from super().flow_done()
+            return
+        self.child_layer = WebSocketRelay(self.context, self.flow)
+        self._handle_event = self.passthrough  # type: ignore[method-assign] # as mitmproxy does
+        yield from self.child_layer.handle_event(events.Start())
+        # Only now, as data may come with it.
+        yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+
+
+def _names_a_host(authority: str) -> bool:
+    try:
+        url.parse_authority(authority, check=True)
+    except ValueError:
+        # The request in hand is refused: it does not say where it should go.
+        return False
+    return True
+
+
+def _fault_of_fields(message: Message) -> str | None:
+    """What is wrong with a message's fields, without quoting them; None when they are sound."""
+    try:
+        validate_headers(message)
+    except ValueError as problem:
+        # The message in hand is refused by the caller.
+        return unquoted(str(problem))
+    if _UNSAFE.search(b"\xff".join(value for _, value in message.headers.fields)):
+        return "a line break or NUL in a header field"
+    return None

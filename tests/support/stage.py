@@ -1,0 +1,272 @@
+"""The gateway's engine in the test's own process: real gate, log, addons, layers, TLS and driver.
+
+In: changes to the default configuration; where each host really is. Out: a listening worker on
+loopback, and its records once it has ended. Must never: stand in for what is tested; only the way
+from a host to a socket is replaced (tests/engine/test_connector.py tests the real one).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import socket
+import ssl
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self
+
+import yaml
+from support.client import Client
+from support.gateway import ROOT, merge
+
+from proxy_addons.accesslog import AccessLog
+from proxy_addons.categorisation import CategoryIndex, SourceFolders, compile_index, read_sources
+from proxy_addons.engine.driver import Acceptor, ConnectFailed, ConnectRefused
+from proxy_addons.engine.worker import Worker
+from proxy_addons.gate.gate import basis_of
+from proxy_addons.settings.load import load
+from proxy_addons.settings.model import Endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
+
+    from support.certificates import WebAuthority
+
+    from proxy_addons.settings.model import Settings
+
+    type Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+LISTS = {
+    "webmail": "blocked.test\nhotmail.com\n",
+    "banking": "bank.test\nbarclays.co.uk\n",
+    "government": "allowed.test\ngov.uk\n",
+    "self-help": "samaritans.org\n",
+}
+PEOPLE = {
+    "addresses": [
+        {"network": "127.0.0.1/32", "person": "pc1234", "profile": "standard"},
+        {"network": "127.0.0.2/32", "person": "dc5678", "profile": "unrestricted"},
+        {"network": "127.0.0.3/32", "person": "ps9999", "profile": "withdrawn"},
+        {"network": "::1", "person": "six", "profile": "standard"},
+    ]
+}
+
+
+def make_index(folder: Path) -> Path:
+    """A small index: blocked.test is webmail, bank.test banking, allowed.test government."""
+    for category, names in LISTS.items():
+        file = folder / "starter" / category / "domains"
+        file.parent.mkdir(parents=True)
+        file.write_text(names)
+    target = folder / "categories.index"
+    compile_index(read_sources(SourceFolders(folder, folder / "lists")), target)
+    return target
+
+
+def make_settings(
+    folder: Path, changes: Mapping[str, Any] | None = None, policy: str | None = None
+) -> Settings:
+    """The default configuration with the tests' people, and some changes."""
+    config = folder / "config"
+    config.mkdir(parents=True, exist_ok=True)
+    base = yaml.safe_load((ROOT / "config/watchhouse.yaml").read_text())
+    base = merge(base, {"listen": {"proxy": "127.0.0.1:0", "portal": "127.0.0.1:0"}})
+    base["identity"] = PEOPLE
+    (config / "watchhouse.yaml").write_text(yaml.safe_dump(merge(base, changes or {})))
+    (config / "policy.yaml").write_text(policy or (ROOT / "config/policy.yaml").read_text())
+    return load(config, overrides={"data_dir": str(folder / "data")}, environ={})
+
+
+class Roads:
+    """The way from a host to a socket, in place of name resolution.
+
+    Attributes:
+        places: port on 127.0.0.1 by host; a `ConnectRefused` is given as the failure; None never
+            ends.
+        taken: host and port of every connection asked for.
+    """
+
+    def __init__(self) -> None:
+        self.places: dict[str, int | ConnectRefused | None] = {}
+        self.taken: list[tuple[str, int]] = []
+
+    async def connect(self, host: str, port: int) -> socket.socket:
+        """What Connector.connect does."""
+        self.taken.append((host, port))
+        place = self.places.get(host, ConnectRefused(f"{host} is nowhere", "upstream-name"))
+        if isinstance(place, ConnectRefused):
+            raise ConnectFailed(place)
+        if place is None:
+            await asyncio.get_running_loop().create_future()
+        sock = socket.socket()
+        sock.setblocking(False)  # noqa: FBT003 - as the socket module has it
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", place))
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+
+class Stage:
+    """One worker in this process, with an origin for every host that a test names.
+
+    Args:
+        folder: for configuration, authority and log.
+        index: a compiled index (`make_index`), or None for a gateway without one.
+        web: signs the origins' certificates.
+        settings: changes to the default configuration.
+        policy: instead of the default policy.yaml.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        index: Path | None,
+        web: WebAuthority,
+        settings: Mapping[str, Any] | None = None,
+        policy: str | None = None,
+    ) -> None:
+        self.web = web
+        changes = merge({"tls": {"trusted_ca_file": str(web.file)}}, settings or {})
+        self.settings = make_settings(folder, changes, policy)
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.socket.getsockname()[1]
+        self.worker = Worker(self.settings, 1, [self.socket])
+        self.gate = self.worker.gate
+        self.log: AccessLog = self.worker.log
+        self.roads = Roads()
+        if index is not None:
+            self.gate.basis = basis_of(
+                self.settings,
+                CategoryIndex.open(index),
+                [Endpoint(*self.socket.getsockname()[:2])],
+            )
+        self._servers: list[asyncio.Server] = []
+        self._clients: list[Client] = []
+        self._scripts: set[asyncio.Task[None]] = set()
+        self.errors: list[dict[str, Any]] = []
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: self.errors.append(context))
+        self.worker._connector = self.roads  # type: ignore[assignment]
+        await asyncio.to_thread(self.log.start)
+        self._listener = await loop.create_server(
+            lambda: Acceptor(self.worker._make_driver), sock=self.socket
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.end()
+
+    async def end(self) -> list[dict[str, Any]]:
+        """End everything, and give all closing records. Nothing may be left over."""
+        for client in self._clients:
+            client.close()
+        await self.quiet()
+        self._listener.close()
+        for server in self._servers:
+            server.close()
+        for task in self._scripts:
+            task.cancel()
+        await asyncio.gather(*self._scripts, return_exceptions=True)
+        await asyncio.to_thread(self.log.close)
+        assert not self.errors, self.errors
+        return self.records()
+
+    async def quiet(self) -> None:
+        """Wait until the worker has no connection left."""
+        async with asyncio.timeout(5):
+            while self.worker._drivers:
+                await asyncio.sleep(0.001)
+
+    def records(self) -> list[dict[str, Any]]:
+        """The closing records on the disk; all of them once the stage has ended."""
+        everything = [
+            json.loads(line)
+            for file in sorted(self.settings.paths.access_log_dir.glob("*.jsonl"))
+            for line in file.read_bytes().split(b"\n")[:-1]
+        ]
+        return [record for record in everything if record["event"] == "transaction"]
+
+    async def logged(self, count: int) -> list[dict[str, Any]]:
+        """The first closing records, waited for."""
+        async with asyncio.timeout(5):
+            while len(found := await asyncio.to_thread(self.records)) < count:
+                await asyncio.sleep(0.005)
+        return found
+
+    async def client(self, address: str = "127.0.0.1") -> Client:
+        """A client that has connected."""
+        client = await Client.connect(self.port, address)
+        self._clients.append(client)
+        return client
+
+    async def tunnel(self, host: str, **tls: Any) -> Client:
+        """A client inside TLS to a host; `tls` as for Client.start_tls."""
+        client = await self.client()
+        answer = await client.connect_to(f"{host}:443")
+        assert answer.status == 200, answer
+        await client.start_tls(tls.pop("sni", host), self.authority, **tls)
+        return client
+
+    @property
+    def authority(self) -> Path:
+        """The inspection authority's certificate."""
+        return self.settings.paths.ca_dir / "ca.pem"
+
+    async def origin(self, *hosts: str, script: Script, tls: ssl.SSLContext | None = None) -> int:
+        """A server of the test's own for some hosts; gives its port on 127.0.0.1."""
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            self._scripts.add(task)
+            try:
+                with suppress(ConnectionError, asyncio.IncompleteReadError):
+                    await script(reader, writer)
+            finally:
+                self._scripts.discard(task)
+                writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+        self._servers.append(server)
+        port: int = server.sockets[0].getsockname()[1]
+        for host in hosts:
+            self.roads.places[host] = port
+        return port
+
+    async def secure_origin(self, *hosts: str, script: Script) -> int:
+        """The same, with TLS and a good certificate for whatever name is asked for."""
+        return await self.origin(*hosts, script=script, tls=self.web.server_context())
+
+
+async def request_head(reader: asyncio.StreamReader) -> str:
+    """What an origin's script reads first."""
+    return (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+
+
+def answering(body: bytes = b"hello", status: str = "200 OK", *fields: str) -> Script:
+    """A script that answers every request on the connection alike."""
+    head = "".join(f"{field}\r\n" for field in fields)
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            asked = await request_head(reader)
+            for line in asked.lower().split("\r\n"):
+                if line.startswith("content-length:"):
+                    await reader.readexactly(int(line.partition(":")[2]))
+            writer.write(
+                f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{head}\r\n".encode() + body
+            )
+
+    return script
+
+
+def open_transports() -> int:
+    """How many sockets the running loop watches, its own not counted."""
+    gc.collect()
+    loop = asyncio.get_running_loop()
+    return len(loop._selector.get_map()) - 1  # type: ignore[attr-defined]
