@@ -145,8 +145,34 @@ class Worker:
         keeper.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await keeper
-        await asyncio.to_thread(self.log.close)
+        await asyncio.to_thread(self._close_log)
         metrics.stop()
+
+    def _close_log(self) -> None:
+        """Close the log; what its disk does not take any more is put beside it."""
+        report = self.log.close()
+        if not report.unwritten:
+            return
+        rescue = (
+            self.settings.paths.run_dir / f"unwritten-w{self._number:02}-{time.time_ns()}.jsonl"
+        )
+        try:
+            descriptor = os.open(rescue, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+            with os.fdopen(descriptor, "wb") as file:
+                file.writelines(line.rstrip(b"\n") + b"\n" for line in report.unwritten)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as problem:
+            # These records are lost; the requests they are of have ended. Say so loudly.
+            logger.critical(
+                "%d records of the access log are lost: %s, and %s",
+                len(report.unwritten), report.fault, problem.strerror,
+            )  # fmt: skip
+            return
+        logger.critical(
+            "%d records could not be written to the access log (%s); they are in %s",
+            len(report.unwritten), report.fault, rescue,
+        )  # fmt: skip
 
     # --- connections ----------------------------------------------------------------------
 

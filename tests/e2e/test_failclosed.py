@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -19,7 +20,7 @@ from support.scene import through, working_time
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from support.gateway import Gateway
+    from support.gateway import Gateway, Reply
     from support.web import Web
 
 # What raises; and whether it is early enough that a page can say so (else the connection breaks).
@@ -138,34 +139,38 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(mount)], check=True)
 
 
+def on_small_disk(gateway: Gateway, small_disk: Path) -> None:
+    """Start the gateway again with its log on the small disk."""
+    gateway.stop()
+    log = gateway.data / "log"
+    log.rename(gateway.data / "old-log")
+    (small_disk / "log").mkdir()
+    log.symlink_to(small_disk / "log")
+    gateway.start()
+
+
+def fill(disk: Path, gateway: Gateway) -> tuple[Path, Reply]:
+    """Fill the disk, and ask until the gateway refuses. Returns the ballast and the refusal."""
+    ballast = disk / "ballast"
+    with ballast.open("wb") as file, contextlib.suppress(OSError):
+        while True:  # until there is no room
+            file.write(b"\0" * 4096)
+            file.flush()
+    for number in range(200):
+        reply = gateway.curl(f"https://www.gov.uk/{'x' * 900}/{number}")
+        if reply.status != 200:
+            return ballast, reply
+        time.sleep(0.02)
+    pytest.fail("requests pass although the log cannot be written")
+
+
 @pytest.mark.root
 def test_a_full_disk(start: Callable[..., Gateway], web: Web, small_disk: Path) -> None:
     """Traffic is refused with a page while the log cannot be written; it recovers by itself."""
     gateway = start(through(web), at=working_time("10:30:00"))
-    gateway.stop()
-    log = gateway.data / "log"
-    moved = small_disk / "log"
-    log.rename(gateway.data / "old-log")
-    moved.mkdir()
-    log.symlink_to(moved)
-    gateway.start()
+    on_small_disk(gateway, small_disk)
     assert gateway.curl("https://www.gov.uk/before").status == 200
-    ballast = small_disk / "ballast"
-    with ballast.open("wb") as file:
-        try:
-            while True:
-                file.write(b"\0" * 4096)
-                file.flush()
-        except OSError:
-            pass  # the disk is full: just what is wanted
-    refused = None
-    for number in range(200):
-        reply = gateway.curl(f"https://www.gov.uk/{'x' * 900}/{number}")
-        if reply.status != 200:
-            refused = reply
-            break
-        time.sleep(0.02)
-    assert refused is not None
+    ballast, refused = fill(small_disk, gateway)
     assert refused.status == 503, refused
     seen = len(web.seen)
     assert gateway.curl("http://www.gov.uk/while-full").status == 503
@@ -180,6 +185,22 @@ def test_a_full_disk(start: Callable[..., Gateway], web: Web, small_disk: Path) 
     assert paths.count("while-full") == 2, "the refusals themselves are recorded too, afterwards"
     numbers = [record["seq"] for record in gateway.records()]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), "nothing was lost"
+
+
+@pytest.mark.root
+def test_a_stop_while_the_disk_is_full(
+    start: Callable[..., Gateway], web: Web, small_disk: Path
+) -> None:
+    """What the log could not take is put beside it, and the operator is told where."""
+    gateway = start(through(web), at=working_time("10:30:00"))
+    on_small_disk(gateway, small_disk)
+    fill(small_disk, gateway)
+    assert gateway.curl("http://www.gov.uk/while-full").status == 503
+    gateway.stop()
+    (rescued,) = (gateway.data / "run").glob("unwritten-w01-*.jsonl")
+    records = [json.loads(line) for line in rescued.read_bytes().splitlines()]
+    assert records[-1]["url"] == "http://www.gov.uk/while-full"
+    assert str(rescued) in gateway.output.read_text()
 
 
 def test_bad_settings_do_not_start(start: Callable[..., Gateway], web: Web) -> None:
