@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mitmproxy.connection import Server
 from mitmproxy.net.tls import starts_like_tls_record
-from mitmproxy.proxy.layers import ClientTLSLayer, modes
+from mitmproxy.proxy.layers import modes
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.layers.tls import HTTP_ALPNS, parse_client_hello
 from OpenSSL import SSL
@@ -20,6 +20,7 @@ from OpenSSL import SSL
 from proxy_addons.addons.observing import observe
 from proxy_addons.addons.words import unquoted
 from proxy_addons.engine.httplayer import Http
+from proxy_addons.engine.inspection import InspectedTls
 from proxy_addons.engine.layers import Refuse, Splice, Tunnel
 from proxy_addons.gate.facts import Course
 from proxy_addons.urlkey import host_key
@@ -117,7 +118,7 @@ class Protocols:
             # The HTTP layer opens the server's side when a request has been passed, with a TLS
             # layer of its own; it has to know that it is TLS.
             context.server.tls = True
-            return ClientTLSLayer(context)
+            return InspectedTls(context, hello)
         if verdict.transaction is not None:
             verdict.transaction.finish()
         visitor.spliced = True  # its record is written; no second one at the end

@@ -9,6 +9,8 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from cachetools import LRUCache
+
 from proxy_addons.policy.model import Person
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 BY_ADDRESS = "address"
 UNIDENTIFIED = "unidentified"
+
+_REMEMBERED = 8192  # client addresses; people come back, and reading an address costs its time
 
 
 class AddressMap:
@@ -31,9 +35,10 @@ class AddressMap:
         ValueError: a network is given twice; settings/ refuses that with file and line.
     """
 
-    __slots__ = ("_by_length", "_nobody")
+    __slots__ = ("_by_length", "_known", "_nobody")
 
     def __init__(self, entries: Iterable[AddressEntry], strictest_profile: str) -> None:
+        self._known: LRUCache[str, Person] = LRUCache(_REMEMBERED)
         self._nobody = Person(None, UNIDENTIFIED, strictest_profile)
         # (IP version, prefix length) → network as a number without its host bits → person.
         found: dict[tuple[int, int], dict[int, Person]] = {}
@@ -65,6 +70,12 @@ class AddressMap:
             The person; for an address that is unknown, or is none, an unidentified one with the
             strictest profile.
         """
+        person = self._known.get(client_ip)
+        if person is None:
+            person = self._known[client_ip] = self._look_up(client_ip)
+        return person
+
+    def _look_up(self, client_ip: str) -> Person:
         try:
             address = ip_address(client_ip)
         except ValueError:
