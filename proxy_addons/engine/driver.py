@@ -344,6 +344,7 @@ class Driver:
         server.timestamp_tcp_setup = time.time()
         server.state = ConnectionState.OPEN
         self._wires[server] = wire
+        self._settle()  # it waits too where the client is slow already
         return None
 
     # --- back-pressure --------------------------------------------------------------------

@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
+
+from support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-PATIENCE = 5.0  # seconds; a test that waits longer fails
 
 
 @dataclass
@@ -169,8 +170,6 @@ def client_hello(sni: str | None, *, alpn: Sequence[str] = ("http/1.1",)) -> byt
         context.set_alpn_protocols(list(alpn))
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context.wrap_bio(incoming, outgoing, server_hostname=sni)
-    try:
+    with suppress(ssl.SSLWantReadError):  # it waits for the answer, having said its hello
         tls.do_handshake()
-    except ssl.SSLWantReadError:
-        pass  # it waits for the answer, having said its hello
     return outgoing.read()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import holidays
+from mitmproxy.connection import Client, ConnectionState
 
 if TYPE_CHECKING:
     from support.web import Web
@@ -38,3 +39,14 @@ def working_day(today: date) -> date:
     latest = [today - timedelta(days=back) for back in range(7)]
     working = [day for day in latest if day.isoweekday() <= 5 and day not in BANK_HOLIDAYS]
     return next((day for day in working if day.isoweekday() == 2), working[0])
+
+
+def a_client(**fields: Any) -> Client:
+    """mitmproxy's idea of a client, connected from loopback."""
+    return Client(
+        peername=("127.0.0.1", 50000),
+        sockname=("127.0.0.1", 8080),
+        timestamp_start=0.0,
+        state=ConnectionState.OPEN,
+        **fields,
+    )

@@ -11,29 +11,29 @@ import asyncio
 import gc
 import json
 import socket
-import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 import yaml
-from support.client import Client
-from support.gateway import ROOT, merge
 
-from proxy_addons.accesslog import AccessLog
 from proxy_addons.categorisation import CategoryIndex, SourceFolders, compile_index, read_sources
 from proxy_addons.engine.driver import Acceptor, ConnectFailed, ConnectRefused
 from proxy_addons.engine.worker import Worker
 from proxy_addons.gate.gate import basis_of
 from proxy_addons.settings.load import load
 from proxy_addons.settings.model import Endpoint
+from support.client import Client
+from support.gateway import ROOT, merge
+from support.waiting import until
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
-    from support.certificates import WebAuthority
-
+    from proxy_addons.accesslog import AccessLog
     from proxy_addons.settings.model import Settings
+    from support.certificates import WebAuthority
 
     type Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -178,9 +178,7 @@ class Stage:
 
     async def quiet(self) -> None:
         """Wait until the worker has no connection left."""
-        async with asyncio.timeout(5):
-            while self.worker._drivers:
-                await asyncio.sleep(0.001)
+        await until(lambda: not self.worker._drivers)
 
     def records(self) -> list[dict[str, Any]]:
         """The closing records on the disk; all of them once the stage has ended."""
@@ -193,10 +191,8 @@ class Stage:
 
     async def logged(self, count: int) -> list[dict[str, Any]]:
         """The first closing records, waited for."""
-        async with asyncio.timeout(5):
-            while len(found := await asyncio.to_thread(self.records)) < count:
-                await asyncio.sleep(0.005)
-        return found
+        await until(lambda: self.log.written >= count)
+        return await asyncio.to_thread(self.records)
 
     async def client(self, address: str = "127.0.0.1") -> Client:
         """A client that has connected."""

@@ -1,0 +1,22 @@
+"""Waiting for what comes about by itself, with a limit.
+
+In: a condition. Out: nothing, or a failed test. Must never: wait for ever, or for a fixed time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PATIENCE = 5.0  # seconds; a test that waits longer fails
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until something has come about."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110
+            # Any condition of any objects: there is no event to wait for.
+            await asyncio.sleep(0.001)
