@@ -44,7 +44,7 @@ def everything(sock: socket.socket) -> bytes:
 def ask(gateway: Gateway, request: str) -> bytes:
     """The answer to raw octets on a fresh connection."""
     with connected(gateway) as sock:
-        sock.sendall(request.encode())
+        sock.sendall(request.encode("latin-1"))
         return everything(sock)
 
 
@@ -56,7 +56,7 @@ def inside(gateway: Gateway, connect: str, sni: str | None, request: str) -> byt
         sock.sendall(f"CONNECT {connect} HTTP/1.1\r\nHost: {connect}\r\n\r\n".encode())
         assert sock.recv(65536).startswith(b"HTTP/1.1 200 ")
         with trust.wrap_socket(sock, server_hostname=sni) as tunnel:
-            tunnel.sendall(request.encode())
+            tunnel.sendall(request.encode("latin-1"))
             return everything(tunnel)  # type: ignore[arg-type] # an SSLSocket is a socket
 
 
@@ -116,6 +116,16 @@ def test_an_absolute_address_inside_a_tunnel_is_one_more_name(standard: Gateway,
     assert web.hosts() == set()
 
 
+def test_tls_and_tunnels_inside_tls_are_refused(standard: Gateway, web: Web) -> None:
+    hello = "\x16\x03\x01\x00\x50\x01" + "\x00" * 80
+    assert inside(standard, "tls.gov.uk:443", "tls.gov.uk", hello) == b""
+    assert standard.records(1, host="tls.gov.uk")[0]["rule"] == "not-tls-in-tunnel"
+    connect = f"CONNECT www.hotmail.com:443 HTTP/1.1\r\nHost: tunnel.gov.uk\r\n{END}"
+    assert status(inside(standard, "tunnel.gov.uk:443", "tunnel.gov.uk", connect)) == 400
+    assert standard.records(1, host="tunnel.gov.uk")[0]["rule"] == "bad-request"
+    assert web.hosts() == set()
+
+
 def test_plain_http_inside_a_tunnel_is_judged_like_any_request(standard: Gateway, web: Web) -> None:
     with connected(standard) as sock:
         sock.sendall(b"CONNECT www.gov.uk:443 HTTP/1.1\r\n\r\n")
@@ -162,6 +172,8 @@ AMBIGUOUS = {
     "backslash": "GET http://www.gov.uk\\@www.hotmail.com/ HTTP/1.1\r\nHost: www.gov.uk\r\n",
     "HTTP/2 in the clear": "PRI * HTTP/2.0\r\n\r\nSM\r\n",
     "CONNECT with a path": "CONNECT www.gov.uk:443/x HTTP/1.1\r\nHost: www.gov.uk\r\n",
+    "TLS to a port that speaks HTTP": "\x16\x03\x01\x00\x50\x01" + "\x00" * 80,
+    "a head without end": "GET http://www.gov.uk/ HTTP/1.1\r\nX-Long: " + "x" * 300_000,
 }
 
 
@@ -169,10 +181,15 @@ AMBIGUOUS = {
 def test_what_can_be_read_in_two_ways_is_refused(
     request_text: str, standard: Gateway, web: Web
 ) -> None:
+    before = len(standard.records(rule="bad-request"))
     answer = ask(standard, request_text + END)
     assert status(answer) == 400, answer
+    assert b"Proxy-Status: watchhouse" in answer
+    assert b"mitmproxy" not in answer.lower()
     heads = answer.lower().count(b"\r\ncontent-length:")
     assert heads == 1, "one answer, then the connection ends"
+    (record,) = standard.records(before + 1, rule="bad-request")[before:]
+    assert (record["action"], record["status"], record["person"]) == ("block", 400, "pc1234")
     assert not web.seen
     assert not web.asked
 
