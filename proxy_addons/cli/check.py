@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy_addons.cli.common import add_common, config_dir_of, examined
+from proxy_addons.cli.common import add_common, config_dir_of, examined, known_categories
 from proxy_addons.settings.load import MAIN_FILE, POLICY_FILE
 
 if TYPE_CHECKING:
     import argparse
-
-    from proxy_addons.settings.model import Paths
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -46,25 +44,3 @@ def run(args: argparse.Namespace) -> int:
     )
     print(f"{folder / MAIN_FILE} and {folder / POLICY_FILE} are in order: {counts}")
     return 0
-
-
-def known_categories(paths: Paths) -> frozenset[str] | None:
-    """The categories that any list has, compiled or not.
-
-    Returns:
-        Category ids; None when no list can be read (then a warning says why).
-    """
-    from proxy_addons.categorisation import (  # noqa: PLC0415 - keeps `check --help` fast
-        CategorySourceError,
-        SourceFolders,
-        category_names,
-        read_sources,
-    )
-
-    folders = SourceFolders(paths.categories_dir, paths.imported_lists_dir)
-    try:
-        return category_names(read_sources(folders))
-    except CategorySourceError as problem:
-        # No request is in hand. The rest of the configuration is checked all the same.
-        print(f"warning: the categories that the policy names are not checked: {problem}")
-        return None

@@ -109,6 +109,28 @@ def examined(
     )
 
 
+def known_categories(paths: Paths) -> frozenset[str] | None:
+    """The categories that any list has, compiled or not.
+
+    Returns:
+        Category ids; None when no list can be read (then a warning says why).
+    """
+    from proxy_addons.categorisation import (  # noqa: PLC0415 - keeps `check --help` fast
+        CategorySourceError,
+        SourceFolders,
+        category_names,
+        read_sources,
+    )
+
+    folders = SourceFolders(paths.categories_dir, paths.imported_lists_dir)
+    try:
+        return category_names(read_sources(folders))
+    except CategorySourceError as problem:
+        # No request is in hand. The rest of the configuration is checked all the same.
+        print(f"warning: the categories that the policy names are not checked: {problem}")
+        return None
+
+
 def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or not key:

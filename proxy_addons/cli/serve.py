@@ -49,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     overrides = common.overrides_of(args)
     operations.set_up("supervisor", overrides)
-    settings = common.settings_of(args)
+    # With the categories of all lists: a rule that names one that no list has would never match.
+    settings = common.examined(args, known_categories=common.known_categories).settings
     paths = settings.paths
     console = Console(stderr=True, highlight=False)
     try:

@@ -17,16 +17,22 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from proxy_addons.categorisation import (
+    CategorySourceError,
+    SourceFolders,
+    category_names,
+    read_sources,
+)
 from proxy_addons.engine.sockets import listen
 from proxy_addons.gate import metrics
-from proxy_addons.settings.load import SettingsError, load
+from proxy_addons.settings.load import SettingsError, examine
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from proxy_addons.settings.model import Settings
+    from proxy_addons.settings.model import Paths, Settings
 
 logger = logging.getLogger("watchhouse.supervisor")
 
@@ -55,6 +61,7 @@ class Part:
         number: of a worker; 0 for the portal.
         process: the running process.
         deaths: how often in a row it has died young.
+        renewed: whether it was told to begin anew with changed settings.
     """
 
     name: str
@@ -63,6 +70,7 @@ class Part:
     number: int = 0
     process: asyncio.subprocess.Process | None = None
     deaths: int = 0
+    renewed: bool = False
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -184,6 +192,9 @@ class Supervisor:
             if status in _CANNOT_RUN and not part.ready.is_set():
                 logger.error("%s cannot run with these settings", part.name)
                 return _CANNOT_RUN[0]
+            if part.renewed and not status:
+                part.renewed = False
+                continue
             part.deaths = 0 if time.monotonic() - started > _STEADY_AFTER else part.deaths + 1
             pause = _BACK_OFF[min(part.deaths, len(_BACK_OFF)) - 1] if part.deaths else 0.0
             logger.error(
@@ -235,13 +246,19 @@ class Supervisor:
     def _reload(self) -> None:
         """Take new settings into use; bad ones leave everything as it is."""
         try:
-            load(self._settings.paths.config_dir, overrides=self._overrides, environ=os.environ)
-        except SettingsError as problem:
+            examine(
+                self._settings.paths.config_dir,
+                overrides=self._overrides,
+                environ=os.environ,
+                known_categories=_listed,
+            )
+        except (SettingsError, CategorySourceError) as problem:
             logger.error("the last good settings stay in force:\n%s", problem)  # noqa: TRY400
             return
         for part in self._parts:
             if part.process is not None and part.process.returncode is None:
                 # Workers change over between two requests; the portal is simply started anew.
+                part.renewed = not part.number
                 part.process.send_signal(signal.SIGHUP if part.number else signal.SIGTERM)
 
     async def _stop(self, keepers: list[asyncio.Task[int]]) -> None:
@@ -262,6 +279,13 @@ class Supervisor:
                 sock.close()
         for descriptor in self._lifeline:
             os.close(descriptor)
+
+
+def _listed(paths: Paths) -> frozenset[str]:
+    """The categories of all lists: a rule that names another one would never match."""
+    return category_names(
+        read_sources(SourceFolders(paths.categories_dir, paths.imported_lists_dir))
+    )
 
 
 @contextlib.contextmanager

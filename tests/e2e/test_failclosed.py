@@ -214,6 +214,21 @@ def test_bad_settings_do_not_start(start: Callable[..., Gateway], web: Web) -> N
     assert "rules" in said
 
 
+def test_a_rule_for_a_category_that_no_list_has_does_not_start(
+    start: Callable[..., Gateway], web: Web
+) -> None:
+    """It would never match: what it should block would pass."""
+    gateway = start(through(web))
+    gateway.stop()
+    policy = gateway.config / "policy.yaml"
+    policy.write_text(policy.read_text().replace("categories: webmail", "categories: webmial"))
+    gateway.start(wait=False)
+    assert gateway.process.wait(10) != 0
+    said = gateway.output.read_text()
+    assert "webmial" in said
+    assert "webmail" in said, "the nearest name is suggested"
+
+
 def test_bad_settings_on_reload_keep_the_last_good_ones(
     start: Callable[..., Gateway], web: Web
 ) -> None:
@@ -223,6 +238,10 @@ def test_bad_settings_on_reload_keep_the_last_good_ones(
     policy.write_text(good.replace("categories: webmail", "categorys: webmail"))
     gateway.process.send_signal(signal.SIGHUP)
     _until(lambda: "last good" in gateway.output.read_text())
+    assert gateway.curl("https://www.hotmail.com/").status == 403
+    policy.write_text(good.replace("categories: webmail", "categories: webmial"))
+    gateway.process.send_signal(signal.SIGHUP)
+    _until(lambda: "webmial" in gateway.output.read_text())
     assert gateway.curl("https://www.hotmail.com/").status == 403
     policy.write_text(good.replace("id: webmail\n", "id: mail-elsewhere\n"))
     gateway.process.send_signal(signal.SIGHUP)
