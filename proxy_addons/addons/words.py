@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 
-_QUOTE = re.compile(r"[:\s(\[]*(?:bytearray\()?b?['\"<]")
+# A quote opens after a space or bracket; an apostrophe does not.
+_QUOTE = re.compile(r"(?:[:\s(\[]+|\A)(?:bytearray\()?b?['\"<]")
 # OpenSSL Error([('SSL routines', '', 'unsupported protocol')]): fixed words of the library's own.
 _OPENSSL = re.compile(r"OpenSSL Error\(\[.*?'([a-z0-9/ ]+)'\)\]\)\Z")
 
 
 def unquoted(message: str) -> str:
     """The message up to the first thing it quotes."""
+    if "cannot agree on a TLS version" in message:
+        return "TLS: no version in common"  # the rest is about options of mitmproxy's
     if found := _OPENSSL.match(message):
         return f"TLS: {found[1]}"
     return _QUOTE.split(message, maxsplit=1)[0]

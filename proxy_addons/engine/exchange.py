@@ -35,6 +35,7 @@ from mitmproxy.proxy.layers.http._events import (
 )
 
 from proxy_addons.addons.words import unquoted
+from proxy_addons.engine.http1 import UNANSWERED
 from proxy_addons.engine.layers import BadRequest, BadRequestHook, UpstreamFailedHook
 from proxy_addons.engine.websockets import WebSocketRelay
 from proxy_addons.engine.wires import HoldStream
@@ -46,6 +47,7 @@ type Commands[T] = layer.CommandGenerator[T]
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.6.2
 _UNSAFE = re.compile(rb"[\x00\r\n]")  # RFC 9110 5.5; also a folded line (RFC 9112 5.2)
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 9.2.1
 _VERSIONS = frozenset({b"HTTP/1.0", b"HTTP/1.1", b"HTTP/2.0"})
 
 
@@ -56,6 +58,8 @@ class Stream(HttpStream):
     that body is dropped; a server that cannot be reached or does not answer in HTTP, and a request
     that cannot be read, give a page of ours.
     """
+
+    _asked_again = False
 
     def _handle_event(self, event: events.Event) -> Commands[None]:
         yield from super()._handle_event(event)
@@ -126,6 +130,9 @@ class Stream(HttpStream):
             return "a version of HTTP that is unknown"
         if not _TOKEN.fullmatch(request.data.method):
             return "a method that is no word"
+        if request.data.method == b"PRI":
+            # The preface of HTTP/2: what follows are no requests of HTTP/1.
+            return "HTTP/2 in the clear"
         if request.data.scheme not in {b"http", b"https", b""}:
             return "a scheme other than http and https"
         if self.mode is HTTPMode.transparent:
@@ -196,7 +203,10 @@ class Stream(HttpStream):
             and self.server_state == self.state_wait_for_response_headers
             and self.client_state in (self.state_done, self.state_stream_request_body)
         ):
-            yield from self._answer_failure(event.message)
+            if self._may_ask_again(event.message):
+                yield from self._ask_again()
+            else:
+                yield from self._answer_failure(event.message)
             return
         if isinstance(event, ResponseProtocolError) and (
             self.client_state in (self.state_late_request_body, self.state_drop_request_body)
@@ -205,6 +215,30 @@ class Stream(HttpStream):
             self.client_state = self.state_drop_request_body
             return
         yield from super().handle_protocol_error(event)
+
+    def _may_ask_again(self, problem: str) -> bool:
+        """Whether the server has only closed a connection that it had kept open for long enough.
+
+        A browser would ask again itself (RFC 9112 9.3.1), but from us it gets an answer.
+        """
+        request, opened = self.flow.request, self.flow.server_conn.timestamp_start
+        return (
+            problem == UNANSWERED
+            and not self._asked_again
+            and request.method in _SAFE
+            and self.client_state == self.state_done
+            and not request.raw_content
+            and not request.trailers
+            and opened is not None
+            and opened < request.timestamp_start
+        )
+
+    def _ask_again(self) -> Commands[None]:
+        self._asked_again = True
+        if (yield from self.make_server_connection()):
+            headers = RequestHeaders(self.stream_id, self.flow.request, end_stream=True)
+            yield SendHttp(headers, self.context.server)
+            yield SendHttp(RequestEndOfMessage(self.stream_id), self.context.server)
 
     def _answer_failure(self, problem: str) -> Commands[None]:
         """Answer with the page that an addon makes of the problem."""

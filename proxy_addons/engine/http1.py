@@ -37,6 +37,7 @@ type Commands[T] = layer.CommandGenerator[T]
 HEAD_LIMIT = 256 * 1024
 # Bytes of further requests that may wait behind one that is being answered.
 _PIPELINE_LIMIT = 64 * 1024
+UNANSWERED = "the server closed the connection before it answered"
 _INFORMATIONAL = range(100, 200)
 _SWITCHING = 101
 
@@ -59,6 +60,16 @@ class _ChunkedReader:
 
     def read_eof(self) -> Any:
         return self._reader.read_eof()
+
+
+def _strip_hop(response: Response) -> None:
+    """Take out what concerns the server's connection, not the client's (RFC 9110 7.6.1)."""
+    # RFC 9112 2.3: a proxy answers in its own version.
+    response.data.http_version = b"HTTP/1.1"
+    headers = response.headers
+    for name in ("connection", "keep-alive", "proxy-connection"):
+        if name in headers:
+            del headers[name]
 
 
 def _unfold(response: Response) -> None:
@@ -154,6 +165,8 @@ class Server(Http1Server):
 class Client(Http1Client):
     """The side of a server: requests out, answers in."""
 
+    _last = False  # whether the server closes after the answer that is being read
+
     def send(self, event: HttpEvent) -> Commands[None]:
         """Send a request."""
         if isinstance(event, HoldStream):
@@ -189,11 +202,21 @@ class Client(Http1Client):
                 continue  # the client was told to go on already; hints are only hints
             break
         self.response = response
+        if response.status_code != _SWITCHING:
+            self._last = http1.connection_close(response.http_version, response.headers)
+            _strip_hop(response)
         assert self.stream_id is not None
         yield ReceiveHttp(ResponseHeaders(self.stream_id, response, size == 0))
         self.body_reader = _reader(size)
         self.state = self.read_body
         yield from self.state(event)
+
+    def mark_done(self, *, request: bool = False, response: bool = False) -> Commands[None]:
+        """A request or its answer is complete."""
+        yield from super().mark_done(request=request, response=response)
+        if self.state == self.read_headers and self.request is None and self._last:
+            yield commands.CloseConnection(self.conn)
+            self.state = self.done
 
     def _left(self) -> Commands[None]:
         if self.conn.state & ConnectionState.CAN_WRITE:
@@ -202,7 +225,7 @@ class Client(Http1Client):
             problem = (
                 "the server closed the connection in the middle of its answer's head"
                 if self.buf
-                else "the server closed the connection before it answered"
+                else UNANSWERED
             )
             yield ReceiveHttp(
                 ResponseProtocolError(self.stream_id, problem, ErrorCode.GENERIC_SERVER_ERROR)

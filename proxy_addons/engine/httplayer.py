@@ -190,6 +190,8 @@ class Http(HttpLayer):
         elif way.late:
             seconds = self.context.options.connect_timeout
             command.err = ConnectRefused(f"no answer within {seconds:g} s", "upstream-timeout")
+        elif command.err == "connection closed" and server.tls:
+            command.err = ConnectRefused("closed while TLS was being agreed on", "upstream-tls")
         yield from super().register_connection(command)
 
     def _let_go(self) -> None:

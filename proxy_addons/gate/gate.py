@@ -9,28 +9,25 @@ know mitmproxy or aiohttp.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from proxy_addons.gate import metrics
+from proxy_addons.gate.basis import Basis, basis_of
 from proxy_addons.gate.blockpage import render
-from proxy_addons.gate.destinations import Destinations
 from proxy_addons.gate.facts import Course, RequestFacts, Verdict, Visitor
 from proxy_addons.gate.judge import Judgement, judge
-from proxy_addons.gate.refusal import Answer, Refusal
-from proxy_addons.identity.addresses import AddressMap
-from proxy_addons.policy.cache import Decider
+from proxy_addons.gate.names import host_key_of, names_of
+from proxy_addons.gate.recording import Recorder
 from proxy_addons.policy.model import Action, Moment
-from proxy_addons.urlkey import UrlKey, UrlKeyError, authority_key, request_key
+from proxy_addons.urlkey import UrlKey, UrlKeyError, authority_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from zoneinfo import ZoneInfo
 
     from proxy_addons.accesslog import AccessLog, Transaction
-    from proxy_addons.categorisation import CategoryIndex
-    from proxy_addons.settings.model import Endpoint, Settings
+    from proxy_addons.gate.refusal import Answer
 
 # Refusals that no rule of the policy makes carry these ids, in the log, on the page and in metrics.
 RULE_LOG_UNAVAILABLE = "log-unavailable"
@@ -43,50 +40,8 @@ RULE_UPSTREAM_FAILED = "upstream-failed"
 RULE_NOT_TLS = "not-tls-in-tunnel"
 RULE_TUNNEL_WITHOUT_REQUEST = "tunnel-without-request"
 
-_DEFAULT_PORT = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
-
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """What decisions rest on; replaced as a whole, so that no decision mixes two versions.
-
-    Attributes:
-        settings: with the compiled policy.
-        decider: that policy, with its memory.
-        people: who uses which client address.
-        destinations: the address check.
-        index: category index, or None while there is none (then everything is refused).
-    """
-
-    settings: Settings
-    decider: Decider
-    people: AddressMap
-    destinations: Destinations
-    index: CategoryIndex | None
-
-
-def basis_of(
-    settings: Settings, index: CategoryIndex | None, own: Iterable[Endpoint] = ()
-) -> Basis:
-    """The basis for decisions.
-
-    Args:
-        settings: with the compiled policy.
-        index: category index, or None.
-        own: addresses this gateway listens on, where they differ from the settings' (port 0).
-    """
-    network = settings.network
-    return Basis(
-        settings=settings,
-        decider=Decider(settings.policy),
-        people=AddressMap(settings.identity.addresses, settings.policy.strictest_profile),
-        destinations=Destinations(
-            network.deny_destinations,
-            network.intranet_networks,
-            (*settings.listen.proxy, *settings.listen.portal, *own),
-        ),
-        index=index,
-    )
+__all__ = ["Basis", "Gate", "basis_of"]
 
 
 class Gate:
@@ -104,6 +59,7 @@ class Gate:
         self.basis = basis
         self.log = log
         self._clock = clock
+        self._recorder = Recorder(log, lambda: self.basis, self._now)
         self._moment = Moment(self._local(0.0))
         self._moment_second = 0
 
@@ -144,23 +100,26 @@ class Gate:
         try:
             host, port = authority_key(authority, 443)
         except UrlKeyError as problem:
-            return self._refuse(visitor, facts, None, "bad-request", RULE_BAD_REQUEST, str(problem))
-        key = UrlKey("", host, port, is_address=_is_address(host))
+            return self._recorder.refuse(
+                visitor, facts, None, "bad-request", RULE_BAD_REQUEST, str(problem)
+            )
+        key = host_key_of(host, port)
         if port not in basis.settings.network.allow_ports:
-            return self._refuse(
+            return self._recorder.refuse(
                 visitor, facts, key, "port-denied", RULE_PORT_DENIED, f"CONNECT to port {port}"
             )
         if key.is_address and (why := basis.destinations.refusal(host, port)):
-            return self._refuse(
+            return self._recorder.refuse(
                 visitor, facts, key, "destination-denied", RULE_DESTINATION_DENIED, why
             )
         if basis.index is None:
-            # Nothing is known of any site: accept, so that the refusal can be read in the browser.
-            visitor.connect_host, visitor.connect_port = host, port
-            return Verdict(Course.PASS, host=host, port=port)
+            # Which sites must not be decrypted is not known either: refused here, unseen.
+            return self._recorder.refuse(
+                visitor, facts, key, "undecided", RULE_INDEX_MISSING, "no category index"
+            )
         judgement = self._judge(visitor, (key,), "CONNECT")
         if judgement.splice and judgement.decision.action is Action.BLOCK:
-            return self._refuse_by_policy(visitor, facts, key, judgement)
+            return self._recorder.refuse_by_policy(visitor, facts, key, judgement)
         visitor.connect_host, visitor.connect_port = host, port
         return Verdict(Course.PASS, host=host, port=port)
 
@@ -173,19 +132,14 @@ class Gate:
         """
         assert visitor.connect_host is not None
         self._know_again(visitor)
-        connect = UrlKey(
-            "",
-            visitor.connect_host,
-            visitor.connect_port,
-            is_address=_is_address(visitor.connect_host),
-        )
+        connect = host_key_of(visitor.connect_host, visitor.connect_port)
         facts = RequestFacts("CONNECT", "", visitor.connect_host, 1, "")
         keys = [connect]
         if sni:
             try:
                 visitor.sni, _ = authority_key(sni, 443)
             except UrlKeyError as problem:
-                return self._refuse(
+                return self._recorder.refuse(
                     visitor,
                     facts,
                     connect,
@@ -194,19 +148,16 @@ class Gate:
                     f"server name: {problem}",
                 )
             if visitor.sni != visitor.connect_host:
-                keys.append(
-                    UrlKey(
-                        "", visitor.sni, visitor.connect_port, is_address=_is_address(visitor.sni)
-                    )
-                )
+                keys.append(host_key_of(visitor.sni, visitor.connect_port))
         if self.basis.index is None:
-            # Decrypted, so that the refusal of each request can be read in the browser.
-            return Verdict(Course.INSPECT)
+            return self._recorder.refuse(
+                visitor, facts, connect, "undecided", RULE_INDEX_MISSING, "no category index"
+            )
         judgement = self._judge(visitor, keys, "CONNECT")
         if not judgement.splice:
             return Verdict(Course.INSPECT)
         if not self.log.healthy:
-            return self._refuse(
+            return self._recorder.refuse(
                 visitor,
                 facts,
                 connect,
@@ -215,9 +166,11 @@ class Gate:
                 "the access log cannot be written",
             )
         if judgement.decision.action is Action.BLOCK:
-            return self._refuse_by_policy(visitor, facts, connect, judgement)
-        transaction = self._begin(visitor, facts, connect, kind="tunnel", handling="spliced")
-        self._note(transaction, judgement)
+            return self._recorder.refuse_by_policy(visitor, facts, connect, judgement)
+        transaction = self._recorder.begin(
+            visitor, facts, connect, kind="tunnel", handling="spliced"
+        )
+        self._recorder.note(transaction, judgement)
         metrics.count(str(judgement.decision.action), judgement.decision.rule)
         return Verdict(Course.SPLICE, None, transaction, visitor.connect_host, visitor.connect_port)
 
@@ -230,7 +183,7 @@ class Gate:
         """
         facts = RequestFacts("CONNECT", "", visitor.connect_host or "", 1, "")
         key = UrlKey("", visitor.connect_host or "", visitor.connect_port or 1)
-        return self._refuse(visitor, facts, key, "bad-request", RULE_NOT_TLS, found)
+        return self._recorder.refuse(visitor, facts, key, "bad-request", RULE_NOT_TLS, found)
 
     def request(self, visitor: Visitor, facts: RequestFacts) -> Verdict:
         """A request head was read, in the clear or out of an inspected connection."""
@@ -240,21 +193,18 @@ class Gate:
         if not facts.path.startswith("/") and facts.path != "*":
             # HTTP/2 carries any path. An address in it would be judged in place of the authority,
             # and servers differ on which of the two counts.
-            return self._refuse(
+            return self._recorder.refuse(
                 visitor, facts, None, "bad-request", RULE_BAD_REQUEST, "not a path from the root"
             )
-        if facts.method == "PRI":
-            # The preface of HTTP/2 in the clear: what follows would not be read as requests.
-            return self._refuse(
-                visitor, facts, None, "bad-request", RULE_BAD_REQUEST, "HTTP/2 in the clear"
-            )
         try:
-            keys, reached = self._names(visitor, facts)
+            keys, reached = names_of(visitor, facts)
         except UrlKeyError as problem:
-            return self._refuse(visitor, facts, None, "bad-request", RULE_BAD_REQUEST, str(problem))
+            return self._recorder.refuse(
+                visitor, facts, None, "bad-request", RULE_BAD_REQUEST, str(problem)
+            )
         asked = keys[0]
         if not self.log.healthy:
-            return self._refuse(
+            return self._recorder.refuse(
                 visitor,
                 facts,
                 asked,
@@ -263,31 +213,31 @@ class Gate:
                 "the access log cannot be written",
             )
         if basis.index is None:
-            return self._refuse(
+            return self._recorder.refuse(
                 visitor, facts, asked, "undecided", RULE_INDEX_MISSING, "no category index"
             )
         if visitor.connect_host is None and not _port_allowed(
             reached.port, basis.settings.network.allow_http_ports
         ):
-            return self._refuse(
+            return self._recorder.refuse(
                 visitor, facts, asked, "port-denied", RULE_PORT_DENIED, f"port {reached.port}"
             )
         if reached.is_address and (why := basis.destinations.refusal(reached.host, reached.port)):
-            return self._refuse(
+            return self._recorder.refuse(
                 visitor, facts, asked, "destination-denied", RULE_DESTINATION_DENIED, why
             )
         judgement = self._judge(visitor, keys, facts.method.upper())
         if judgement.decision.action is Action.BLOCK:
-            verdict = self._refuse_by_policy(visitor, facts, asked, judgement)
+            verdict = self._recorder.refuse_by_policy(visitor, facts, asked, judgement)
         else:
-            transaction = self._begin(
+            transaction = self._recorder.begin(
                 visitor,
                 facts,
                 asked,
                 kind="https" if visitor.tls else "http",
                 handling="inspected" if visitor.tls else "plain",
             )
-            self._note(transaction, judgement)
+            self._recorder.note(transaction, judgement)
             metrics.count(str(judgement.decision.action), judgement.decision.rule)
             verdict = Verdict(Course.PASS, None, transaction, reached.host, reached.port)
         metrics.observe_decision(time.perf_counter() - started)
@@ -304,7 +254,7 @@ class Gate:
         self._know_again(visitor)
         visitor.requests += 1
         facts = facts or RequestFacts("", "", "", 0, "")
-        return self._refuse(visitor, facts, None, "bad-request", RULE_BAD_REQUEST, problem)
+        return self._recorder.refuse(visitor, facts, None, "bad-request", RULE_BAD_REQUEST, problem)
 
     def destination(self, address: str, port: int) -> str | None:
         """Why a resolved address must not be connected to; None when it may be."""
@@ -322,7 +272,7 @@ class Gate:
                 what the client sent.
         """
         visitor.requests += 1  # its record says what became of the tunnel
-        return self._refuse(visitor, facts, None, "undecided", RULE_UNDECIDED, problem)
+        return self._recorder.refuse(visitor, facts, None, "undecided", RULE_UNDECIDED, problem)
 
     def upstream_failed(
         self,
@@ -342,7 +292,7 @@ class Gate:
             self._denied(transaction)
         metrics.count_refusal(kind)
         return render(
-            self._refusal(
+            self._recorder.refusal(
                 visitor,
                 facts,
                 transaction.url or "",
@@ -359,7 +309,7 @@ class Gate:
             return
         facts = RequestFacts("CONNECT", visitor.connect_host, visitor.connect_host, 1, "")
         key = UrlKey("", visitor.connect_host, visitor.connect_port)
-        transaction = self._begin(
+        transaction = self._recorder.begin(
             visitor, facts, key, kind="connect", handling="none", at=visitor.tunnel_started
         )
         transaction.action = "allow"
@@ -388,42 +338,6 @@ class Gate:
 
     # --- inside ---------------------------------------------------------------------------
 
-    def _names(self, visitor: Visitor, facts: RequestFacts) -> tuple[list[UrlKey], UrlKey]:
-        """All names the request goes by, what was asked for first; and the one connected to."""
-        if facts.authorities > 1:
-            msg = "more than one Host header"
-            raise UrlKeyError(msg)
-        if visitor.connect_host is None:
-            authority = facts.target_authority or facts.authority
-            if not authority:
-                msg = "neither the address nor a Host header names a host"
-                raise UrlKeyError(msg)
-            asked = reached = request_key(facts.scheme, authority, facts.path)
-            keys = [asked]
-            if facts.authority and facts.authority != authority:
-                self._add(keys, facts.authority, 80)
-            return keys, reached
-        host, port = visitor.connect_host, visitor.connect_port
-        authority = facts.authority or (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
-        asked = request_key(facts.scheme, authority, facts.path)
-        keys = [asked]
-        if facts.target_authority:
-            self._add(keys, facts.target_authority, port)
-        if visitor.sni and visitor.sni != asked.host:
-            self._add(keys, visitor.sni, port)
-        if asked.host == host and asked.port == port:
-            return keys, asked
-        reached = replace(asked, host=host, port=port, is_address=_is_address(host))
-        if all(key.host != host for key in keys):
-            keys.append(reached)
-        return keys, reached
-
-    @staticmethod
-    def _add(keys: list[UrlKey], authority: str, default_port: int) -> None:
-        host, port = authority_key(authority, default_port)
-        if all(key.host != host for key in keys):
-            keys.append(replace(keys[0], host=host, port=port, is_address=_is_address(host)))
-
     def _judge(
         self, visitor: Visitor, keys: list[UrlKey] | tuple[UrlKey, ...], method: str
     ) -> Judgement:
@@ -443,148 +357,6 @@ class Gate:
             self._moment = Moment(self._local(now))
             self._moment_second = second
         return self._moment
-
-    def _begin(
-        self,
-        visitor: Visitor,
-        facts: RequestFacts,
-        key: UrlKey | None,
-        *,
-        kind: str,
-        handling: str,
-        at: float | None = None,
-    ) -> Transaction:
-        person = visitor.person
-        basis = self.basis
-        return self.log.begin(
-            at=at,
-            person=person.name,
-            person_how=person.how,
-            claimed=person.claimed,
-            client_ip=visitor.client_ip,
-            client_port=visitor.client_port,
-            kind=kind,
-            method=facts.method,
-            url=_url(key, facts),
-            host=key.host if key else visitor.connect_host,
-            port=key.port if key else visitor.connect_port or None,
-            sni=visitor.sni,
-            profile=person.profile,
-            exemption=person.exemption,
-            handling=handling,
-            list_version=basis.index.version if basis.index else None,
-            policy_version=basis.settings.policy_version,
-            bytes_up=0,
-            bytes_down=0,
-        )
-
-    @staticmethod
-    def _note(transaction: Transaction, judgement: Judgement) -> None:
-        decision = judgement.decision
-        transaction.categories = judgement.categories
-        transaction.action = str(decision.action)
-        transaction.rule = decision.rule
-        transaction.clause = decision.clause
-        transaction.reason = decision.reason
-        transaction.profile = decision.profile
-
-    def _refuse_by_policy(
-        self, visitor: Visitor, facts: RequestFacts, key: UrlKey, judgement: Judgement
-    ) -> Verdict:
-        kind = "connect" if facts.method == "CONNECT" else ("https" if visitor.tls else "http")
-        transaction = self._begin(
-            visitor,
-            facts,
-            key,
-            kind=kind,
-            handling="none" if kind == "connect" else "inspected" if visitor.tls else "plain",
-        )
-        self._note(transaction, judgement)
-        decision = judgement.decision
-        refusal = replace(
-            self._refusal(visitor, facts, _url(key, facts), key.host, "policy", "", transaction.id),
-            decision=decision,
-        )
-        metrics.count(str(decision.action), decision.rule)
-        metrics.count_refusal("policy")
-        return Verdict(Course.REFUSE, render(refusal), transaction)
-
-    def _refuse(
-        self,
-        visitor: Visitor,
-        facts: RequestFacts,
-        key: UrlKey | None,
-        kind: str,
-        rule: str,
-        problem: str,
-    ) -> Verdict:
-        record_kind = (
-            "connect" if facts.method == "CONNECT" else ("https" if visitor.tls else "http")
-        )
-        transaction = self._begin(visitor, facts, key, kind=record_kind, handling="none")
-        transaction.action = "block"
-        transaction.rule = rule
-        transaction.error = problem
-        metrics.count("block", rule)
-        metrics.count_refusal(kind)
-        answer = render(
-            self._refusal(
-                visitor,
-                facts,
-                _url(key, facts),
-                key.host if key else "",
-                kind,
-                problem,
-                transaction.id,
-            )
-        )
-        return Verdict(Course.REFUSE, answer, transaction)
-
-    def _refusal(
-        self,
-        visitor: Visitor,
-        facts: RequestFacts,
-        url: str,
-        host: str,
-        kind: str,
-        problem: str,
-        reference: str,
-    ) -> Refusal:
-        return Refusal(
-            url=url,
-            host=host,
-            method=facts.method,
-            decision=None,
-            kind=kind,
-            reference=reference,
-            person=visitor.person.name,
-            page=self.basis.settings.page,
-            moment=self._now().local,
-            detail=problem,
-            accept=facts.accept,
-            sec_fetch_dest=facts.fetch_dest,
-        )
-
-
-def _url(key: UrlKey | None, facts: RequestFacts) -> str:
-    """The address for record and page: host in canonical form, the rest as it was sent.
-
-    Userinfo is dropped: it is a credential. A tunnel is `host:port`.
-    """
-    if key is None:
-        authority = (facts.target_authority or facts.authority).rpartition("@")[2]
-        return f"{authority}{facts.path}"
-    bare = f"[{key.host}]" if ":" in key.host else key.host
-    if not key.scheme:
-        return f"{bare}:{key.port}"
-    port = "" if key.port == _DEFAULT_PORT[key.scheme] else f":{key.port}"
-    path = facts.path if facts.path.startswith("/") else key.path
-    return f"{key.scheme}://{bare}{port}{path}"
-
-
-def _is_address(host: str) -> bool:
-    """Whether a canonical host is an address: only in those is the last label a number."""
-    return ":" in host or host.rpartition(".")[2].isdigit()
 
 
 def _port_allowed(port: int, ranges: tuple[tuple[int, int], ...]) -> bool:

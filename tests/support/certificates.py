@@ -83,10 +83,10 @@ class WebAuthority:
             if name is None:
                 return
             if name not in known:
-                known[name] = _context(self.leaf(name))
+                known[name] = tls_with(self.leaf(name))
             sock.context = known[name]
 
-        context = _context(self.leaf("127.0.0.1", "::1", "nameless.test"))
+        context = tls_with(self.leaf("127.0.0.1", "::1", "nameless.test"))
         context.sni_callback = choose
         return context
 
@@ -104,7 +104,8 @@ class WebAuthority:
         )
 
 
-def _context(leaf: Path) -> ssl.SSLContext:
+def tls_with(leaf: Path) -> ssl.SSLContext:
+    """A server's TLS that shows one certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(leaf)
     context.set_alpn_protocols(["http/1.1"])

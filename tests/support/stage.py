@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from proxy_addons.accesslog import AccessLog
+    from proxy_addons.engine.driver import Driver
     from proxy_addons.settings.model import Settings
     from support.certificates import WebAuthority
 
@@ -175,6 +176,11 @@ class Stage:
         await asyncio.to_thread(self.log.close)
         assert not self.errors, self.errors
         return self.records()
+
+    @property
+    def drivers(self) -> list[Driver]:
+        """The connections that the worker drives now."""
+        return list(self.worker._drivers)
 
     async def quiet(self) -> None:
         """Wait until the worker has no connection left."""
