@@ -203,7 +203,9 @@ class Client(Http1Client):
             break
         self.response = response
         if response.status_code != _SWITCHING:
-            self._last = http1.connection_close(response.http_version, response.headers)
+            self._last = http1.connection_close(  # type: ignore[no-untyped-call] # of mitmproxy
+                response.http_version, response.headers
+            )
             _strip_hop(response)
         assert self.stream_id is not None
         yield ReceiveHttp(ResponseHeaders(self.stream_id, response, size == 0))

@@ -38,7 +38,7 @@ EVERYWHERE = {
         "a request whose length is not clear",
     ),
     "length and chunks": (
-        f"POST / HTTP/1.1\r\n{HOST}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        f"POST / HTTP/1.1\r\n{HOST}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
         "message with both transfer-encoding and content-length headers",
     ),
     "chunks twice": (
@@ -66,10 +66,7 @@ EVERYWHERE = {
     "a head without end": (b"GET / HTTP/1.1\r\nX: " + b"x" * (300 << 10), "more than 256 kB"),
 }
 PLAIN = {
-    "TLS to a port that speaks HTTP": (
-        bytes.fromhex("16030100050100000100"),
-        "not an HTTP request",
-    ),
+    "TLS": (bytes.fromhex("16030100050100000100"), "not an HTTP request"),
     "no host": (b"GET / HTTP/1.1\r\n\r\n", "no host"),
     "an empty host": (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", "no host"),
     "another scheme": (f"GET ftp://allowed.test/ HTTP/1.1\r\n{HOST}\r\n", "cannot be read"),

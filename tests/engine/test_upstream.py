@@ -66,7 +66,8 @@ BEFORE_THE_ANSWER: dict[str, tuple[Any, int, str, str]] = {
     "length and chunks": (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
                                  b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
                           502, "", "both transfer-encoding and content-length"),
-    "two lengths": (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"),
+    "two lengths": (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
+                           b"Content-Length: 4\r\n\r\nabcd"),
                     502, "", "not HTTP"),
     "NUL in a field": (saying(b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 0\r\n\r\n"),
                        502, "", "a line break or NUL"),
@@ -234,7 +235,7 @@ async def test_a_server_of_old_tls_only(stage: Stage, web_authority: WebAuthorit
     context = tls_with(web_authority.leaf("allowed.test"))
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="deprecated"):
         context.maximum_version = ssl.TLSVersion.TLSv1_1
     await stage.origin("allowed.test", script=answering(), tls=context)
     client = await stage.tunnel("allowed.test")
