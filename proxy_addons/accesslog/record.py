@@ -91,6 +91,7 @@ FIELDS: tuple[Field, ...] = (
     Field("host", "string?", "Canonical host that was asked for."),
     Field("port", "integer?", "Port that was asked for."),
     Field("sni", "string?", "Server name in the TLS ClientHello."),
+    Field("judged_host", "string?", "The name that decided, where it is another than `host`."),
     Field("categories", "strings", "Categories of the address; empty when in none."),
     Field("list_version", "string?", "Version of the category index that was asked."),
     Field("action", "string?", "What was decided: allow or block."),

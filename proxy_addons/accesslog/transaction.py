@@ -47,6 +47,7 @@ class Transaction:
         self.host: str | None = None
         self.port: int | None = None
         self.sni: str | None = None
+        self.judged_host: str | None = None
         self.categories: Collection[str] = ()
         self.list_version: str | None = None
         self.action: str | None = None
@@ -124,6 +125,7 @@ class Transaction:
             "host": self.host,
             "port": self.port,
             "sni": self.sni,
+            "judged_host": self.judged_host,
             "categories": self.categories,
             "list_version": self.list_version,
             "action": self.action,

@@ -26,11 +26,13 @@ class Judgement:
 
     Attributes:
         decision: of the strictest name.
+        host: the host of the name that decided.
         categories: of all names together, sorted.
         splice: True only when every name is one that must not be decrypted.
     """
 
     decision: Decision
+    host: str
     categories: tuple[str, ...]
     splice: bool
 
@@ -58,6 +60,7 @@ def judge(
         msg = "a request with no name to judge it by"
         raise ValueError(msg)
     strictest: Decision | None = None
+    host = keys[0].host
     categories: frozenset[str] = frozenset()
     splice = True
     for key in keys:
@@ -69,5 +72,6 @@ def judge(
             decision.action is Action.BLOCK and strictest.action is not Action.BLOCK
         ):
             strictest = decision
+            host = key.host
     assert strictest is not None
-    return Judgement(strictest, tuple(sorted(categories)), splice)
+    return Judgement(strictest, host, tuple(sorted(categories)), splice)

@@ -1,0 +1,63 @@
+"""What decisions rest on: settings, policy, people, addresses, category index.
+
+In: settings and an index. Out: a frozen `Basis`.
+Must never: be changed in place. A new one replaces it as a whole, between two decisions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from proxy_addons.gate.destinations import Destinations
+from proxy_addons.identity.addresses import AddressMap
+from proxy_addons.policy.cache import Decider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from proxy_addons.categorisation import CategoryIndex
+    from proxy_addons.settings.model import Endpoint, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What decisions rest on; replaced as a whole, so that no decision mixes two versions.
+
+    Attributes:
+        settings: with the compiled policy.
+        decider: that policy, with its memory.
+        people: who uses which client address.
+        destinations: the address check.
+        index: category index, or None while there is none (then everything is refused).
+    """
+
+    settings: Settings
+    decider: Decider
+    people: AddressMap
+    destinations: Destinations
+    index: CategoryIndex | None
+
+
+def basis_of(
+    settings: Settings, index: CategoryIndex | None, own: Iterable[Endpoint] = ()
+) -> Basis:
+    """The basis for decisions.
+
+    Args:
+        settings: with the compiled policy.
+        index: category index, or None.
+        own: addresses this gateway listens on, where they differ from the settings' (port 0).
+    """
+    network = settings.network
+    return Basis(
+        settings=settings,
+        decider=Decider(settings.policy),
+        people=AddressMap(settings.identity.addresses, settings.policy.strictest_profile),
+        destinations=Destinations(
+            network.deny_destinations,
+            network.intranet_networks,
+            (*settings.listen.proxy, *settings.listen.portal, *own),
+        ),
+        index=index,
+    )

@@ -1,0 +1,198 @@
+"""Records and refusals: what a decision leaves in the access log and shows to the person.
+
+In: a visitor, the facts of a request, a judgement or a problem.
+Out: open log records; verdicts with their page.
+Must never: decide; refuse without a record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from proxy_addons.gate import metrics
+from proxy_addons.gate.blockpage import render
+from proxy_addons.gate.facts import Course, Verdict
+from proxy_addons.gate.refusal import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from proxy_addons.accesslog import AccessLog, Transaction
+    from proxy_addons.gate.basis import Basis
+    from proxy_addons.gate.facts import RequestFacts, Visitor
+    from proxy_addons.gate.judge import Judgement
+    from proxy_addons.policy.model import Moment
+    from proxy_addons.urlkey import UrlKey
+
+_DEFAULT_PORT = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+
+
+class Recorder:
+    """Begins records, and makes refusals.
+
+    Args:
+        log: the access log of this worker.
+        basis: gives the basis in force.
+        now: gives the present moment.
+    """
+
+    def __init__(
+        self, log: AccessLog, basis: Callable[[], Basis], now: Callable[[], Moment]
+    ) -> None:
+        self._log = log
+        self._basis = basis
+        self._now = now
+
+    def begin(
+        self,
+        visitor: Visitor,
+        facts: RequestFacts,
+        key: UrlKey | None,
+        *,
+        kind: str,
+        handling: str,
+        at: float | None = None,
+    ) -> Transaction:
+        """Begin the record of a request or tunnel."""
+        person = visitor.person
+        basis = self._basis()
+        return self._log.begin(
+            at=at,
+            person=person.name,
+            person_how=person.how,
+            claimed=person.claimed,
+            client_ip=visitor.client_ip,
+            client_port=visitor.client_port,
+            kind=kind,
+            method=facts.method,
+            url=_url(key, facts),
+            host=key.host if key else visitor.connect_host,
+            port=key.port if key else visitor.connect_port or None,
+            sni=visitor.sni,
+            profile=person.profile,
+            exemption=person.exemption,
+            handling=handling,
+            list_version=basis.index.version if basis.index else None,
+            policy_version=basis.settings.policy_version,
+            bytes_up=0,
+            bytes_down=0,
+        )
+
+    @staticmethod
+    def note(transaction: Transaction, judgement: Judgement) -> None:
+        """Put a judgement into a record."""
+        decision = judgement.decision
+        transaction.categories = judgement.categories
+        transaction.action = str(decision.action)
+        transaction.rule = decision.rule
+        transaction.clause = decision.clause
+        transaction.reason = decision.reason
+        transaction.profile = decision.profile
+        if judgement.host != transaction.host:
+            transaction.judged_host = judgement.host
+
+    def refuse_by_policy(
+        self, visitor: Visitor, facts: RequestFacts, key: UrlKey, judgement: Judgement
+    ) -> Verdict:
+        """Refuse what a rule of the policy blocks."""
+        kind = "connect" if facts.method == "CONNECT" else ("https" if visitor.tls else "http")
+        transaction = self.begin(
+            visitor,
+            facts,
+            key,
+            kind=kind,
+            handling="none" if kind == "connect" else "inspected" if visitor.tls else "plain",
+        )
+        self.note(transaction, judgement)
+        decision = judgement.decision
+        refusal = replace(
+            self.refusal(visitor, facts, _url(key, facts), key.host, "policy", "", transaction.id),
+            decision=decision,
+        )
+        metrics.count(str(decision.action), decision.rule)
+        metrics.count_refusal("policy")
+        return Verdict(Course.REFUSE, render(refusal), transaction)
+
+    def refuse(
+        self,
+        visitor: Visitor,
+        facts: RequestFacts,
+        key: UrlKey | None,
+        kind: str,
+        rule: str,
+        problem: str,
+    ) -> Verdict:
+        """Refuse what no rule of the policy decided.
+
+        Args:
+            visitor: whose request it is.
+            facts: what is known of it.
+            key: its canonical address, where it has one.
+            kind: which page to give (refusal.py).
+            rule: id of ours for record and metrics.
+            problem: what is wrong, in words of ours; shown, so without anything secret.
+        """
+        record_kind = (
+            "connect" if facts.method == "CONNECT" else ("https" if visitor.tls else "http")
+        )
+        transaction = self.begin(visitor, facts, key, kind=record_kind, handling="none")
+        transaction.action = "block"
+        transaction.rule = rule
+        transaction.error = problem
+        metrics.count("block", rule)
+        metrics.count_refusal(kind)
+        answer = render(
+            self.refusal(
+                visitor,
+                facts,
+                _url(key, facts),
+                key.host if key else "",
+                kind,
+                problem,
+                transaction.id,
+            )
+        )
+        return Verdict(Course.REFUSE, answer, transaction)
+
+    def refusal(
+        self,
+        visitor: Visitor,
+        facts: RequestFacts,
+        url: str,
+        host: str,
+        kind: str,
+        problem: str,
+        reference: str,
+    ) -> Refusal:
+        """What the page says, without a decision of the policy."""
+        return Refusal(
+            url=url,
+            host=host,
+            method=facts.method,
+            decision=None,
+            kind=kind,
+            reference=reference,
+            person=visitor.person.name,
+            page=self._basis().settings.page,
+            moment=self._now().local,
+            detail=problem,
+            accept=facts.accept,
+            sec_fetch_dest=facts.fetch_dest,
+        )
+
+
+def _url(key: UrlKey | None, facts: RequestFacts) -> str:
+    """The address for record and page: host in canonical form, the rest as it was sent.
+
+    Userinfo is dropped: it is a credential. A tunnel is `host:port`.
+    """
+    if key is None:
+        authority = (facts.target_authority or facts.authority).rpartition("@")[2]
+        return f"{authority}{facts.path}"
+    bare = f"[{key.host}]" if ":" in key.host else key.host
+    if not key.scheme:
+        return f"{bare}:{key.port}"
+    port = "" if key.port == _DEFAULT_PORT[key.scheme] else f":{key.port}"
+    path = facts.path if facts.path.startswith("/") else key.path
+    return f"{key.scheme}://{bare}{port}{path}"
