@@ -141,7 +141,8 @@ def _json(refusal: Refusal, wording: Wording) -> str:
     retry_at = decision.retry_at if decision and refusal.kind == Kind.POLICY else None
     fields = {
         "error": str(kind_of(refusal)),
-        "action": "block",
+        # The gateway did not refuse what a server failed to answer.
+        "action": "allow" if str(kind_of(refusal)).startswith("upstream-") else "block",
         "rule": _well_formed(decision.rule) if decision else None,
         "clause": _well_formed(decision.clause) if decision else None,
         "reason": _reason(refusal, wording),

@@ -166,6 +166,10 @@ def test_each_kind_has_its_status_and_error(kind: str, status: int, error: str) 
     assert answer.status == status
     assert f"error={error};" in headers_of(answer)["Proxy-Status"]
     assert ("Retry-After" in headers_of(answer)) == (status == 503)
+    said = json.loads(
+        render(replace(REFUSAL, kind=kind, decision=None, accept="application/json")).body
+    )
+    assert said["action"] == ("allow" if kind.startswith("upstream-") else "block")
 
 
 def test_json_is_flat_and_typed() -> None:
