@@ -7,16 +7,18 @@ Must never: resolve a name, or let an address pass because it is spelt as an IPv
 
 from __future__ import annotations
 
+import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from proxy_addons.settings.model import Endpoint, Network4or6
 
+_WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - to know them, not to listen there
 _REMEMBERED = 4096  # addresses; a gateway meets some thousands of servers in an hour
 
 
@@ -36,13 +38,27 @@ def embedded_ipv4(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Addre
     return address
 
 
+def is_local(address: str) -> bool:
+    """Whether a numeric address is one of this machine's: only to those can a socket be bound."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            # Somebody else's address (or none that this machine can use at all).
+            return False
+    return True
+
+
 class Destinations:
     """The check made on every address just before it is connected to.
 
     Args:
         deny: networks that are refused.
         intranet: networks that are allowed although `deny` holds them.
-        own: listeners of this gateway; connecting to them would be a loop.
+        own: listeners of this gateway; connecting to them would be a loop. One on a wildcard
+            address is reached by every address of the machine.
+        local: whether an address is one of this machine's.
     """
 
     def __init__(
@@ -50,10 +66,14 @@ class Destinations:
         deny: Iterable[Network4or6],
         intranet: Iterable[Network4or6],
         own: Iterable[Endpoint] = (),
+        local: Callable[[str], bool] = is_local,
     ) -> None:
         self._deny = tuple(deny)
         self._intranet = tuple(intranet)
-        self._own = frozenset((endpoint.host, endpoint.port) for endpoint in own)
+        self._own: dict[int, set[str]] = {}  # by port
+        for endpoint in own:
+            self._own.setdefault(endpoint.port, set()).add(endpoint.host)
+        self._local = local
         self._known: LRUCache[str, str | None] = LRUCache(_REMEMBERED)
 
     def refusal(self, address: str, port: int) -> str | None:
@@ -63,13 +83,25 @@ class Destinations:
             address: numeric IPv4 or IPv6 address. Anything else is refused.
             port: 1 to 65535.
         """
-        if (address, port) in self._own:
+        if port in self._own and self._is_own(address, self._own[port]):
             return f"{address} port {port} is this gateway itself"
         try:
             return self._known[address]
         except KeyError:
             why = self._known[address] = self._judge(address)
             return why
+
+    def _is_own(self, text: str, listeners: set[str]) -> bool:
+        try:
+            address = ip_address(text)
+        except ValueError:
+            return False  # refused right after, as no address
+        anywhere = not _WILDCARDS.isdisjoint(listeners)
+        return any(
+            # Connecting to a wildcard address reaches this machine.
+            str(form) in listeners or form.is_unspecified or (anywhere and self._local(str(form)))
+            for form in (address, embedded_ipv4(address))
+        )
 
     def _judge(self, text: str) -> str | None:
         try:
