@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,9 @@ _REMEMBERED = 8192  # names
 # this is short enough for fail-over, long enough that a page of 70 requests asks once.
 _TTL = 30.0
 _TIMEOUT = 10.0  # seconds for one look-up; a resolver that is dead must not hold a request longer
+# Look-ups at once by way of the system, each in a thread that it blocks. They are the resolver's
+# own: a dead name server must not hold up what else needs a thread (housekeeping, the log's end).
+_THREADS = 32
 
 
 class ResolutionFailed(Exception):  # noqa: N818 - named as the outcome it is
@@ -41,6 +46,7 @@ class Resolver:
         self._known: TTLCache[str, tuple[str, ...]] = TTLCache(_REMEMBERED, _TTL, clock)
         self._asking: dict[str, asyncio.Future[tuple[str, ...]]] = {}
         self._resolver = DnsResolver(name_servers=list(dns_servers)) if dns_servers else None
+        self._threads = ThreadPoolExecutor(_THREADS, "names")
 
     async def addresses(self, host: str) -> tuple[str, ...]:
         """Addresses of a canonical host; a literal is its own.
@@ -70,9 +76,8 @@ class Resolver:
                 if self._resolver is not None:
                     found = await self._resolver.lookup_ip(host)
                 else:
-                    infos = await asyncio.get_running_loop().getaddrinfo(
-                        host, None, type=socket.SOCK_STREAM
-                    )
+                    look_up = partial(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
+                    infos = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
                     found = [str(info[4][0]) for info in infos]
         except TimeoutError as late:
             msg = f"no name server answered for {host} within {_TIMEOUT:.0f} s"
