@@ -30,6 +30,9 @@ class Visitors:
         """The visitor of a connection. KeyError (a refusal) when it was never taken in."""
         return self._by_client[client.id]
 
+    def __contains__(self, client: Client) -> bool:
+        return client.id in self._by_client
+
     def __len__(self) -> int:
         return len(self._by_client)
 

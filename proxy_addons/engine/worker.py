@@ -14,7 +14,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +36,7 @@ from proxy_addons.engine.failclosed import FailClosed
 from proxy_addons.engine.hooks import HookTable
 from proxy_addons.engine.layers import OWN_HOOKS
 from proxy_addons.engine.options import EngineOptions
+from proxy_addons.engine.outcomes import where
 from proxy_addons.engine.protocols import Protocols
 from proxy_addons.engine.resolver import Resolver
 from proxy_addons.engine.tlscontexts import TlsContexts
@@ -209,14 +209,21 @@ class Worker:
         await asyncio.sleep(0)
 
     def _idle(self, driver: Driver) -> bool:
-        return not self._visitors[driver.client].open
+        """Whether nothing is in progress; a client that was never taken in has nothing."""
+        return driver.client not in self._visitors or not self._visitors[driver.client].open
 
     # --- housekeeping ---------------------------------------------------------------------
 
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(_HOUSEKEEPING)
-            await self._house_keeping()
+            try:
+                await self._house_keeping()
+            except Exception as problem:  # noqa: BLE001
+                # No request is in hand. What is in force stays so; the next look may succeed.
+                logger.error(  # noqa: TRY400 - an operator's message, not a crash
+                    "housekeeping failed (%s at %s)", type(problem).__name__, where(problem)
+                )
 
     async def _house_keeping(self) -> None:
         self.log.tick()
@@ -311,4 +318,8 @@ async def _serve(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    logging.shutdown()
+    # All that must be kept is on the disk. Threads that wait for a dead name server would hold up
+    # an orderly end for half a minute.
+    os._exit(status)

@@ -79,7 +79,8 @@ def test_what_is_no_address_is_refused(destinations: Destinations, text: str) ->
     "spelling",
     ["127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1",
      "017700000001", "127.0.0.1.", "\uff11\uff12\uff17.0.0.1", "127\u30020.0.1", "[::1]",
-     "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:0:0:1]", "[64:ff9b::127.0.0.1]", "%31%32%37.0.0.1"],
+     "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:0:0:1]", "[64:ff9b::127.0.0.1]",
+     "%31%32%37.0.0.1"],
 )  # fmt: skip
 def test_loopback_in_every_spelling_that_a_url_may_have(
     destinations: Destinations, spelling: str
