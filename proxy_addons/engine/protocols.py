@@ -99,8 +99,8 @@ class Protocols:
             self._refused(visitor, "a TLS handshake that cannot be read")
             return Refuse(context)
         if hello is None:
-            if len(data) > _CLIENT_HELLO_LIMIT:
-                self._refused(visitor, "a TLS handshake of more than 16 kB")
+            if len(data) > _CLIENT_HELLO_LIMIT or not _may_become_hello(data):
+                self._refused(visitor, "a TLS handshake that is no hello, or of more than 16 kB")
                 return Refuse(context)
             return None
         if not _name_is_clear(hello):
@@ -209,6 +209,15 @@ class Protocols:
             connection.set_alpn_protos(offers)
             server.alpn_offers = tuple(offers)
         start.ssl_conn = connection
+
+
+def _may_become_hello(data: bytes) -> bool:
+    """Whether the beginning of a TLS handshake can be that of a hello of a decent size."""
+    record = int.from_bytes(data[3:5])
+    if data[5:6] not in {b"", b"\x01"}:
+        return False
+    # Its length stands in the first record, where that is not split even before it.
+    return record < 4 or len(data) < 9 or int.from_bytes(data[6:9]) <= _CLIENT_HELLO_LIMIT
 
 
 def _name_is_clear(hello: ClientHello) -> bool:

@@ -84,18 +84,21 @@ class Roads:
 
     Attributes:
         places: port on 127.0.0.1 by host; a `ConnectRefused` is given as the failure; None never
-            ends.
+            ends; an event fails when it is set.
         taken: host and port of every connection asked for.
     """
 
     def __init__(self) -> None:
-        self.places: dict[str, int | ConnectRefused | None] = {}
+        self.places: dict[str, int | ConnectRefused | asyncio.Event | None] = {}
         self.taken: list[tuple[str, int]] = []
 
     async def connect(self, host: str, port: int) -> socket.socket:
         """What Connector.connect does."""
         self.taken.append((host, port))
         place = self.places.get(host, ConnectRefused(f"{host} is nowhere", "upstream-name"))
+        if isinstance(place, asyncio.Event):
+            await place.wait()
+            place = ConnectRefused("too late", "upstream-failed")
         if isinstance(place, ConnectRefused):
             raise ConnectFailed(place)
         if place is None:
