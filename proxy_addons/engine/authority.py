@@ -8,6 +8,8 @@ name that was not asked for.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _CA_DAYS = 5 * 365
@@ -69,12 +72,14 @@ class Authority:
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - _BACKDATED)
-            .not_valid_after(now + timedelta(days=_LEAF_DAYS))
+            .not_valid_after(
+                min(now + timedelta(days=_LEAF_DAYS), self.certificate.not_valid_after_utc)
+            )
             .add_extension(x509.SubjectAlternativeName([name]), critical=False)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
+                _key_identifier(self.certificate),
                 critical=False,
             )
             .sign(self.key, hashes.SHA256())
@@ -93,20 +98,33 @@ def load_or_make(folder: Path, organisation: str, now: datetime) -> Authority:
         AuthorityError: when only half of it is there, or it cannot be read, or has expired.
     """
     certificate_file, key_file = folder / "ca.pem", folder / "ca.key"
-    if certificate_file.exists() != key_file.exists():
-        there, missing = (
-            (certificate_file, key_file)
-            if certificate_file.exists()
-            else (key_file, certificate_file)
-        )
-        msg = (
-            f"{there} is there but {missing.name} is not. Restore it from the backup; to make a "
-            f"new authority (every browser must then be given it), move {there.name} away."
-        )
-        raise AuthorityError(msg)
-    if not certificate_file.exists():
-        _make(folder, organisation, now)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _locked(folder):
+        if certificate_file.exists() != key_file.exists():
+            there, missing = (
+                (certificate_file, key_file)
+                if certificate_file.exists()
+                else (key_file, certificate_file)
+            )
+            msg = (
+                f"{there} is there but {missing.name} is not. Restore it from the backup; to make "
+                f"a new authority (every browser must then be given it), move {there.name} away."
+            )
+            raise AuthorityError(msg)
+        if not certificate_file.exists():
+            _make(folder, organisation, now)
     return _load(certificate_file, key_file, now)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder, so that nobody sees half an authority that another is just making."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _load(certificate_file: Path, key_file: Path, now: datetime) -> Authority:
@@ -120,6 +138,9 @@ def _load(certificate_file: Path, key_file: Path, now: datetime) -> Authority:
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         msg = f"{key_file}: an elliptic-curve key (P-256) is needed"
         raise AuthorityError(msg)
+    if not _is_authority(certificate):
+        msg = f"{certificate_file} is no authority: its certificate may not sign others"
+        raise AuthorityError(msg)
     if certificate.public_key() != key.public_key():
         msg = f"{certificate_file} and {key_file.name} do not belong together"
         raise AuthorityError(msg)
@@ -129,8 +150,28 @@ def _load(certificate_file: Path, key_file: Path, now: datetime) -> Authority:
     return Authority(certificate, key)
 
 
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        basic = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
+    except x509.ExtensionNotFound:
+        # Without it browsers take the certificate for a site's: the gateway does not start.
+        return False
+    return basic.value.ca
+
+
+def _key_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    """By which a browser finds the issuer: as the issuer itself says it."""
+    try:
+        said = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except x509.ExtensionNotFound:
+        # It says nothing: then its public key is the name (RFC 5280 4.2.1.2).
+        public_key = issuer.public_key()
+        assert isinstance(public_key, ec.EllipticCurvePublicKey)
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(public_key)
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(said.value)
+
+
 def _make(folder: Path, organisation: str, now: datetime) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name(
         [
@@ -187,7 +228,7 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.link(half, path)  # fails when another process was faster: theirs is kept
+        os.link(half, path)  # never over a file that is there
     finally:
         half.unlink()
 
