@@ -78,7 +78,7 @@ class Requests:
             default = 443 if facts.scheme == "https" else 80
             bare = f"[{verdict.host}]" if ":" in verdict.host else verdict.host
             request.headers["host"] = bare if verdict.port == default else f"{bare}:{verdict.port}"
-        request.stream = _CountUp(transaction)
+        request.stream = _Count(transaction, "bytes_up")
 
     def responseheaders(self, flow: HTTPFlow) -> None:
         """The server's answer begins."""
@@ -91,7 +91,7 @@ class Requests:
         transaction.content_type = response.headers.get("content-type")
         if peer := flow.server_conn.peername:
             transaction.server_ip, transaction.server_port = peer[0], peer[1]
-        response.stream = _CountDown(transaction)
+        response.stream = _Count(transaction, "bytes_down")
 
     def response(self, flow: HTTPFlow) -> None:
         """The answer is complete."""
@@ -219,31 +219,22 @@ def _kind_of(problem: str) -> str:
     return "upstream-failed"
 
 
-class _CountUp:
-    """Counts the bytes of a request's body as they pass."""
+class _Count:
+    """Counts the bytes of a body as they pass.
 
-    __slots__ = ("_count", "_transaction")
+    Args:
+        transaction: the open record.
+        field: where the number goes: `bytes_up` or `bytes_down`.
+    """
 
-    def __init__(self, transaction: Transaction) -> None:
+    __slots__ = ("_count", "_field", "_transaction")
+
+    def __init__(self, transaction: Transaction, field: str) -> None:
         self._transaction = transaction
+        self._field = field
         self._count = 0
 
     def __call__(self, data: bytes) -> bytes:
         self._count += len(data)
-        self._transaction.bytes_up = self._count
-        return data
-
-
-class _CountDown:
-    """Counts the bytes of a response's body as they pass."""
-
-    __slots__ = ("_count", "_transaction")
-
-    def __init__(self, transaction: Transaction) -> None:
-        self._transaction = transaction
-        self._count = 0
-
-    def __call__(self, data: bytes) -> bytes:
-        self._count += len(data)
-        self._transaction.bytes_down = self._count
+        setattr(self._transaction, self._field, self._count)
         return data
