@@ -230,7 +230,8 @@ class Stage:
             assert task is not None
             self._scripts.add(task)
             try:
-                with suppress(ConnectionError, asyncio.IncompleteReadError):
+                # Python 3.12 would report the cancelled task of a server as an error.
+                with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
                     await script(reader, writer)
             finally:
                 self._scripts.discard(task)
