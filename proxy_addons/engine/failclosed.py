@@ -85,7 +85,11 @@ class FailClosed:
         )
         verdict = self._gate.undecided(visitor, facts, kind)
         assert verdict.answer is not None
-        if verdict.transaction is not None:
-            verdict.transaction.finish(status=verdict.answer.status)
+        assert verdict.transaction is not None
         flow.metadata[REFUSED] = True
         flow.response = response_of(verdict.answer, with_body=flow.request.method != "HEAD")
+        verdict.transaction.finish(
+            status=verdict.answer.status,
+            bytes_down=len(flow.response.raw_content or b""),
+            content_type=flow.response.headers.get("content-type"),
+        )
