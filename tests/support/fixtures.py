@@ -1,0 +1,63 @@
+"""Fixtures that several rooms' tests share; a room's conftest.py imports what it needs.
+
+In: nothing. Out: certificates, an index, stages. Must never: be imported by what is tested.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from blockbuster import blockbuster_ctx
+
+from support.certificates import WebAuthority
+from support.stage import Stage, make_index
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def web_authority(tmp_path_factory: pytest.TempPathFactory) -> WebAuthority:
+    return WebAuthority(tmp_path_factory.mktemp("web-ca"))
+
+
+@pytest.fixture(scope="session")
+def small_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_index(tmp_path_factory.mktemp("index"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_blocks() -> Iterator[None]:
+    """No part of the gateway may hold up the event loop."""
+    with blockbuster_ctx("proxy_addons.engine"):
+        yield
+
+
+@pytest.fixture
+async def stage_with(
+    tmp_path: Path, small_index: Path, web_authority: WebAuthority
+) -> AsyncIterator[Callable[..., Any]]:
+    """Sets stages up; what a test leaves standing ends with it."""
+    stages: list[Stage] = []
+
+    async def begin(settings: dict[str, Any] | None = None, **more: Any) -> Stage:
+        folder = tmp_path / f"stage-{len(stages)}"
+        index = more.pop("index", small_index)
+        stage = await asyncio.to_thread(Stage, folder, index, web_authority, settings, **more)
+        stages.append(stage)
+        return await stage.__aenter__()
+
+    yield begin
+    for stage in stages:
+        if stage._listener.is_serving():
+            await stage.end()
+
+
+@pytest.fixture
+async def stage(stage_with: Callable[..., Any]) -> Stage:
+    """The default policy and settings."""
+    made: Stage = await stage_with()
+    return made
