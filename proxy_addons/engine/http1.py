@@ -27,6 +27,7 @@ from proxy_addons.engine.layers import BadRequest, BadRequestHook, carrier
 from proxy_addons.engine.wires import Hold, HoldStream
 
 if TYPE_CHECKING:
+    from h11._receivebuffer import ReceiveBuffer
     from mitmproxy.http import Response
     from mitmproxy.proxy.layers.http._base import HttpEvent
 
@@ -81,6 +82,16 @@ def _unfold(response: Response) -> None:
         )
 
 
+def _too_long(head: list[bytearray] | None, buffer: ReceiveBuffer) -> bool:
+    """Whether a head, complete or still coming, is over the limit.
+
+    Both are looked at: the limit must not depend on how the bytes were cut into pieces.
+    """
+    if head is None:
+        return len(buffer) > HEAD_LIMIT
+    return sum(map(len, head)) + 2 * len(head) > HEAD_LIMIT  # line ends are two bytes
+
+
 def _reader(size: int | None) -> Any:
     reader = make_body_reader(size)
     return _ChunkedReader(reader) if isinstance(reader, ChunkedReader) else reader
@@ -110,10 +121,11 @@ class Server(Http1Server):
         head = self.buf.maybe_extract_lines()
         while head is not None and not head:
             head = self.buf.maybe_extract_lines()  # RFC 9112 2.2: empty lines before a request
+        if _too_long(head, self.buf):
+            yield from self._refuse("a request head of more than 256 kB")
+            return
         if head is None:
-            if len(self.buf) > HEAD_LIMIT:
-                yield from self._refuse("a request head of more than 256 kB")
-            elif len(self.buf) > 1 and self.buf.is_next_line_obviously_invalid_request_line():
+            if len(self.buf) > 1 and self.buf.is_next_line_obviously_invalid_request_line():
                 # No method begins so: TLS, or another protocol, to a port that speaks HTTP.
                 yield from self._refuse("not an HTTP request")
             return
@@ -185,9 +197,10 @@ class Client(Http1Client):
             return
         while True:
             head = self.buf.maybe_extract_lines()
+            if _too_long(head, self.buf):
+                yield from self._broken("an answer's head of more than 256 kB")
+                return
             if head is None:
-                if len(self.buf) > HEAD_LIMIT:
-                    yield from self._broken("an answer's head of more than 256 kB")
                 return
             if not head:
                 continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from mitmproxy import http
 from mitmproxy.connection import Client, ConnectionState, Server
@@ -24,13 +26,14 @@ def context() -> Context:
         peername=("127.0.0.1", 1), sockname=("127.0.0.1", 2), state=ConnectionState.OPEN
     )
     made = Context(client, EngineOptions())  # type: ignore[arg-type]
-    made.server = Server(address=("www.gov.uk", 80), state=ConnectionState.OPEN)
+    made.server = Server(address=("www.gov.uk", 80))
+    made.server.state = ConnectionState.OPEN
     return made
 
 
 def pieces(whole: bytes, cuts: tuple[int, ...]) -> list[bytes]:
     edges = [0, *cuts, len(whole)]
-    return [whole[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [whole[a:b] for a, b in pairwise(edges)]
 
 
 @pytest.mark.parametrize("cuts", CUTS)
