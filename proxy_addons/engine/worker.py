@@ -300,6 +300,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Nothing is served: the supervisor sees the exit status and says so.
         logger.error("%s", problem)  # noqa: TRY400 - an operator's message, not a crash
         return EXIT_CONFIGURATION
+    except Exception as problem:  # noqa: BLE001
+        # A fault of ours: the supervisor starts another worker, later and later. The text of the
+        # exception may quote what a client sent, so only its kind and place are said.
+        logger.critical("the worker failed (%s at %s)", type(problem).__name__, where(problem))
+        return 1
     return 0
 
 
