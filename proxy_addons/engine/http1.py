@@ -107,11 +107,23 @@ class Server(Http1Server):
         if isinstance(event, HoldStream):
             yield Hold(self.conn, (self, "body"), on=event.on)
             return
+        if isinstance(event, ResponseHeaders):
+            self._suit(event.response)
         if isinstance(event, ResponseProtocolError):
             if self.conn.state & ConnectionState.CAN_WRITE:
                 yield commands.CloseConnection(self.conn)
             return
         yield from super().send(event)
+
+    def _suit(self, response: Response) -> None:
+        """A client of HTTP/1.0 knows no chunks (RFC 9112 7.1): the body ends with the connection."""
+        assert self.request is not None
+        if (
+            self.request.data.http_version == b"HTTP/1.0"
+            and "transfer-encoding" in response.headers
+        ):
+            del response.headers["transfer-encoding"]
+            response.headers["connection"] = "close"
 
     def read_headers(self, event: events.ConnectionEvent) -> Commands[None]:
         """Read a request's head."""

@@ -29,7 +29,9 @@ class EngineOptions:
     rawtcp: bool = False
     websocket: bool = True
     http2: bool = True
-    http2_ping_keepalive: int = 58  # seconds; below the 60 s after which many servers hang up
+    # Never: the answers to such pings would keep a connection from ever being idle, and with it
+    # the connection of a client that has long gone.
+    http2_ping_keepalive: int = 0
     http3: bool = False
     validate_inbound_headers: bool = True
     normalize_outbound_headers: bool = True

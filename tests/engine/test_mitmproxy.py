@@ -105,6 +105,12 @@ def test_the_defence_against_smuggling_is_on() -> None:
     assert EngineOptions().store_streamed_bodies is False
 
 
+def test_no_pings_keep_a_connection_from_being_idle() -> None:
+    assert EngineOptions().http2_ping_keepalive == 0
+    source = inspect.getsource(_http2.Http2Client)
+    assert "if self.context.options.http2_ping_keepalive > 0:" in source, "0 switches them off"
+
+
 @pytest.mark.parametrize("ours", OURS, ids=lambda c: f"{c.__module__}.{c.__name__}")
 def test_what_we_override_is_there_and_is_called_the_same_way(ours: type) -> None:
     base = OURS[ours]

@@ -383,6 +383,20 @@ async def test_trailers_of_a_request_are_passed_over(stage: Stage) -> None:
     assert got == [b"2\r\nhi\r\n0\r\n\r\n"]
 
 
+@pytest.mark.parametrize("framing", ["Transfer-Encoding: chunked", "Content-Length: 5"])
+async def test_a_client_of_http_1_0_gets_no_chunks(stage: Stage, framing: str) -> None:
+    body = "5\r\nhello\r\n0\r\n\r\n" if "chunked" in framing else "hello"
+    answer = f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n{body}"
+    await stage.origin("allowed.test", script=saying(answer.encode(), then="stay"))
+    client = await stage.client()
+    client.send(f"GET http://allowed.test/ HTTP/1.0\r\n{HOST}\r\n\r\n")
+    reply = await client.head()
+    assert "transfer-encoding" not in reply.headers
+    assert await client.ended() == b"hello"
+    (record,) = await stage.end()
+    assert (record["bytes_down"], record["error"]) == (5, None)
+
+
 async def test_folded_fields_of_an_answer_are_put_on_one_line(stage: Stage) -> None:
     answer = b"HTTP/1.1 200 OK\r\nX-Long: one\r\n two\r\nContent-Length: 2\r\n\r\nok"
     await stage.origin("allowed.test", script=saying(answer, then="stay"))
