@@ -116,7 +116,7 @@ class Server(Http1Server):
         yield from super().send(event)
 
     def _suit(self, response: Response) -> None:
-        """A client of HTTP/1.0 knows no chunks (RFC 9112 7.1): the body ends with the connection."""
+        """A client of HTTP/1.0 knows no chunks (RFC 9112 7.1): there the connection ends it."""
         assert self.request is not None
         if (
             self.request.data.http_version == b"HTTP/1.0"
