@@ -317,31 +317,28 @@ async def test_a_client_that_vanishes(phase: str, how: str) -> None:
 
 
 async def test_nothing_happens_in_the_name_of_a_client_that_has_gone() -> None:
-    """No layer is run, no hook but the last is called, after client_disconnected."""
+    """No layer is run after client_disconnected; its servers are cut off."""
     told: list[str] = []
 
-    class Opening(Recording):
+    class Open(Recording):
         def do(self, event: events.Event) -> Any:
             if isinstance(event, events.Start):
-                for port in (1, 2):
-                    server = Server(address=("127.0.0.1", port))
-                    yield commands.RequestWakeup(0.01)
-                    yield Unblocked(server)
+                yield commands.RequestWakeup(0.01)
+                yield Opening.Unblocked(Server(address=address))
 
-    class Unblocked(commands.OpenConnection):
-        blocking = False
+    async def origin(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        gone.append(await reader.read())
 
-    async with Room(lambda context: Opening(context, told)) as room:
-        room.gate = asyncio.Event()
+    gone: list[bytes] = []
+    async with Room(lambda context: Open(context, told)) as room:
+        address = await room.origin(origin)
         _, writer = await room.client()
-        await until(lambda: len(room.opened) == 2)
+        await until(lambda: "Wakeup" in told and "OpenConnectionCompleted" in told)
         reset(writer)
-        await until(lambda: room.ended)
-        told.clear()
-        room.gate.set()
-        await asyncio.sleep(0.02)
-    assert told == []
-    assert room.watching.seen[-1] == "client gone"
+        await until(lambda: gone)
+    assert told[-1] == "client closed"
+    assert "server closed" not in told
+    assert room.watching.seen[:3] == ["client", "server", "client gone"]
 
 
 # --- servers ----------------------------------------------------------------------------------
@@ -608,13 +605,19 @@ async def test_a_held_connection_that_has_said_all_is_not_read_a_second_time() -
     """asyncio would report the end of the stream again."""
 
     class Holding(Recording):
+        waits = 0
+
         def do(self, event: events.Event) -> Any:
+            client = self.context.client
             if isinstance(event, events.ConnectionClosed):
-                yield Hold(self.context.client, self, on=True)
-                yield Hold(self.context.client, self, on=False)
-                yield commands.RequestWakeup(0.01)
+                yield commands.RequestWakeup(0)
             elif isinstance(event, events.Wakeup):
-                yield commands.CloseConnection(self.context.client)
+                self.waits += 1
+                if self.waits == 3:
+                    yield commands.CloseConnection(client)
+                else:
+                    yield Hold(client, self, on=self.waits == 1)
+                    yield commands.RequestWakeup(0.01)
 
     told: list[str] = []
     async with Room(lambda context: Holding(context, told)) as room:

@@ -10,13 +10,14 @@ import pytest
 from mitmproxy.connection import Server
 from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
+from mitmproxy.test import tflow
 from mitmproxy.tls import TlsData
 from support.client import client_hello
 from support.scene import a_client
 from support.stage import answering
 from support.waiting import until
 
-from proxy_addons.addons.requests import Requests
+from proxy_addons.addons.requests import RECORD, Requests
 from proxy_addons.addons.tunnels import Tunnels
 from proxy_addons.addons.visitors import Visitors
 from proxy_addons.addons.websockets import WebSockets
@@ -257,6 +258,22 @@ def test_tls_that_stands_already_cannot_be_taken_back(refuse: FailClosed, hook: 
     made = context()
     with pytest.raises(TypeError):
         refuse(hook, TlsData(made.client, made), RuntimeError())
+
+
+@pytest.mark.parametrize("hook", ["websocket_start", "websocket_message"])
+async def test_a_message_of_a_websocket_cannot_be_taken_back(
+    refuse: FailClosed, stage: Stage, hook: str
+) -> None:
+    """mitmproxy would relay it all the same: the caller closes."""
+    flow = tflow.twebsocketflow()
+    flow.live = True
+    visitors = stage.worker._visitors
+    visitors.client_connected(flow.client_conn)
+    record = flow.metadata[RECORD] = stage.log.begin(kind="websocket")
+    visitors[flow.client_conn].open[flow.id] = record
+    with pytest.raises(TypeError, match="cannot be broken off"):
+        refuse(hook, flow, RuntimeError(SECRET))
+    assert (record.finished, record.action, record.rule) == (True, "block", "undecided")
 
 
 def test_a_server_becomes_an_error(refuse: FailClosed) -> None:

@@ -111,6 +111,30 @@ def test_no_browser_of_old_tls(
         talk(contexts.for_client("allowed.test"), context, "allowed.test")
 
 
+@pytest.mark.parametrize("side", ["browser", "server"])
+def test_the_lowest_version_is_ours_to_say(
+    side: str, tmp_path: Path, contexts: TlsContexts, authority_file: Path
+) -> None:
+    """Not that of the security level, by which today's OpenSSL refuses old TLS as well."""
+    ours = contexts._make("allowed.test") if side == "browser" else contexts._server
+    ours.set_cipher_list(b"ALL:@SECLEVEL=0")
+    ours.set_verify(SSL.VERIFY_NONE, None)
+    gateway = SSL.Connection(ours)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        if side == "browser":
+            gateway.set_accept_state()
+            context = client_context(authority_file, maximum=ssl.TLSVersion.TLSv1_1)
+        else:
+            gateway.set_connect_state()
+            context = tls_with(WebAuthority(tmp_path).leaf("allowed.test"))
+            context.set_ciphers("ALL:@SECLEVEL=0")
+            context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+            context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with pytest.raises((ssl.SSLError, SSL.Error), match=r"version|protocol"):
+        talk(gateway, context, "allowed.test", client=side == "browser")
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_tls_of_today(contexts: TlsContexts, authority_file: Path, version: ssl.TLSVersion) -> None:
     context = client_context(authority_file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from support.room import reset
 from support.stage import answering, request_head
 from support.waiting import until
 
+from proxy_addons.engine import driver
 from proxy_addons.engine.outcomes import ConnectRefused
 
 if TYPE_CHECKING:
@@ -484,6 +486,17 @@ async def test_a_server_that_closes_again_and_again(stage: Stage) -> None:
     assert (await client.get("http://allowed.test/1", HOST)).text == "first"
     assert (await client.get("http://allowed.test/2", HOST)).status == 502
     assert len(stage.roads.taken) == 2, "once more, not for ever"
+
+
+async def test_once_more_even_when_the_clock_is_set_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the clock each new connection would be older than the request."""
+    monkeypatch.setattr(driver, "time", SimpleNamespace(time=lambda: 1.0))
+    await stage.origin("allowed.test", script=saying(b""))
+    client = await stage.client()
+    assert (await client.get("http://allowed.test/", HOST)).status == 502
+    assert len(stage.roads.taken) == 2
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
