@@ -24,7 +24,7 @@ from proxy_addons.categorisation import (
     read_sources,
 )
 from proxy_addons.engine.sockets import listen
-from proxy_addons.gate import metrics
+from proxy_addons.gate import metricfiles
 from proxy_addons.settings.load import SettingsError, examine
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Supervisor:
         run_dir = settings.paths.run_dir
         run_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         with _data_folder_taken(run_dir):
-            metrics.prepare(run_dir)
+            metricfiles.prepare(run_dir)
             proxies = [listen(end, settings.listen.workers) for end in settings.listen.proxy]
             portals = [listen(end, 1) for end in settings.listen.portal]
             proxy_addresses = [_address(group[0]) for group in proxies]
@@ -188,7 +188,8 @@ class Supervisor:
             if self._stopping.is_set():
                 return 0
             if part.number:
-                metrics.mark_dead(metrics.directory_of(self._settings.paths.run_dir), part.number)
+                directory = metricfiles.directory_of(self._settings.paths.run_dir)
+                metricfiles.mark_dead(directory, part.number)
             if status in _CANNOT_RUN and not part.ready.is_set():
                 logger.error("%s cannot run with these settings", part.name)
                 return _CANNOT_RUN[0]

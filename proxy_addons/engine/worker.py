@@ -42,7 +42,7 @@ from proxy_addons.engine.resolver import Resolver
 from proxy_addons.engine.tlscontexts import TlsContexts
 from proxy_addons.engine.trust import TrustError
 from proxy_addons.engine.tuning import tune
-from proxy_addons.gate import metrics
+from proxy_addons.gate import metricfiles, metrics
 from proxy_addons.gate.gate import Gate, basis_of
 from proxy_addons.settings.load import SettingsError, load
 from proxy_addons.settings.model import Endpoint
@@ -293,7 +293,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     operations.set_up(f"worker-{args.worker}", dict(pair.split("=", 1) for pair in args.set))
     try:
         settings = load(args.config, overrides=operations.overrides(), environ=os.environ)
-        metrics.start(args.worker, metrics.directory_of(settings.paths.run_dir))
+        metrics.start(args.worker, metricfiles.directory_of(settings.paths.run_dir))
         sockets = [socket.socket(fileno=fd) for fd in args.fd]
         asyncio.run(_serve(settings, args.worker, sockets, args.ready, args.lifeline))
     except (SettingsError, AuthorityError, TrustError, AccessLogError) as problem:

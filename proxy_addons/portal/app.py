@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
-from proxy_addons.gate import metrics
+from proxy_addons.gate import metricfiles
 from proxy_addons.gate.pages import CONTENT_SECURITY_POLICY, environment
 from proxy_addons.gate.wording import date_words
 from proxy_addons.portal import authority, health, pac
@@ -121,7 +121,7 @@ class Portal:
 
     @property
     def _metrics(self) -> Path:
-        return metrics.directory_of(self.settings.paths.run_dir)
+        return metricfiles.directory_of(self.settings.paths.run_dir)
 
     @property
     def _workers(self) -> int:

@@ -1,6 +1,7 @@
 """How the gateway is, seen from the workers' shared metrics.
 
-In: the folder of shared metrics (gate/metrics.py), the number of workers there should be, the time.
+In: the folder of shared metrics (gate/metricfiles.py), the number of workers there should be, the
+time.
 Out: a `Health` for `/healthz`, and the text of `/metrics` over all workers.
 Must never: wait for a worker, or fail because one file is damaged.
 """
@@ -15,7 +16,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from proxy_addons.gate import metrics
+from proxy_addons.gate import metricfiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -94,7 +95,7 @@ def _families(directory: Path) -> list[Metric]:
     files = []
     for path in sorted(directory.glob("*.db")):
         try:
-            if metrics.sound(path):
+            if metricfiles.sound(path):
                 files.append(str(path))
         except OSError:
             # Gone since the folder was listed, or not ours to read: counted without it.

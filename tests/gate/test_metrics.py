@@ -14,7 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from proxy_addons.gate import metrics
+from proxy_addons.gate import metricfiles, metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ elif ending == "waits":
 @pytest.fixture
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
-    yield metrics.prepare(tmp_path)
+    yield metricfiles.prepare(tmp_path)
     metrics.stop()
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)  # `start` sets it; the next test must not see
 
@@ -144,7 +144,7 @@ def test_workers_add_up_and_a_killed_one_loses_nothing(directory: Path):
     assert samples(directory)[WEBMAIL] == 12
     files = sorted(path.name for path in directory.iterdir())
 
-    metrics.mark_dead(directory, 0)
+    metricfiles.mark_dead(directory, 0)
     found = samples(directory)
     assert found[WEBMAIL] == 12
     assert "watchhouse_open_connections{worker=0}" not in found
@@ -202,11 +202,12 @@ def test_labels_are_bounded(directory: Path):
 
 
 def test_preparing_clears_what_an_earlier_run_left(tmp_path: Path):
-    directory = metrics.prepare(tmp_path / "run")
+    directory = metricfiles.prepare(tmp_path / "run")
     for name in ("counter_0.db", "gauge_livemax_7.db", "counter_1.new", "worker_0.lock"):
         (directory / name).write_bytes(b"left")
     (directory / "notes.txt").write_text("somebody's own")
-    assert metrics.prepare(tmp_path / "run") == directory == metrics.directory_of(tmp_path / "run")
+    assert directory == metricfiles.directory_of(tmp_path / "run")
+    assert metricfiles.prepare(tmp_path / "run") == directory
     assert [path.name for path in directory.iterdir()] == ["notes.txt"]
 
 
@@ -223,10 +224,10 @@ mount -t tmpfs -o size=4m none "$1" || exit 77
 exec "$2" - "$1" <<'PYTHON'
 import sys
 from pathlib import Path
-from proxy_addons.gate import metrics
+from proxy_addons.gate import metricfiles, metrics
 
 disk = Path(sys.argv[1])
-directory = metrics.prepare(disk)
+directory = metricfiles.prepare(disk)
 
 def fill():
     with (disk / "filler").open("ab", buffering=0) as filler:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from proxy_addons.gate import metrics
+from proxy_addons.gate import metricfiles, metrics
 from proxy_addons.portal.app import make_app
 from proxy_addons.portal.pac import PacError
 from proxy_addons.settings.load import load
@@ -246,7 +246,7 @@ async def test_without_an_authority_there_is_a_503(
 
 
 async def test_health_is_told_with_its_reasons(made_settings: Settings):
-    directory = metrics.prepare(made_settings.paths.run_dir)
+    directory = metricfiles.prepare(made_settings.paths.run_dir)
     try:
         worker = metrics.start(0, directory)
         worker.heartbeat(now=NOW - 1, index_built=NOW - 3600, log_healthy=True, log_lag=0.02)
@@ -284,7 +284,7 @@ async def test_health_without_workers_is_a_503(made_settings: Settings):
 
 
 async def test_metrics_speak_both_dialects(made_settings: Settings):
-    directory = metrics.prepare(made_settings.paths.run_dir)
+    directory = metricfiles.prepare(made_settings.paths.run_dir)
     try:
         worker = metrics.start(0, directory)
         worker.count("block", 'a"\n\\rule')

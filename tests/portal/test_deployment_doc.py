@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from proxy_addons.gate import metrics
+from proxy_addons.gate import metricfiles, metrics
 from proxy_addons.portal import health
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +19,7 @@ DOC = (ROOT / "docs" / "deployment.md").read_text("utf-8")
 
 
 def test_every_metric_is_documented_and_every_documented_one_exists(tmp_path: Path):
-    directory = metrics.prepare(tmp_path)
+    directory = metricfiles.prepare(tmp_path)
     try:
         worker = metrics.start(1, directory)
         worker.count("block", "webmail")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from proxy_addons.gate import metrics
+from proxy_addons.gate import metricfiles, metrics
 from proxy_addons.portal import health
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ BUILT = NOW - 100
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Iterator[Path]:
-    yield metrics.prepare(tmp_path)
+    yield metricfiles.prepare(tmp_path)
     metrics.stop()
 
 
@@ -116,7 +116,7 @@ def test_a_dead_worker_that_was_marked_is_gone(directory: Path):
     beat(directory, 0)
     beat(directory, 1)
     metrics.stop()
-    metrics.mark_dead(directory, 1)
+    metricfiles.mark_dead(directory, 1)
     assert [worker.worker for worker in health.read(directory, 2, NOW).workers] == [0]
 
 
