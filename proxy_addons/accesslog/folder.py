@@ -107,8 +107,9 @@ class Folder:
         self.directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         self.directory.chmod(DIRECTORY_MODE)  # whatever the umask took away
         for parent in list(self.directory.parents)[:3]:
-            with contextlib.suppress(OSError):
-                # A parent that we may not read is not ours to sync; it existed before.
+            with contextlib.suppress(PermissionError):
+                # A parent that we may not read is not ours to sync; it existed before. Any other
+                # error means that the folder may vanish with the power: the log does not start.
                 sync_directory(parent, self.syscalls)
 
     def _open_lock(self) -> int:

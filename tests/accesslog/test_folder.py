@@ -126,3 +126,21 @@ def test_a_lock_that_cannot_be_made_is_an_error_in_words(folder: Folder, disk: D
     disk.always["open"] = errno.EACCES
     with pytest.raises(AccessLogError, match="Permission denied"):
         folder.acquire()
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM])
+def test_a_parent_that_may_not_be_read_is_not_ours_to_sync(
+    folder: Folder, disk: Disk, code: int
+) -> None:
+    disk.always["fsync"] = code
+    folder.acquire()
+    assert disk.calls.count("fsync") == 3
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC])
+def test_a_new_folder_that_cannot_be_made_durable_is_an_error_in_words(
+    folder: Folder, disk: Disk, code: int
+) -> None:
+    disk.always["fsync"] = code
+    with pytest.raises(AccessLogError, match=os.strerror(code)):
+        folder.acquire()
