@@ -17,17 +17,7 @@ from proxy_addons.engine.resolver import ResolutionFailed, Resolver
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+    from support.fixtures import Clock
 
 
 @pytest.fixture

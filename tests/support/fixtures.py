@@ -1,6 +1,7 @@
 """Fixtures that several rooms' tests share; a room's conftest.py imports what it needs.
 
-In: nothing. Out: certificates, an index, stages. Must never: be imported by what is tested.
+In: nothing. Out: a clock, certificates, an index, stages.
+Must never: be imported by what is tested.
 """
 
 from __future__ import annotations
@@ -17,6 +18,20 @@ from support.stage import Stage, make_index
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
+
+
+class Clock:
+    """A monotonic clock that the test moves."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture(scope="session")
