@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from proxy_addons.addons.answers import response_of
+from proxy_addons.addons.heads import facts_of_head, forward_fields
 from proxy_addons.addons.observing import observe
 from proxy_addons.addons.words import unquoted
 from proxy_addons.gate.facts import Course, RequestFacts
 
 if TYPE_CHECKING:
     from mitmproxy.connection import Client
-    from mitmproxy.http import Headers, HTTPFlow, Request, Response
+    from mitmproxy.http import HTTPFlow, Request, Response
 
     from proxy_addons.accesslog import Transaction
     from proxy_addons.addons.visitors import Visitors
@@ -25,12 +26,6 @@ if TYPE_CHECKING:
 
 # Keys in mitmproxy's flow.metadata.
 RECORD, FACTS, REFUSED = "watchhouse.record", "watchhouse.facts", "watchhouse.refused"
-
-# Of this hop only, or credentials for us: never sent on (RFC 9110 7.6.1, 11.7.2). An upgrade other
-# than to WebSocket would carry what the gateway cannot read.
-_OURS_ALONE = ("proxy-authorization", "proxy-connection", "http2-settings")
-# Not to be taken away by naming them in `Connection`: they say where the request goes and ends.
-_NOT_OF_A_HOP = frozenset({"host", "content-length", "transfer-encoding", "close", "keep-alive"})
 
 
 class BadRequest(Protocol):
@@ -71,13 +66,17 @@ class Requests:
             transaction.bytes_down = len(flow.response.raw_content or b"")
             transaction.content_type = flow.response.headers.get("content-type")
             return
-        _strip_hop(headers, websocket=facts.upgrade == "websocket")
+        host: bytes | None = None
         if visitor.connect_host is None:
             request.data.host, request.data.port = verdict.host, verdict.port
-            # RFC 9112 3.2.2: a proxy ignores the Host it got and sends that of the target.
             default = 443 if facts.scheme == "https" else 80
             bare = f"[{verdict.host}]" if ":" in verdict.host else verdict.host
-            request.headers["host"] = bare if verdict.port == default else f"{bare}:{verdict.port}"
+            host = (bare if verdict.port == default else f"{bare}:{verdict.port}").encode()
+        headers.fields = tuple(
+            forward_fields(
+                headers.fields, websocket=facts.upgrade == "websocket", via=None, host=host
+            )
+        )
         request.stream = _Count(transaction, "bytes_up")
 
     def responseheaders(self, flow: HTTPFlow) -> None:
@@ -162,50 +161,19 @@ def facts_of(request: Request, *, inside_tunnel: bool) -> RequestFacts:
         request: mitmproxy's request, its host already filled in by the HTTP layer.
         inside_tunnel: whether it came through CONNECT.
     """
-    headers = request.headers
-    hosts = headers.get_all("host")
-    host = hosts[0] if hosts else ""
-    stated = request.data.authority.decode("ascii", "backslashreplace")
-    if request.is_http2:
-        authority, other = stated or host, host if stated else ""
-    elif inside_tunnel:
-        authority, other = host, stated
-    else:
+    target = request.data.authority.decode("ascii", "backslashreplace")
+    http2 = request.is_http2
+    if not inside_tunnel and not http2:
         bare = f"[{request.host}]" if ":" in request.host else request.host
-        authority, other = host, f"{bare}:{request.port}"
-    return RequestFacts(
+        target = f"{bare}:{request.port}"
+    return facts_of_head(
+        request.headers.fields,
         method=request.method,
-        target_authority=other,
-        authority=authority,
-        authorities=len(hosts),
-        path=request.path,
-        accept=headers.get("accept", ""),
-        fetch_dest=headers.get("sec-fetch-dest", ""),
-        upgrade=headers.get("upgrade", "").lower(),
         scheme=request.scheme,
+        path=request.path,
+        target_authority=target,
+        http2=http2,
     )
-
-
-def _strip_hop(headers: Headers, *, websocket: bool) -> None:
-    """Take out what concerns this hop only (RFC 9110 7.6.1)."""
-    for name in _OURS_ALONE:
-        if name in headers:
-            del headers[name]
-    if "upgrade" in headers and not websocket:
-        del headers["upgrade"]
-    if "connection" not in headers:
-        return
-    kept = []
-    for word in headers["connection"].split(","):
-        name = word.strip().lower()
-        if name in {"close", "keep-alive"} or (name == "upgrade" and websocket):
-            kept.append(word.strip())
-        elif name not in _NOT_OF_A_HOP and name in headers:
-            del headers[name]
-    if kept:
-        headers["connection"] = ", ".join(kept)
-    else:
-        del headers["connection"]
 
 
 def _kind_of(problem: str) -> str:

@@ -74,6 +74,8 @@ class RequestFacts:
         accept: the `Accept` header, else "".
         fetch_dest: the `Sec-Fetch-Dest` header, else "".
         upgrade: the `Upgrade` header in lower case, else "".
+        content_type: the `Content-Type` header, else "".
+        via: all `Via` headers, else "".
     """
 
     method: str
@@ -85,6 +87,8 @@ class RequestFacts:
     fetch_dest: str = ""
     upgrade: str = ""
     scheme: str = "http"
+    content_type: str = ""
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from mitmproxy import http
 from support.stage import answering, request_head
 from support.waiting import until
 
-from proxy_addons.addons.requests import _kind_of, _strip_hop, facts_of
+from proxy_addons.addons.requests import _kind_of, facts_of
 from proxy_addons.gate.refusal import Kind
 
 if TYPE_CHECKING:
@@ -80,33 +80,6 @@ def test_what_the_page_needs() -> None:
 
 
 # --- fields of one hop ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("given", "websocket", "left"),
-    [
-        ({"Proxy-Authorization": SECRET, "Proxy-Connection": "keep-alive", "X": "1"}, False,
-         {"X": "1"}),
-        ({"Connection": "close"}, False, {"Connection": "close"}),
-        ({"Connection": "keep-alive, X-Hop", "X-Hop": "1", "X": "1"}, False,
-         {"Connection": "keep-alive", "X": "1"}),
-        ({"Connection": "X-Hop", "X-Hop": "1"}, False, {}),
-        ({"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "x"}, False,
-         {}),
-        ({"Connection": "Upgrade", "Upgrade": "websocket"}, True,
-         {"Connection": "Upgrade", "Upgrade": "websocket"}),
-        ({"Upgrade": "TLS/1.0"}, False, {}),
-        # Naming them must not take away what says where a request goes, and where it ends.
-        ({"Connection": "Host, Content-Length, Transfer-Encoding", "Host": "a", "Content-Length":
-          "1"}, False, {"Host": "a", "Content-Length": "1"}),
-        ({"Connection": ""}, False, {}),
-        ({"Connection": "Cookie", "Cookie": "c"}, False, {}),
-    ],
-)  # fmt: skip
-def test_fields_of_one_hop(given: dict[str, str], websocket: bool, left: dict[str, str]) -> None:
-    headers = http.Headers([(n.encode(), v.encode()) for n, v in given.items()])
-    _strip_hop(headers, websocket=websocket)
-    assert dict(headers) == left
 
 
 async def test_what_reaches_a_server(stage: Stage) -> None:
