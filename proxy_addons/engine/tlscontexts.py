@@ -35,6 +35,7 @@ class TlsContexts:
     Args:
         authority: signs the leaves.
         trusted_ca_file: PEM file added to the system's trust store, or None.
+        http2: whether browsers are offered HTTP/2.
         clock: monotonic seconds, for the age of kept leaves.
         now: wall clock, aware UTC, for their validity.
     """
@@ -44,10 +45,12 @@ class TlsContexts:
         authority: Authority,
         trusted_ca_file: Path | None,
         *,
+        http2: bool,
         clock: Callable[[], float],
         now: Callable[[], datetime],
     ) -> None:
         self._authority = authority
+        self._select_alpn = _select_any if http2 else _select_http1
         self._now = now
         self._leaf_key = ec.generate_private_key(ec.SECP256R1())
         self._shown: TTLCache[str, SSL.Context] = TTLCache(_HOSTS, _LEAF_KEPT, clock)
@@ -81,13 +84,15 @@ class TlsContexts:
             self._authority.leaf(host, self._leaf_key.public_key(), self._now())
         )
         context.use_privatekey(self._leaf_key)
-        context.set_alpn_select_callback(_select_alpn)
+        context.set_alpn_select_callback(self._select_alpn)
         return context
 
 
-def _select_alpn(_connection: SSL.Connection, offers: list[bytes]) -> Any:
+def _select_any(_connection: SSL.Connection, offers: list[bytes]) -> Any:
     """HTTP/2 where the client offers it, else HTTP/1.1, else no protocol (RFC 7301)."""
-    for wanted in (_HTTP2, _HTTP1):
-        if wanted in offers:
-            return wanted
-    return SSL.NO_OVERLAPPING_PROTOCOLS
+    return _HTTP2 if _HTTP2 in offers else _select_http1(_connection, offers)
+
+
+def _select_http1(_connection: SSL.Connection, offers: list[bytes]) -> Any:
+    """HTTP/1.1 where the client offers it, else no protocol (RFC 7301)."""
+    return _HTTP1 if _HTTP1 in offers else SSL.NO_OVERLAPPING_PROTOCOLS

@@ -83,6 +83,7 @@ class Worker:
         self._contexts = TlsContexts(
             load_or_make(settings.paths.ca_dir, settings.page.organisation, now_utc()),
             settings.tls.trusted_ca_file,
+            http2=settings.tls.http2,
             clock=time.monotonic,
             now=now_utc,
         )

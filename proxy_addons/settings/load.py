@@ -211,6 +211,7 @@ class _Builder:
             dns_servers=self._value("network.dns_servers"),
             connect_timeout=self._value("network.connect_timeout"),
             idle_timeout=self._value("network.idle_timeout"),
+            relay_lane=self._value("network.relay_lane"),
         )
 
     def _upstream_proxy(self) -> model.UpstreamProxy | None:
@@ -235,6 +236,7 @@ class _Builder:
 
     def tls(self) -> model.Tls:
         return model.Tls(
+            http2=self._value("tls.http2"),
             trusted_ca_file=self._trusted_ca_file(),
             never_inspect_categories=frozenset(),  # the policy's, which hold the aliases too
             never_inspect_hosts=frozenset(self._value("tls.never_inspect.hosts") or ()),

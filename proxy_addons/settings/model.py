@@ -74,6 +74,7 @@ class Network:
         dns_servers: name servers to ask instead of the system's; empty for the system's.
         connect_timeout: seconds to reach a server.
         idle_timeout: seconds without a byte after which a connection is closed.
+        relay_lane: whether what needs nothing of the generic HTTP layer goes past it.
     """
 
     upstream_proxy: UpstreamProxy | None
@@ -85,6 +86,7 @@ class Network:
     dns_servers: tuple[Endpoint, ...]
     connect_timeout: float
     idle_timeout: float
+    relay_lane: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +94,13 @@ class Tls:
     """`tls`: what is trusted upstream, and what is never decrypted.
 
     Attributes:
+        http2: whether browsers are offered HTTP/2 on inspected connections.
         trusted_ca_file: PEM file added to the system's trust store, or None.
         never_inspect_categories: categories that are spliced.
         never_inspect_hosts: canonical hosts whose connections, and their subdomains', are spliced.
     """
 
+    http2: bool
     trusted_ca_file: Path | None
     never_inspect_categories: frozenset[str]
     never_inspect_hosts: frozenset[str]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from proxy_addons.settings.entries import CATEGORY, AddressEntries, Workers
-from proxy_addons.settings.kinds import Kind, ListOf, Named, Seconds, Text
+from proxy_addons.settings.kinds import Flag, Kind, ListOf, Named, Seconds, Text
 from proxy_addons.settings.netkinds import (
     PORT,
     Address,
@@ -166,6 +166,20 @@ SETTINGS: tuple[Setting, ...] = (
         Seconds(1, 86400),
         600,
         "Seconds without a byte after which a connection is closed.",
+    ),
+    Setting(
+        "network.relay_lane",
+        Flag(),
+        "true",
+        "Whether requests that need nothing of mitmproxy's generic HTTP layer go past it, which is"
+        " several times quicker; the rules and records are the same.",
+    ),
+    Setting(
+        "tls.http2",
+        Flag(),
+        "false",
+        "Whether inspected connections offer HTTP/2 to browsers; without it they speak HTTP/1.1,"
+        " which costs the gateway a fraction.",
     ),
     Setting(
         "tls.trusted_ca_file",

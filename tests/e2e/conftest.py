@@ -46,23 +46,51 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data / "categories.index"
 
 
+IDENTITY = {
+    "addresses": [
+        {"network": "127.0.0.1/32", "person": "pc1234", "profile": "standard"},
+        {"network": "127.0.0.2/32", "person": "dc5678", "profile": "unrestricted"},
+        {"network": "127.0.0.3/32", "person": "ps9999", "profile": "withdrawn"},
+    ]
+}
+
+
 @pytest.fixture(scope="session")
 def standard(
     shared_web: Web, index: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     """The default policy at 10:30 on a working Tuesday; 127.0.0.2 is unrestricted."""
+    settings = through(shared_web, identity=IDENTITY)
     folder = tmp_path_factory.mktemp("standard")
-    identity = {
-        "addresses": [
-            {"network": "127.0.0.1/32", "person": "pc1234", "profile": "standard"},
-            {"network": "127.0.0.2/32", "person": "dc5678", "profile": "unrestricted"},
-            {"network": "127.0.0.3/32", "person": "ps9999", "profile": "withdrawn"},
-        ]
-    }
-    with Gateway(
-        folder, through(shared_web, identity=identity), index=index, at=working_time("10:30:00")
-    ) as gateway:
+    with Gateway(folder, settings, index=index, at=working_time("10:30:00")) as gateway:
         yield gateway
+
+
+@pytest.fixture(scope="session")
+def with_http2(
+    shared_web: Web, index: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """The same, offering HTTP/2 to browsers."""
+    settings = through(shared_web, identity=IDENTITY)
+    settings["tls"]["http2"] = True
+    folder = tmp_path_factory.mktemp("with-http2")
+    with Gateway(folder, settings, index=index, at=working_time("10:30:00")) as gateway:
+        yield gateway
+
+
+@pytest.fixture(params=["--http1.1", "--http2"])
+def version(request: pytest.FixtureRequest) -> str:
+    """The version of HTTP that curl is to speak."""
+    chosen: str = request.param
+    return chosen
+
+
+@pytest.fixture
+def speaking(version: str, request: pytest.FixtureRequest) -> Gateway:
+    """A gateway that speaks this version."""
+    name = "with_http2" if version == "--http2" else "standard"
+    gateway: Gateway = request.getfixturevalue(name)
+    return gateway
 
 
 @pytest.fixture

@@ -65,11 +65,12 @@ async def set_up(
     """Sets up desks: the time at the gateway, and the profile of this machine."""
     async with AsyncExitStack() as stack:
 
-        async def begin(clock: str, profile: str) -> Desk:
+        async def begin(clock: str, profile: str, *, http2: bool = False) -> Desk:
             folder = tmp_path_factory.mktemp("desk")
             address = {"network": "127.0.0.1/32", "person": "pc1234", "profile": profile}
             settings = through(shared_web, identity={"addresses": [address]})
             settings["network"]["intranet"] = ["intranet.example"]
+            settings["tls"]["http2"] = http2
             gateway = stack.enter_context(
                 Gateway(folder / "gateway", settings, index=index, at=working_time(clock))
             )
@@ -90,6 +91,11 @@ async def set_up(
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def at_work(set_up: Callable[[str, str], Awaitable[Desk]]) -> Desk:
     return await set_up("10:30:00", "standard")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def with_http2(set_up: Callable[..., Awaitable[Desk]]) -> Desk:
+    return await set_up("10:30:00", "standard", http2=True)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -258,12 +264,22 @@ async def test_a_refused_frame_says_why(at_work: Desk, web: Web) -> None:
         )
 
 
-async def test_forty_parts_over_http2(at_work: Desk, web: Web) -> None:
+async def test_forty_parts(at_work: Desk, web: Web) -> None:
+    connections = await forty_parts(at_work, web, "http/1.1")
+    assert 1 < len(connections) <= 6, "as many as browsers open for one site"
+
+
+async def test_forty_parts_over_http2(with_http2: Desk, web: Web) -> None:
+    assert len(await forty_parts(with_http2, web, "h2")) == 1, "all of them on one connection"
+
+
+async def forty_parts(chosen: Desk, web: Web, protocol: str) -> set[int]:
+    """Load a page with forty pictures. Gives the client's ports that it came by."""
     pictures = range(1, 41)
     web.pages["/forty"] = "<!doctype html><title>Forty</title>" + "".join(
         f'<img alt="" src="/picture/{width}">' for width in pictures
     )
-    async with at_work.tab() as officer:
+    async with chosen.tab() as officer:
         await officer.open("https://www.gov.uk/forty")
         widths = await officer.page.evaluate("[...document.images].map(i => i.naturalWidth)")
         assert widths == list(pictures)
@@ -271,13 +287,13 @@ async def test_forty_parts_over_http2(at_work: Desk, web: Web) -> None:
             """performance.getEntriesByType('resource')
                 .filter(part => part.initiatorType === 'img').map(part => part.nextHopProtocol)"""
         )
-        assert protocols == ["h2"] * 40
+        assert protocols == [protocol] * 40
     connections = set()
     for width in pictures:
-        (record,) = at_work.gateway.records(1, url=f"https://www.gov.uk/picture/{width}")
+        (record,) = chosen.gateway.records(1, url=f"https://www.gov.uk/picture/{width}")
         assert (record["status"], record["handling"]) == (200, "inspected")
         connections.add(record["client_port"])
-    assert len(connections) == 1, "all of them on one connection"
+    return connections
 
 
 async def test_a_websocket_of_a_page(at_work: Desk, web: Web) -> None:

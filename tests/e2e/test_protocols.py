@@ -24,16 +24,15 @@ if TYPE_CHECKING:
 MEGABYTE = 1 << 20
 
 
-@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
-def test_a_body_each_way(version: str, standard: Gateway, web: Web, tmp_path: Path) -> None:
+def test_a_body_each_way(version: str, speaking: Gateway, web: Web, tmp_path: Path) -> None:
     upload = tmp_path / "upload"
     upload.write_bytes(b"x" * (5 * MEGABYTE))
-    reply = standard.curl("https://www.gov.uk/echo/up", version, "--data-binary", f"@{upload}")
+    reply = speaking.curl("https://www.gov.uk/echo/up", version, "--data-binary", f"@{upload}")
     assert reply.text == f"got {5 * MEGABYTE}", reply
     assert reply.figures["http_version"] == version.removeprefix("--http")
-    record = standard.records(1, url="https://www.gov.uk/echo/up")[-1]
+    record = speaking.records(1, url="https://www.gov.uk/echo/up")[-1]
     assert record["bytes_up"] == 5 * MEGABYTE
-    reply = standard.curl(f"https://www.gov.uk/bytes/{5 * MEGABYTE}", version)
+    reply = speaking.curl(f"https://www.gov.uk/bytes/{5 * MEGABYTE}", version)
     assert len(reply.body) == 5 * MEGABYTE
     assert web.seen[-1].version == (1, 1)
 
@@ -71,7 +70,7 @@ def test_http2_on_both_sides(
                 "dns_servers": name_server({"h2.example.org": ["127.0.0.2"]}),
                 "intranet": ["127.0.0.2/32"],
             },
-            "tls": {"trusted_ca_file": str(web_authority.file)},
+            "tls": {"trusted_ca_file": str(web_authority.file), "http2": True},
         }
     )
     reply = gateway.curl("https://h2.example.org/", "--http2")
@@ -124,13 +123,12 @@ async def test_a_refused_websocket(standard: Gateway, web: Web) -> None:
     assert web.hosts() == set()
 
 
-@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
-async def test_server_sent_events_stream(version: str, standard: Gateway, web: Web) -> None:
+async def test_server_sent_events_stream(version: str, speaking: Gateway, web: Web) -> None:
     """Each event arrives when it is sent, not when the stream ends."""
     del web
     process = await asyncio.create_subprocess_exec(
-        "curl", "-sN", version, "--proxy", f"http://{standard.proxy}",
-        "--cacert", str(standard.authority), "https://www.gov.uk/slow/10",
+        "curl", "-sN", version, "--proxy", f"http://{speaking.proxy}",
+        "--cacert", str(speaking.authority), "https://www.gov.uk/slow/10",
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None
@@ -161,17 +159,16 @@ def test_head(standard: Gateway, web: Web) -> None:
         assert int(reply.headers["content-length"]) > length
 
 
-@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
 def test_a_refused_upload_is_answered_at_once(
-    version: str, standard: Gateway, web: Web, tmp_path: Path
+    version: str, speaking: Gateway, web: Web, tmp_path: Path
 ) -> None:
     """Nobody has to send a large file to be told that it may not be sent."""
     upload = tmp_path / "upload"
     with upload.open("wb") as file:
         file.truncate(200 * MEGABYTE)
-    reply = standard.curl("https://www.hotmail.com/", version, "-T", str(upload))
+    reply = speaking.curl("https://www.hotmail.com/", version, "-T", str(upload))
     assert reply.status == 403
-    record = standard.records(1, method="PUT", host="www.hotmail.com")[-1]
+    record = speaking.records(1, method="PUT", host="www.hotmail.com")[-1]
     assert record["bytes_down"] == len(reply.body)
     assert web.hosts() == set()
 

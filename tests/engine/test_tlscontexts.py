@@ -35,7 +35,7 @@ def authority_file(tmp_path: Path) -> Path:
 def contexts(tmp_path: Path, authority_file: Path, clock: Clock) -> TlsContexts:
     del authority_file
     authority = load_or_make(tmp_path / "ca", "Force", datetime.now(UTC))
-    return TlsContexts(authority, None, clock=clock, now=lambda: datetime.now(UTC))
+    return TlsContexts(authority, None, http2=True, clock=clock, now=lambda: datetime.now(UTC))
 
 
 def talk(  # what Python's TLS needs to know of both sides
@@ -171,7 +171,7 @@ def test_the_forces_own_roots_are_trusted_in_addition(
     del authority_file
     web = WebAuthority(tmp_path)
     authority = load_or_make(tmp_path / "ca", "Force", datetime.now(UTC))
-    made = TlsContexts(authority, web.file, clock=clock, now=lambda: datetime.now(UTC))
+    made = TlsContexts(authority, web.file, http2=True, clock=clock, now=lambda: datetime.now(UTC))
     talk(made.for_server(), tls_with(web.leaf("allowed.test")), None, client=False)
 
 
@@ -181,7 +181,7 @@ def test_nothing_below_tls_1_2_towards_servers(
     del authority_file
     web = WebAuthority(tmp_path)
     authority = load_or_make(tmp_path / "ca", "Force", datetime.now(UTC))
-    made = TlsContexts(authority, web.file, clock=clock, now=lambda: datetime.now(UTC))
+    made = TlsContexts(authority, web.file, http2=True, clock=clock, now=lambda: datetime.now(UTC))
     context = tls_with(web.leaf("allowed.test"))
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED

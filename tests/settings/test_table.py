@@ -59,6 +59,8 @@ def test_the_documented_default_is_the_default(setting: Setting):
         assert "config/watchhouse.yaml" in SECTIONS[setting.name]
     else:
         default = setting.default
+        if default in ("true", "false"):
+            default = default == "true"
         written = yaml.safe_load(re.findall(r"`([^`]+)`", said)[0])
         if isinstance(default, tuple):
             default = list(default)

@@ -133,7 +133,11 @@ class Stage:
         policy: str | None = None,
     ) -> None:
         self.web = web
-        changes = merge({"tls": {"trusted_ca_file": str(web.file)}}, settings or {})
+        changes = merge(
+            # The client says which protocol it wants.
+            {"tls": {"trusted_ca_file": str(web.file), "http2": True}},
+            settings or {},
+        )
         self.settings = make_settings(folder, changes, policy)
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.socket.getsockname()[1]
