@@ -35,6 +35,7 @@ class BadRequest(Protocol):
     problem: str
     request: Request | None
     answer: Response | None
+    can_answer: bool
 
 
 class Requests:
@@ -131,6 +132,10 @@ class Requests:
         verdict = self._gate.bad_request(visitor, facts, bad.problem)
         assert verdict.answer is not None
         assert verdict.transaction is not None
+        if not bad.can_answer:
+            verdict.transaction.finish()
+            observe(verdict.transaction)
+            return
         with_body = facts is None or facts.method != "HEAD"
         bad.answer = response_of(verdict.answer, with_body=with_body)
         # Where this request ends, and the next begins, is not known.

@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING, Any
 from mitmproxy.connection import Client, Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, server_hooks
 
+from proxy_addons.engine.layers import BadRequest, BadRequestHook
 from proxy_addons.engine.outcomes import ConnectFailed, ConnectRefused, where
+from proxy_addons.engine.pace import OF_THE_LAYERS, Late, Wait, said
 from proxy_addons.engine.tuning import ForkingContext
 from proxy_addons.engine.wires import Acceptor, HalfClose, Hold, Pressure, ServerWire, Wire
 
@@ -92,8 +94,8 @@ class Driver:
             proxy_mode=mode,
             state=ConnectionState.OPEN,
         )
-        # mitmproxy types its options as its own manager; the layers only read attributes.
-        context = ForkingContext(self.client, options)  # type: ignore[arg-type]
+        context = ForkingContext(self.client, options)
+        self._pace = context.pace
         self._layer = first_layer(context)
 
     # --- life -----------------------------------------------------------------------------
@@ -122,6 +124,23 @@ class Driver:
         if (wire := self._wires.get(self.client)) is not None:
             self.client.error = self.client.error or reason
             wire.transport.abort()
+
+    def sweep(self, now: float) -> None:
+        """End what keeps us waiting for too long. The worker calls this about once a second.
+
+        Args:
+            now: seconds of any clock that never goes back.
+        """
+        for what, key in self._pace.overdue(now, held=bool(self._pressure)):
+            if what in OF_THE_LAYERS:
+                self.dispatch(Late(what, key))
+                continue
+            why = said(what, self._pace.limit(what))
+            if what is Wait.HEAD:
+                # No record of it is open yet.
+                self._hooks.call(BadRequestHook(BadRequest(self.client, why, can_answer=False)))
+            self.abort(why)
+            return
 
     def _look_idle(self) -> None:
         quiet = self._loop.time() - self._last_activity

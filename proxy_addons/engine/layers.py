@@ -38,13 +38,15 @@ class BadRequest:
         client: who sent it.
         problem: what is wrong with it, in words of ours (never the client's bytes).
         request: its head, where that could be read.
-        answer: the page to give, to be set by an addon; not every protocol can show one.
+        answer: the page to give, to be set by an addon.
+        can_answer: whether it will be given; not every protocol can, nor is there always time.
     """
 
     client: Client
     problem: str
     request: Request | None = None
     answer: Response | None = None
+    can_answer: bool = True
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """The options that mitmproxy's protocol layers read, as one plain frozen object.
 
-In: the idle time-out from the settings. Out: an object with an attribute for each option that the
+In: limits from the settings. Out: an object with an attribute for each option that the
 layers look up (mitmproxy's own option manager walks several dictionaries at each look-up).
 Must never: lack an option that the layers of the pinned mitmproxy read;
 tests/engine/test_options.py reads their source to prove it.
@@ -9,6 +9,10 @@ tests/engine/test_options.py reads their source to prove it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from proxy_addons.settings.model import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +22,27 @@ class EngineOptions:
     Attributes:
         tcp_timeout: seconds a connection may be idle.
         connect_timeout: seconds to reach a server, and again for TLS there (our own layers' only).
+        head_bytes: bytes of a head; head_fields: fields in it; url_bytes: bytes of the address.
+        head_timeout: seconds for a whole request head once its first byte has come.
+        first_byte_timeout: seconds from the request's end to the head of its answer.
+        body_timeout: seconds without a byte in the middle of a body.
+        handshake_timeout: seconds from an accepted CONNECT to TLS inside it.
+        http2_streams: requests at a time on one HTTP/2 connection of a client.
         connection_strategy: `lazy`: a server is contacted only after the decision.
         rawtcp: False: nothing that is not HTTP, WebSocket or a spliced tunnel is relayed.
         validate_inbound_headers: True: the layers' defence against request smuggling.
     """
 
-    tcp_timeout: int = 600
+    tcp_timeout: float = 600
     connect_timeout: float = 10.0
+    head_bytes: int = 262144
+    head_fields: int = 200
+    url_bytes: int = 16384
+    head_timeout: float = 30.0
+    first_byte_timeout: float = 120.0
+    body_timeout: float = 60.0
+    handshake_timeout: float = 15.0
+    http2_streams: int = 100
     connection_strategy: str = "lazy"
     rawtcp: bool = False
     websocket: bool = True
@@ -42,3 +60,20 @@ class EngineOptions:
     body_size_limit: str | None = None
     proxy_debug: bool = False
     show_ignored_hosts: bool = False
+
+
+def options_of(settings: Settings) -> EngineOptions:
+    """The options of a gateway."""
+    network, limits = settings.network, settings.limits
+    return EngineOptions(
+        tcp_timeout=network.idle_timeout,
+        connect_timeout=network.connect_timeout,
+        head_bytes=limits.head_bytes,
+        head_fields=limits.head_fields,
+        url_bytes=limits.url_bytes,
+        head_timeout=limits.head_timeout,
+        first_byte_timeout=limits.first_byte_timeout,
+        body_timeout=limits.body_timeout,
+        handshake_timeout=limits.handshake_timeout,
+        http2_streams=limits.http2_streams,
+    )

@@ -9,10 +9,18 @@ Measured with `scripts/bench profile`; shares in docs/performance.md.
 from __future__ import annotations
 
 import gc
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from mitmproxy import http
 from mitmproxy.proxy.context import Context
+
+from proxy_addons.engine.pace import Pace
+
+if TYPE_CHECKING:
+    from mitmproxy.connection import Client
+    from mitmproxy.proxy.context import Context as AnyContext
+
+    from proxy_addons.engine.options import EngineOptions
 
 # Objects made between two collections of the youngest generation. Exchanges make cycles (layers
 # and their contexts), so collections are needed; Python's default of 2,000 runs one every fourth
@@ -21,7 +29,16 @@ _GARBAGE_THRESHOLD = 50_000
 
 
 class ForkingContext(Context):
-    """A context whose forks do not each make, and throw away, a server connection."""
+    """A context whose forks do not each make, and throw away, a server connection.
+
+    Attributes:
+        pace: the waits of the client connection, shared by all forks.
+    """
+
+    def __init__(self, client: Client, options: EngineOptions) -> None:
+        # mitmproxy types its options as its own manager; the layers only read attributes.
+        super().__init__(client, options)  # type: ignore[arg-type]
+        self.pace = Pace(options)
 
     def fork(self) -> Self:
         """A context with the same connections and a copy of the list of layers."""
@@ -29,8 +46,15 @@ class ForkingContext(Context):
         made.client = self.client
         made.server = self.server
         made.options = self.options
+        made.pace = self.pace
         made.layers = self.layers.copy()
         return made
+
+
+def pace_of(context: AnyContext) -> Pace:
+    """The waits of a context, which in the gateway is always one of ours."""
+    assert isinstance(context, ForkingContext)
+    return context.pace
 
 
 def tune() -> None:

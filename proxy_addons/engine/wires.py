@@ -157,6 +157,10 @@ class Pressure:
         self._full: set[Wire] = set()
         self._held: dict[Connection, set[object]] = {}
 
+    def __bool__(self) -> bool:
+        """Whether anything is not being read just now."""
+        return bool(self._full or self._held)
+
     def full(self, wire: Wire) -> None:
         """The wire's peer takes data more slowly than it comes."""
         self._full.add(wire)

@@ -35,7 +35,7 @@ from proxy_addons.engine.driver import Acceptor, Driver
 from proxy_addons.engine.failclosed import FailClosed
 from proxy_addons.engine.hooks import HookTable
 from proxy_addons.engine.layers import OWN_HOOKS
-from proxy_addons.engine.options import EngineOptions
+from proxy_addons.engine.options import options_of
 from proxy_addons.engine.outcomes import where
 from proxy_addons.engine.protocols import Protocols
 from proxy_addons.engine.resolver import Resolver
@@ -98,9 +98,7 @@ class Worker:
             f"upstream:{parent.scheme}://{_authority(parent.endpoint)}" if parent else "regular"
         )
         self._first_layer = modes.HttpUpstreamProxy if parent else modes.HttpProxy
-        self._options = EngineOptions(
-            tcp_timeout=int(network.idle_timeout), connect_timeout=network.connect_timeout
-        )
+        self._options = options_of(settings)
         self._visitors = visitors = Visitors(self.gate)
         addons: list[object] = [
             visitors,
@@ -228,6 +226,7 @@ class Worker:
 
     async def _house_keeping(self) -> None:
         self.log.tick()
+        self._sweep()
         await self._look_at_index()
         index = self.gate.basis.index
         metrics.heartbeat(
@@ -236,6 +235,12 @@ class Worker:
             log_healthy=self.log.healthy,
             log_lag=self.log.lag,
         )
+
+    def _sweep(self) -> None:
+        """End what keeps us waiting for too long."""
+        now = time.monotonic()
+        for driver in list(self._drivers):
+            driver.sweep(now)
 
     async def _look_at_index(self) -> None:
         """Take a new index into use when the file has been replaced."""
@@ -269,6 +274,7 @@ class Worker:
             logger.error("the last good settings stay in force:\n%s", problem)  # noqa: TRY400
             return
         self.settings = settings
+        self._options = options_of(settings)  # of connections from now on
         self.gate.basis = basis_of(settings, self.gate.basis.index, self._own)
         logger.info("policy version %s is in force", settings.policy_version)
 

@@ -39,6 +39,7 @@ RULE_DESTINATION_DENIED = "destination-denied"
 RULE_UPSTREAM_FAILED = "upstream-failed"
 RULE_NOT_TLS = "not-tls-in-tunnel"
 RULE_TUNNEL_WITHOUT_REQUEST = "tunnel-without-request"
+RULE_OVERLOADED = "overloaded"
 
 
 __all__ = ["Basis", "Gate", "basis_of"]
@@ -51,6 +52,9 @@ class Gate:
         basis: what decisions rest on.
         log: the access log of this worker.
         clock: wall-clock seconds since the epoch, UTC.
+
+    Attributes:
+        overloaded: why nothing new is taken on just now, or None. Set by the worker.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Gate:
     ) -> None:
         self.basis = basis
         self.log = log
+        self.overloaded: str | None = None
         self._clock = clock
         self._recorder = Recorder(log, lambda: self.basis, self._now)
         self._moment = Moment(self._local(0.0))
@@ -104,6 +109,8 @@ class Gate:
                 visitor, facts, None, "bad-request", RULE_BAD_REQUEST, str(problem)
             )
         key = host_key_of(host, port)
+        if self.overloaded is not None:
+            return self._overloaded(visitor, facts, key)
         if port not in basis.settings.network.allow_ports:
             return self._recorder.refuse(
                 visitor, facts, key, "port-denied", RULE_PORT_DENIED, f"CONNECT to port {port}"
@@ -149,6 +156,8 @@ class Gate:
                 )
             if visitor.sni != visitor.connect_host:
                 keys.append(host_key_of(visitor.sni, visitor.connect_port))
+        if self.overloaded is not None:
+            return self._overloaded(visitor, facts, connect)
         if self.basis.index is None:
             return self._recorder.refuse(
                 visitor, facts, connect, "undecided", RULE_INDEX_MISSING, "no category index"
@@ -203,6 +212,8 @@ class Gate:
                 visitor, facts, None, "bad-request", RULE_BAD_REQUEST, str(problem)
             )
         asked = keys[0]
+        if self.overloaded is not None:
+            return self._overloaded(visitor, facts, asked)
         if not self.log.healthy:
             return self._recorder.refuse(
                 visitor,
@@ -337,6 +348,13 @@ class Gate:
         metrics.count("block", RULE_DESTINATION_DENIED)
 
     # --- inside ---------------------------------------------------------------------------
+
+    def _overloaded(self, visitor: Visitor, facts: RequestFacts, key: UrlKey) -> Verdict:
+        """Refuse because nothing new is taken on."""
+        assert self.overloaded is not None
+        return self._recorder.refuse(
+            visitor, facts, key, "overloaded", RULE_OVERLOADED, self.overloaded
+        )
 
     def _judge(
         self, visitor: Visitor, keys: list[UrlKey] | tuple[UrlKey, ...], method: str

@@ -25,6 +25,7 @@ RESERVED_RULES = frozenset(
         "index-missing",
         "log-unavailable",
         "not-tls-in-tunnel",
+        "overloaded",
         "port-denied",
         "tunnel-without-request",
         "undecided",

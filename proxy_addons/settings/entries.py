@@ -1,4 +1,4 @@
-"""Kinds of value that belong to one setting only: client addresses and their people, workers.
+"""Kinds of value of one setting only: client addresses and their people; what may be `auto`.
 
 In: a node of the configuration. Out: a typed value, or None with the problem reported.
 Must never: accept the same client network twice: the order of a list is no rule.
@@ -84,17 +84,23 @@ class AddressEntries:
 
 
 @dataclass(frozen=True, slots=True)
-class Workers:
-    """`listen.workers`; 0 stands for `auto`."""
+class NumberOrAuto:
+    """A whole number within bounds, both included; 0 stands for `auto`."""
 
-    wanted: str = "a whole number from 1 to 256, or auto"
+    first: int
+    last: int
+
+    @property
+    def wanted(self) -> str:
+        """See `Kind.wanted`."""
+        return f"a whole number from {self.first} to {self.last}, or auto"
 
     def read(self, node: Node, key: str, report: Report) -> int | None:
         """See `Kind.read`."""
         if isinstance(node, Scalar) and node.text == "auto":
             return 0
         number = whole_number(node)
-        if number is not None and 1 <= number <= 256:
+        if number is not None and self.first <= number <= self.last:
             return number
         report.add(node.place, key, f"{describe(node)}; wanted {self.wanted}")
         return None

@@ -145,6 +145,7 @@ def _load(
     settings = model.Settings(
         listen=builder.listen(),
         network=network,
+        limits=builder.limits(),
         tls=replace(tls, never_inspect_categories=policy.never_inspect_categories),
         identity=builder.identity(),
         page=builder.page(),
@@ -233,6 +234,16 @@ class _Builder:
             self._report.add(variable.place, key, message)
             return None
         return replace(proxy, credentials=credentials)
+
+    def limits(self) -> model.Limits:
+        section = "limits."
+        return model.Limits(
+            **{
+                name.removeprefix(section): given.value
+                for name, given in self._given.items()
+                if name.startswith(section)
+            }
+        )
 
     def tls(self) -> model.Tls:
         return model.Tls(

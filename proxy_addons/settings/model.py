@@ -90,6 +90,39 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """`limits`: what one message, client or worker may take up. All are per worker.
+
+    Attributes:
+        head_bytes: bytes of a head (first line and fields).
+        head_fields: fields in a head.
+        url_bytes: bytes of a request's address.
+        head_timeout: seconds for a whole request head once its first byte has come.
+        first_byte_timeout: seconds from a request's end to the head of its answer.
+        body_timeout: seconds without a byte in the middle of a body.
+        handshake_timeout: seconds from an accepted CONNECT to TLS inside it.
+        http2_streams: requests at a time on one HTTP/2 connection of a client.
+        client_connections: connections of one client address.
+        client_handshakes: its tunnels in which TLS is not yet agreed on.
+        client_tunnels: its tunnels.
+        worker_memory: MiB of a worker's memory above which it sheds load; 0 stands for `auto`.
+    """
+
+    head_bytes: int
+    head_fields: int
+    url_bytes: int
+    head_timeout: float
+    first_byte_timeout: float
+    body_timeout: float
+    handshake_timeout: float
+    http2_streams: int
+    client_connections: int
+    client_handshakes: int
+    client_tunnels: int
+    worker_memory: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tls:
     """`tls`: what is trusted upstream, and what is never decrypted.
 
@@ -204,6 +237,7 @@ class Settings:
 
     listen: Listen
     network: Network
+    limits: Limits
     tls: Tls
     identity: Identity
     page: Page

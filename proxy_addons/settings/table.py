@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from proxy_addons.settings.entries import CATEGORY, AddressEntries, Workers
-from proxy_addons.settings.kinds import Flag, Kind, ListOf, Named, Seconds, Text
+from proxy_addons.settings.entries import CATEGORY, AddressEntries, NumberOrAuto
+from proxy_addons.settings.kinds import Flag, ListOf, Named, Seconds, Text
+from proxy_addons.settings.limits import LIMITS
 from proxy_addons.settings.netkinds import (
     PORT,
     Address,
@@ -24,6 +25,7 @@ from proxy_addons.settings.netkinds import (
     SecretVariable,
 )
 from proxy_addons.settings.problems import nearest
+from proxy_addons.settings.setting import ENV_PREFIX, Setting
 from proxy_addons.settings.tree import Mapping, Node, describe, dotted, raw
 
 if TYPE_CHECKING:
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping as MappingOf
 
     from proxy_addons.settings.problems import Report
-
-ENV_PREFIX = "WATCHHOUSE_"
 
 # After name resolution nothing here is connected to, unless `network.intranet` lists it. The
 # documentation networks 192.0.2.0/24, 198.51.100.0/24 and 203.0.113.0/24 are left out on purpose:
@@ -63,34 +63,6 @@ DENIED_DESTINATIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """One key.
-
-    Attributes:
-        name: dotted key.
-        kind: what it may hold.
-        default: what holds when it is not given: text, a number, a tuple of such, or None.
-        help: what it does, in a sentence.
-        variable: environment variable, where it is not made from the name.
-        textual: whether an option or environment variable can hold it.
-    """
-
-    name: str
-    kind: Kind[Any]
-    default: object
-    help: str
-    variable: str = ""
-    textual: bool = True
-
-    @property
-    def env(self) -> str:
-        """The environment variable that overrides it; empty when none can."""
-        if not self.textual:
-            return ""
-        return self.variable or ENV_PREFIX + self.name.upper().replace(".", "_")
-
-
-@dataclass(frozen=True, slots=True)
 class Given:
     """A value and where it is from.
 
@@ -116,7 +88,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Where browsers reach the proxy. The first address is what the PAC file names by itself.",
     ),
     Setting("listen.portal", _ENDPOINTS, ("127.0.0.1:8081",), "Where the portal is reached."),
-    Setting("listen.workers", Workers(), "auto", "Worker processes; `auto` is one for each core."),
+    Setting(
+        "listen.workers",
+        NumberOrAuto(1, 256),
+        "auto",
+        "Worker processes; `auto` is one for each core.",
+    ),
     Setting(
         "network.upstream_proxy",
         Proxy(),
@@ -174,6 +151,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Whether requests that need nothing of mitmproxy's generic HTTP layer go past it, which is"
         " several times quicker; the rules and records are the same.",
     ),
+    *LIMITS,
     Setting(
         "tls.http2",
         Flag(),

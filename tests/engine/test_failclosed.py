@@ -236,7 +236,7 @@ def refuse(stage: Stage, caplog: pytest.LogCaptureFixture) -> FailClosed:
 
 
 def context() -> ForkingContext:
-    return ForkingContext(a_client(), EngineOptions())  # type: ignore[arg-type]
+    return ForkingContext(a_client(), EngineOptions())
 
 
 def test_a_choice_becomes_the_end(refuse: FailClosed) -> None:

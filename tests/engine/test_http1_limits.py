@@ -8,24 +8,24 @@ import pytest
 from mitmproxy import http
 from mitmproxy.connection import Client, ConnectionState, Server
 from mitmproxy.proxy import events
-from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
 from mitmproxy.proxy.layers.http._events import ResponseProtocolError
 
 from proxy_addons.engine import http1
 from proxy_addons.engine.layers import BadRequestHook
 from proxy_addons.engine.options import EngineOptions
+from proxy_addons.engine.tuning import ForkingContext
 
 FIELDS = b"X-Long: " + b"x" * (http1.HEAD_LIMIT + 1)
 # Where the head is cut: in one piece; the last piece tiny; two pieces each below the limit.
 CUTS = [(), (http1.HEAD_LIMIT,), (http1.HEAD_LIMIT // 2,)]
 
 
-def context() -> Context:
+def context() -> ForkingContext:
     client = Client(
         peername=("127.0.0.1", 1), sockname=("127.0.0.1", 2), state=ConnectionState.OPEN
     )
-    made = Context(client, EngineOptions())  # type: ignore[arg-type]
+    made = ForkingContext(client, EngineOptions())
     made.server = Server(address=("www.gov.uk", 80))
     made.server.state = ConnectionState.OPEN
     return made

@@ -88,7 +88,10 @@ def test_every_option_that_the_layers_read_is_there() -> None:
     read = set[str]().union(*(names_after_options(ast.parse(f.read_text())) for f in files))
     assert {"connection_strategy", "validate_inbound_headers", "rawtcp"} <= read, "found none?"
     assert read - set(EngineOptions.__slots__) <= {"proxyauth"}  # of SOCKS, which we do not speak
-    ours = {"tcp_timeout", "connect_timeout"}  # of driver and layers of our own
+    # Of driver and layers of our own.
+    ours = {name for name in EngineOptions.__slots__ if name.endswith("_timeout")} | {
+        "head_bytes", "head_fields", "url_bytes", "http2_streams",
+    }  # fmt: skip
     # The next-layer addon reads this one; ours does not, but has no other list to keep.
     unread = set(EngineOptions.__slots__) - read - ours
     assert unread <= {"http2", "show_ignored_hosts", "proxy_debug"}, "no longer read: leave it out"
@@ -275,7 +278,7 @@ def test_a_blocking_command_names_the_layer_that_waits() -> None:
             self.done = True
 
     client = Client(peername=("127.0.0.1", 1), sockname=("127.0.0.1", 2), timestamp_start=0.0)
-    asking = Asking(tuning.ForkingContext(client, EngineOptions()))  # type: ignore[arg-type]
+    asking = Asking(tuning.ForkingContext(client, EngineOptions()))
     (command,) = asking.handle_event(events.Start())
     assert command.blocking is asking
     assert not asking.done
@@ -328,11 +331,12 @@ def test_message_data_checks_types_only() -> None:
 
 def test_a_forked_context_is_a_context() -> None:
     client = Client(peername=("127.0.0.1", 1), sockname=("127.0.0.1", 2), timestamp_start=0.0)
-    made = tuning.ForkingContext(client, EngineOptions())  # type: ignore[arg-type]
+    made = tuning.ForkingContext(client, EngineOptions())
     made.layers.append(modes.HttpProxy(made))
     ours = made.fork()
     theirs = context.Context.fork(made)
-    assert vars(ours).keys() == vars(theirs).keys()
+    assert vars(ours).keys() == vars(theirs).keys() | {"pace"}
+    assert ours.pace is made.pace
     for name, value in vars(theirs).items():
         assert getattr(ours, name) == value, name
     ours.layers.clear()

@@ -82,6 +82,7 @@ def test_the_shipped_file_has_every_default_but_identity(look: Callable[..., Exa
     bare = look(main="listen: {}\n").settings
     assert shipped.listen == bare.listen
     assert shipped.network == bare.network
+    assert shipped.limits == bare.limits
     assert shipped.tls == bare.tls
     assert shipped.page == bare.page
     assert shipped.pac == bare.pac
