@@ -93,13 +93,14 @@ class Protocols:
     def _tls(self, choice: NextLayer, visitor: Visitor, data: bytes) -> Layer | None:
         context = choice.context
         try:
-            hello = parse_client_hello(data)
+            # mitmproxy's reader takes any kind of handshake message for a hello, of any size.
+            hello = parse_client_hello(data) if _may_be_hello(data) else None
         except ValueError:
             # Nothing can be said of where it goes: refused, and recorded.
             self._refused(visitor, "a TLS handshake that cannot be read")
             return Refuse(context)
         if hello is None:
-            if len(data) > _CLIENT_HELLO_LIMIT or not _may_become_hello(data):
+            if len(data) > _CLIENT_HELLO_LIMIT or not _may_be_hello(data):
                 self._refused(visitor, "a TLS handshake that is no hello, or of more than 16 kB")
                 return Refuse(context)
             return None
@@ -211,8 +212,8 @@ class Protocols:
         start.ssl_conn = connection
 
 
-def _may_become_hello(data: bytes) -> bool:
-    """Whether the beginning of a TLS handshake can be that of a hello of a decent size."""
+def _may_be_hello(data: bytes) -> bool:
+    """Whether a TLS handshake, or its beginning, can be that of a hello of a decent size."""
     record = int.from_bytes(data[3:5])
     if data[5:6] not in {b"", b"\x01"}:
         return False

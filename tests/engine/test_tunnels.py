@@ -674,3 +674,18 @@ async def test_a_parent_that_says_nothing(with_parent: Callable[..., Any]) -> No
     behind = await with_parent(silent, connect_timeout=0.1)
     client = await behind.tunnel("allowed.test")
     assert (await client.get("/", HOST)).status == 504
+
+
+async def test_another_handshake_message_in_the_form_of_a_hello_is_not_spliced(
+    stage: Stage,
+) -> None:
+    """Found by scripts/fuzz: whole, it was read as a hello; in pieces, it was refused."""
+    hello = bytearray(client_hello(BANK))
+    hello[5] = 2  # a ServerHello (RFC 8446 4)
+    client = await stage.client()
+    await client.connect_to(f"{BANK}:443")
+    client.send(bytes(hello))
+    assert await client.ended() == b""
+    (record,) = await stage.end()
+    assert (record["action"], record["rule"]) == ("block", "not-tls-in-tunnel")
+    assert stage.roads.taken == []
