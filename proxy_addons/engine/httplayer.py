@@ -21,11 +21,11 @@ from mitmproxy.proxy.layers.http import (
     RegisterHttpConnection,
 )
 from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
-from mitmproxy.proxy.layers.tls import ServerTLSLayer
 
 from proxy_addons.engine import http1, http2
 from proxy_addons.engine.exchange import Stream
 from proxy_addons.engine.outcomes import ConnectRefused
+from proxy_addons.engine.tls import ServerTls
 from proxy_addons.engine.wires import HoldStream
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Http(HttpLayer):
                 self.mode is HTTPMode.transparent and event.address == self.context.server.address
             )
             server.sni = (self.context.client.sni if inside else None) or event.address[0]
-            stack /= ServerTLSLayer(context)
+            stack /= ServerTls(context)
         speaker = Speaker(context)
         stack /= speaker
         self._ways[server] = _Way(speaker, carrier)

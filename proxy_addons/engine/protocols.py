@@ -20,8 +20,8 @@ from OpenSSL import SSL
 from proxy_addons.addons.observing import observe
 from proxy_addons.addons.words import unquoted
 from proxy_addons.engine.httplayer import Http
-from proxy_addons.engine.inspection import InspectedTls
 from proxy_addons.engine.layers import Refuse, Splice, Tunnel
+from proxy_addons.engine.tls import InspectedTls
 from proxy_addons.gate.facts import Course
 from proxy_addons.urlkey import host_key
 

@@ -28,11 +28,11 @@ from proxy_addons.engine import (
     http1,
     http2,
     httplayer,
-    inspection,
     tuning,
     websockets,
 )
 from proxy_addons.engine import layers as our_layers
+from proxy_addons.engine import tls as our_tls
 from proxy_addons.engine.driver import Driver
 from proxy_addons.engine.options import EngineOptions
 from proxy_addons.engine.wires import HalfClose, Hold
@@ -47,7 +47,8 @@ OURS = {
     http2.Client: _http2.Http2Client,
     http2._Connection: _http_h2.BufferedH2Connection,
     websockets.WebSocketRelay: WebsocketLayer,
-    inspection.InspectedTls: tls.ClientTLSLayer,
+    our_tls.QuickTls: tls.TLSLayer,
+    our_tls.InspectedTls: tls.ClientTLSLayer,
     tuning.ForkingContext: context.Context,
 }
 
@@ -166,6 +167,13 @@ COPIED: dict[str, Any] = {
     "BufferedH2Connection.__init__": _http_h2.BufferedH2Connection.__init__,
     "WebsocketLayer.relay_messages": inspect.unwrap(WebsocketLayer.relay_messages),
     "TunnelLayer._handle_command": tunnel.TunnelLayer._handle_command,
+    "TunnelLayer._handle_event": tunnel.TunnelLayer._handle_event,
+    "TunnelLayer.event_to_child": tunnel.TunnelLayer.event_to_child,
+    "TLSLayer.receive_data": tls.TLSLayer.receive_data,
+    "TLSLayer.send_data": tls.TLSLayer.send_data,
+    "TLSLayer.tls_interact": tls.TLSLayer.tls_interact,
+    "ServerTLSLayer.start_handshake": tls.ServerTLSLayer.start_handshake,
+    "ServerTLSLayer.event_to_child": tls.ServerTLSLayer.event_to_child,
     "HttpUpstreamProxy.make": _upstream_proxy.HttpUpstreamProxy.make,
     "ClientTLSLayer.receive_handshake_data": tls.ClientTLSLayer.receive_handshake_data,
     "TLSLayer.receive_handshake_data": tls.TLSLayer.receive_handshake_data,
@@ -204,6 +212,13 @@ PRINTS: dict[str, str] = {
     "BufferedH2Connection.__init__": "7d61d92e4c13",
     "WebsocketLayer.relay_messages": "7d714acdf012",
     "TunnelLayer._handle_command": "39aea41f7cb0",
+    "TunnelLayer._handle_event": "f59981da256d",
+    "TunnelLayer.event_to_child": "0b54c68cef10",
+    "TLSLayer.receive_data": "e2a8ecce98d5",
+    "TLSLayer.send_data": "74a65e0ba581",
+    "TLSLayer.tls_interact": "deb63d24e36e",
+    "ServerTLSLayer.start_handshake": "969475ab3156",
+    "ServerTLSLayer.event_to_child": "9695eede9616",
     "HttpUpstreamProxy.make": "ed8d7028df5e",
     "ClientTLSLayer.receive_handshake_data": "fb4eb1ca4b79",
     "TLSLayer.receive_handshake_data": "1f98393ce959",
