@@ -21,8 +21,11 @@ from proxy_addons.categorisation import CategoryError, SourceFolders, ensure_ind
 from proxy_addons.cli import common
 from proxy_addons.engine import operations
 from proxy_addons.engine.authority import AuthorityError, load_or_make, now_utc
-from proxy_addons.engine.sockets import ListenError
+from proxy_addons.engine.sockets import ListenError, listen
 from proxy_addons.engine.supervisor import AlreadyRunning, Supervisor
+from proxy_addons.rights import account
+from proxy_addons.rights.confine import harden
+from proxy_addons.settings.load import MAIN_FILE, POLICY_FILE
 
 if TYPE_CHECKING:
     import argparse
@@ -54,18 +57,58 @@ def run(args: argparse.Namespace) -> int:
     paths = settings.paths
     console = Console(stderr=True, highlight=False)
     try:
-        paths.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+        # Before root is given up: ports below 1024 need it.
+        proxies = [listen(end, settings.listen.workers) for end in settings.listen.proxy]
+        portals = [listen(end, 1)[0] for end in settings.listen.portal]
+        _give_up_root(settings, console)
+        paths.data_dir.mkdir(parents=True, exist_ok=True, mode=account.DATA_MODE)
         load_or_make(paths.ca_dir, settings.page.organisation, now_utc())
         _ensure_index(settings, console)
         return asyncio.run(
             Supervisor(
                 settings, overrides, lambda proxies, portals: _ready(settings, proxies, portals)
-            ).run()
+            ).run(proxies, portals)
         )
-    except (AuthorityError, ListenError, AlreadyRunning, CategoryError, OSError) as problem:
+    except (
+        AuthorityError,
+        ListenError,
+        AlreadyRunning,
+        CategoryError,
+        account.PrivilegeError,
+        OSError,
+    ) as problem:
         # Nothing serves yet: say what is wrong and how to mend it, and end.
         console.print(f"watchhouse: {problem}", style="red", markup=False)
         return _CANNOT
+
+
+def _give_up_root(settings: Settings, console: Console) -> None:
+    """Become the user that the settings name, and give up what nobody needs.
+
+    Raises:
+        PrivilegeError, OSError: nothing is started.
+    """
+    found = account.account_for(settings.run_as)
+    paths = settings.paths
+    if found is not None:
+        account.give_data_folder(paths.data_dir, found)
+        account.become(found)
+        files = [paths.config_dir / name for name in (MAIN_FILE, POLICY_FILE)]
+        trusted = settings.tls.trusted_ca_file
+        account.check_reach(
+            found,
+            paths.data_dir,
+            [paths.config_dir, *files, paths.categories_dir, *([trusted] if trusted else [])],
+        )
+    elif account.is_root():
+        console.print(
+            "watchhouse: running as root. For more than a trial make a user for it (adduser "
+            f"--system --group {account.DEFAULT_USER}); started as root again, the gateway then "
+            "becomes that user. Or name another in run_as.",
+            style="yellow",
+            markup=False,
+        )
+    harden()
 
 
 def _ensure_index(settings: Settings, console: Console) -> None:

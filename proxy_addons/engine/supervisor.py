@@ -23,7 +23,6 @@ from proxy_addons.categorisation import (
     category_names,
     read_sources,
 )
-from proxy_addons.engine.sockets import listen
 from proxy_addons.gate import metricfiles
 from proxy_addons.settings.load import SettingsError, examine
 
@@ -96,17 +95,22 @@ class Supervisor:
         self._parts: list[Part] = []
         self._lifeline: tuple[int, int] = (-1, -1)
 
-    async def run(self) -> int:
-        """Run until SIGINT or SIGTERM. Returns the exit status."""
+    async def run(
+        self, proxies: Sequence[Sequence[socket.socket]], portals: Sequence[socket.socket]
+    ) -> int:
+        """Run until SIGINT or SIGTERM. Returns the exit status.
+
+        Args:
+            proxies: for each of `listen.proxy`, a listening socket for each worker.
+            portals: a listening socket for each of `listen.portal`.
+        """
         settings = self._settings
         run_dir = settings.paths.run_dir
         run_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         with _data_folder_taken(run_dir):
             metricfiles.prepare(run_dir)
-            proxies = [listen(end, settings.listen.workers) for end in settings.listen.proxy]
-            portals = [listen(end, 1) for end in settings.listen.portal]
             proxy_addresses = [_address(group[0]) for group in proxies]
-            portal_addresses = [_address(group[0]) for group in portals]
+            portal_addresses = [_address(sock) for sock in portals]
             # The portal names these in the PAC file; with port 0 only the sockets know them.
             bound = {
                 "listen.proxy": ",".join(proxy_addresses),
@@ -122,7 +126,7 @@ class Supervisor:
                     self._worker(n + 1, [group[n] for group in proxies], bound)
                     for n in range(settings.listen.workers)
                 ),
-                self._portal([group[0] for group in portals], bound),
+                self._portal(list(portals), bound),
             ]
             keepers = [loop.create_task(self._keep(part)) for part in self._parts]
             try:

@@ -44,6 +44,7 @@ from proxy_addons.engine.trust import TrustError
 from proxy_addons.engine.tuning import tune
 from proxy_addons.gate import metricfiles, metrics
 from proxy_addons.gate.gate import Gate, basis_of
+from proxy_addons.rights.confine import harden
 from proxy_addons.settings.load import SettingsError, load
 from proxy_addons.settings.model import Endpoint
 
@@ -296,6 +297,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     # Ctrl-C reaches the whole group; the supervisor decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    harden()
     tune()
     operations.set_up(f"worker-{args.worker}", dict(pair.split("=", 1) for pair in args.set))
     try:

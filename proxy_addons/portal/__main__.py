@@ -14,6 +14,7 @@ from pathlib import Path
 
 from proxy_addons.portal.pac import PacError
 from proxy_addons.portal.server import PortalError, bind, inherit, run
+from proxy_addons.rights.confine import harden
 from proxy_addons.settings.load import load
 from proxy_addons.settings.problems import SettingsError
 
@@ -67,6 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
         overrides["data_dir"] = str(options.data.absolute())
     logging.basicConfig(level=logging.INFO, format="portal: %(message)s")
     try:
+        harden()
         settings = load(options.config, overrides=overrides, environ=os.environ)
         if options.fd:
             sockets = [inherit(descriptor) for descriptor in options.fd]

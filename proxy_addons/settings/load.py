@@ -153,6 +153,7 @@ def _load(
         paths=paths,
         policy=policy,
         policy_version=digest.hexdigest()[:_VERSION_DIGITS],
+        run_as=given["run_as"].value,
     )
     return _Loaded(settings, source, known)
 

@@ -233,6 +233,8 @@ class Settings:
     Attributes:
         policy: the compiled `policy.yaml`.
         policy_version: short hash over both configuration files, as in every log record.
+        run_as: `user` or `user:group` to become when started as root; None for the user
+            `watchhouse` where there is one.
     """
 
     listen: Listen
@@ -245,3 +247,4 @@ class Settings:
     paths: Paths
     policy: Policy
     policy_version: str
+    run_as: str | None = None

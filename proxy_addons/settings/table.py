@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from proxy_addons.settings.entries import CATEGORY, AddressEntries, NumberOrAuto
-from proxy_addons.settings.kinds import Flag, ListOf, Named, Seconds, Text
+from proxy_addons.settings.kinds import Flag, ListOf, Named, Pattern, Seconds, Text
 from proxy_addons.settings.limits import LIMITS
 from proxy_addons.settings.netkinds import (
     PORT,
@@ -218,6 +218,15 @@ SETTINGS: tuple[Setting, ...] = (
         Text("the path of a folder"),
         "../categories",
         "Category lists; relative to the configuration folder.",
+    ),
+    Setting(
+        "run_as",
+        Pattern(
+            r"[a-z_][a-z0-9_.-]{0,31}(?::[a-z_][a-z0-9_.-]{0,31})?",
+            "a user such as watchhouse, or user:group",
+        ),
+        None,
+        "User, and group, that the gateway becomes when it is started as root.",
     ),
 )
 
