@@ -6,6 +6,7 @@ Must never: answer "none" because the matcher gave up.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import re2
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _MEMORY = 64 << 20  # octets for one automaton, shared by all expressions of a worker
+_SAID_AT_MOST = 100  # characters of what RE2 says of a pattern
+_NOT_PLAIN = re.compile(r"[^ -~]")
 _ANCHORS = ("^", r"\A", r"\b", r"\B")
 
 
@@ -32,7 +35,9 @@ def problem_of(pattern: str) -> str | None:
         re2.compile(pattern.encode("utf-8", "surrogateescape"), _options())
     except re2.error as error:
         why = error.args[0] if error.args else b"?"
-        return why.decode("utf-8", "replace") if isinstance(why, bytes) else str(why)
+        text = why.decode("utf-8", "replace") if isinstance(why, bytes) else str(why)
+        # RE2 repeats a piece of the pattern: nothing in it may reach a terminal as it is.
+        return _NOT_PLAIN.sub(lambda found: ascii(found[0])[1:-1], text[:_SAID_AT_MOST])
     return None
 
 

@@ -178,7 +178,9 @@ def _check_a_label(label: str) -> None:
     try:
         decoded = label[4:].encode("ascii").decode("punycode")
         sound = not decoded.isascii() and idna.uts46_remap(decoded, std3_rules=False) == decoded
-    except ValueError:  # UnicodeError, idna.IDNAError: the request in hand is refused
+    # UnicodeError, idna.IDNAError; OverflowError of Python's decoder, for a place beyond memory:
+    # the request in hand is refused.
+    except (ValueError, OverflowError):
         sound, decoded = False, ""
     if not sound or _a_label(decoded) != label:
         raise UrlKeyError("the host contains a label that is not valid punycode (xn--)")

@@ -56,3 +56,12 @@ def test_a_hostile_url_takes_linear_time() -> None:
     # With a backtracking matcher this would not end.
     patterns = ExpressionSet(["(x+x+)+y", "(a|aa)+$"])
     assert patterns.matching("x" * 60_000, 0) == []
+
+
+def test_what_re2_repeats_of_a_pattern_does_nothing_to_a_terminal() -> None:
+    """Found by scripts/fuzz."""
+    said = problem_of("[\x1b\u202eevil")
+    assert said is not None
+    assert said.isascii()
+    assert said.isprintable()
+    assert r"\x1b" in said
