@@ -10,6 +10,7 @@ import base64
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
+from proxy_addons.gate.certificates import wording_for
 from proxy_addons.gate.echo import address, plain, sf_string, visible
 from proxy_addons.gate.negotiate import Form, form_for
 from proxy_addons.gate.pages import CONTENT_SECURITY_POLICY, environment
@@ -207,7 +208,8 @@ def render(refusal: Refusal) -> Answer:
     Returns:
         Status, headers and body. The body of HEAD is the caller's to leave out.
     """
-    wording = WORDING[kind_of(refusal)]
+    kind = kind_of(refusal)
+    wording = wording_for(refusal.detail) if kind is Kind.UPSTREAM_CERTIFICATE else WORDING[kind]
     form = form_for(refusal.accept, refusal.sec_fetch_dest)
     headers = [
         ("Content-Type", _CONTENT_TYPES[form]),
