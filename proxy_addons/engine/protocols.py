@@ -21,6 +21,7 @@ from proxy_addons.addons.observing import observe
 from proxy_addons.addons.words import unquoted
 from proxy_addons.engine.httplayer import Http
 from proxy_addons.engine.layers import Refuse, Splice, Tunnel
+from proxy_addons.engine.sessions import Place
 from proxy_addons.engine.tls import InspectedTls
 from proxy_addons.gate.facts import Course
 from proxy_addons.urlkey import host_key
@@ -209,6 +210,7 @@ class Protocols:
         if offers:
             connection.set_alpn_protos(offers)
             server.alpn_offers = tuple(offers)
+        self._contexts.resume(connection, Place(*server.address[:2], name, tuple(offers)))
         start.ssl_conn = connection
 
 

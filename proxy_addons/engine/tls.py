@@ -31,6 +31,8 @@ from mitmproxy.proxy.tunnel import TunnelState
 from mitmproxy.tls import TlsData
 from OpenSSL import SSL
 
+from proxy_addons.engine.sessions import Watch
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -221,7 +223,32 @@ class InspectedTls(QuickTls, ClientTLSLayer):
 
 
 class ServerTls(QuickTls, ServerTLSLayer):
-    """TLS with a server."""
+    """TLS with a server; its session is kept for the next connection there."""
+
+    _watch: Watch | None = None
+
+    def _established(self) -> CommandGenerator[None]:
+        if isinstance(watch := self.tls.get_app_data(), Watch):
+            watch.stands(self.tls)
+            self._watch = watch
+        yield from ()
+
+    def receive_data(self, data: bytes) -> CommandGenerator[None]:
+        """Decrypt what came; in TLS 1.3 the ticket comes after the handshake."""
+        if self._watch is None:
+            return super().receive_data(data)
+        return self._receive_watching(data)
+
+    def _receive_watching(self, data: bytes) -> CommandGenerator[None]:
+        yield from super().receive_data(data)
+        if self._watch is not None and self._watch.look(self.tls):
+            self._watch = None
+
+    def on_handshake_error(self, err: str) -> CommandGenerator[None]:
+        """The handshake failed: what is remembered of the server may be why."""
+        if self.tls is not None and isinstance(watch := self.tls.get_app_data(), Watch):
+            watch.failed()
+        yield from super().on_handshake_error(err)
 
 
 def _said(tls: Any, problem: SSL.Error, data: bytes) -> str:

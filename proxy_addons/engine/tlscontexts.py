@@ -14,6 +14,7 @@ from cachetools import TTLCache
 from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 
+from proxy_addons.engine.sessions import Place, Sessions
 from proxy_addons.engine.trust import load_trust
 
 if TYPE_CHECKING:
@@ -58,7 +59,10 @@ class TlsContexts:
         self._server.set_min_proto_version(SSL.TLS1_2_VERSION)
         self._server.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
         self._server.set_verify(SSL.VERIFY_PEER, None)
+        # Sessions are ours to keep: OpenSSL would look for them by nothing but their number.
+        self._server.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         load_trust(self._server, trusted_ca_file)
+        self._sessions = Sessions(clock)
 
     def for_client(self, host: str) -> SSL.Connection:
         """The server side of a handshake with a browser that asked for `host`."""
@@ -74,6 +78,10 @@ class TlsContexts:
         connection = SSL.Connection(self._server)
         connection.set_connect_state()
         return connection
+
+    def resume(self, connection: SSL.Connection, place: Place) -> None:
+        """Let a connection of `for_server` resume an earlier session with the same place."""
+        self._sessions.begin(connection, place)
 
     def _make(self, host: str) -> SSL.Context:
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
