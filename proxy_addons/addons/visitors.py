@@ -55,3 +55,4 @@ class Visitors:
             observe(transaction)
         if visitor.connect_host is not None and not visitor.requests and not visitor.spliced:
             self._gate.tunnel_failed(visitor, unquoted(client.error or "closed before any request"))
+        self._gate.disconnected(visitor)

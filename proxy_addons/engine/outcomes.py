@@ -6,7 +6,11 @@ Must never: hold the text of an exception (it may quote what a client or server 
 
 from __future__ import annotations
 
+import errno
 from typing import Self
+
+# What the kernel says when this process, or the machine, has no descriptor or memory to give.
+SPENT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class ConnectRefused(str):  # noqa: SLOT000 - a str that carries its kind through mitmproxy's layers

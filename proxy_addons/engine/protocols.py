@@ -21,8 +21,10 @@ from proxy_addons.addons.observing import observe
 from proxy_addons.addons.words import unquoted
 from proxy_addons.engine.httplayer import Http
 from proxy_addons.engine.layers import Refuse, Splice, Tunnel
+from proxy_addons.engine.pace import Wait
 from proxy_addons.engine.sessions import Place
 from proxy_addons.engine.tls import InspectedTls
+from proxy_addons.engine.tuning import pace_of
 from proxy_addons.gate.facts import Course
 from proxy_addons.urlkey import host_key
 
@@ -115,6 +117,7 @@ class Protocols:
             tunnel = Tunnel(verdict.transaction)
             assert verdict.transaction is not None
             visitor.open[context.client.id] = verdict.transaction
+            pace_of(context).end(Wait.HANDSHAKE)
             return Splice(context, tunnel)
         if verdict.course is Course.INSPECT:
             # The HTTP layer opens the server's side when a request has been passed, with a TLS
@@ -146,6 +149,7 @@ class Protocols:
                 return None
             self._refused(visitor, "neither TLS nor HTTP")
             return Refuse(choice.context)
+        pace_of(choice.context).end(Wait.HANDSHAKE)
         return Http(choice.context, HTTPMode.transparent)
 
     def _refused(self, visitor: Visitor, found: str) -> None:
@@ -175,7 +179,10 @@ class Protocols:
 
     def tls_established_client(self, data: TlsData) -> None:
         """From here on its requests can be read."""
-        self._visitors[data.context.client].tls = True
+        visitor = self._visitors[data.context.client]
+        visitor.tls = True
+        self._gate.handshake_done(visitor)
+        pace_of(data.context).end(Wait.HANDSHAKE)
 
     def tls_failed_client(self, data: TlsData) -> None:
         """The browser did not go through with it; said in the record when the connection ends."""

@@ -12,11 +12,12 @@ import contextlib
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mitmproxy.proxy import mode_specs
 from mitmproxy.proxy.layers import modes
@@ -28,13 +29,15 @@ from proxy_addons.addons.tunnels import Tunnels
 from proxy_addons.addons.visitors import Visitors
 from proxy_addons.addons.websockets import WebSockets
 from proxy_addons.categorisation import CategoryIndex, CategoryIndexError
-from proxy_addons.engine import operations
+from proxy_addons.engine import memory, operations
 from proxy_addons.engine.authority import AuthorityError, load_or_make, now_utc
 from proxy_addons.engine.connector import Connector
 from proxy_addons.engine.driver import Acceptor, Driver
 from proxy_addons.engine.failclosed import FailClosed
 from proxy_addons.engine.hooks import HookTable
 from proxy_addons.engine.layers import OWN_HOOKS
+from proxy_addons.engine.listener import Listener
+from proxy_addons.engine.memory import Shedding, limit_of
 from proxy_addons.engine.options import options_of
 from proxy_addons.engine.outcomes import where
 from proxy_addons.engine.protocols import Protocols
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("watchhouse.worker")
 
 EXIT_CONFIGURATION = 78  # EX_CONFIG of sysexits.h: restarting will not help
+EXIT_MEMORY = 75  # EX_TEMPFAIL: a worker that begins anew has memory again
 _DRAIN = 5.0  # seconds that exchanges in progress are given at a stop
 _HOUSEKEEPING = 1.0  # seconds between looks at index, log and metrics
 
@@ -100,6 +104,7 @@ class Worker:
         )
         self._first_layer = modes.HttpUpstreamProxy if parent else modes.HttpProxy
         self._options = options_of(settings)
+        self._shedding = Shedding(limit_of(settings.limits.worker_memory, settings.listen.workers))
         self._visitors = visitors = Visitors(self.gate)
         addons: list[object] = [
             visitors,
@@ -112,23 +117,24 @@ class Worker:
             addons.insert(3, ParentCredentials(parent.credentials, visitors))
         self.hooks = HookTable(addons, FailClosed(self.gate, visitors), OWN_HOOKS)
 
-    async def run(self, ready: int | None, lifeline: int | None) -> None:
-        """Serve until SIGTERM, or until the lifeline breaks.
+    async def run(self, ready: int | None, lifeline: int | None) -> int:
+        """Serve until SIGTERM, until the lifeline breaks, or until memory runs out.
+
+        Returns:
+            The exit status.
 
         Args:
             ready: file descriptor to which one byte is written once connections are taken.
             lifeline: file descriptor that ends when the supervisor does.
         """
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_said_in_one_line)
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self.reload)
         if lifeline is not None:
             loop.add_reader(lifeline, self._stop.set)
         await self._house_keeping()
-        servers = [
-            await loop.create_server(lambda: Acceptor(self._make_driver), sock=sock, backlog=1024)
-            for sock in self._sockets
-        ]
+        listeners = [self.listen(sock) for sock in self._sockets]
         keeper = loop.create_task(self._keep_house())
         if ready is not None:
             os.write(ready, b".")
@@ -139,14 +145,17 @@ class Worker:
         await self._stop.wait()
         if lifeline is not None:
             loop.remove_reader(lifeline)
-        for server in servers:
-            server.close()
+        for listener in listeners:
+            listener.close()
+        for sock in self._sockets:
+            sock.close()  # the supervisor keeps it: what arrives waits there for the next worker
         await self._drain()
         keeper.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await keeper
         await asyncio.to_thread(self._close_log)
         metrics.stop()
+        return EXIT_MEMORY if self._shedding.over else 0
 
     def _close_log(self) -> None:
         """Close the log; what its disk does not take any more is put beside it."""
@@ -175,6 +184,10 @@ class Worker:
         )  # fmt: skip
 
     # --- connections ----------------------------------------------------------------------
+
+    def listen(self, sock: socket.socket) -> Listener:
+        """Take connections from a listening socket."""
+        return Listener(sock, lambda: Acceptor(self._make_driver), self.gate.clients.admits)
 
     def _make_driver(self, acceptor: Acceptor) -> Driver:
         transport = acceptor.transport
@@ -228,6 +241,7 @@ class Worker:
     async def _house_keeping(self) -> None:
         self.log.tick()
         self._sweep()
+        self._look_at_memory(await asyncio.to_thread(memory.used))
         await self._look_at_index()
         index = self.gate.basis.index
         metrics.heartbeat(
@@ -242,6 +256,31 @@ class Worker:
         now = time.monotonic()
         for driver in list(self._drivers):
             driver.sweep(now)
+        self.gate.turned_away()
+
+    def _look_at_memory(self, used: int) -> None:
+        """Shed load before the kernel ends the worker, and with it what is in progress."""
+        shedding, mib = self._shedding, used // memory.MIB
+        changed = shedding.look(used)
+        metrics.memory(used, shedding=shedding.on)
+        if not changed:
+            return
+        if shedding.over:
+            logger.critical(
+                "%d MiB of memory used, the limit is %d: this worker ends, another will begin",
+                mib, shedding.limit // memory.MIB,
+            )  # fmt: skip
+            self._stop.set()
+        elif shedding.on:
+            logger.error(
+                "%d MiB of memory used, the limit is %d: new requests are refused",
+                mib, shedding.limit // memory.MIB,
+            )  # fmt: skip
+            # Part of it may be garbage that nobody has collected yet.
+            asyncio.get_running_loop().run_in_executor(None, memory.give_back)
+        else:
+            logger.info("%d MiB of memory used: new requests are taken again", mib)
+        self.gate.overloaded = shedding.why() if shedding.on else None
 
     async def _look_at_index(self) -> None:
         """Take a new index into use when the file has been replaced."""
@@ -276,6 +315,7 @@ class Worker:
             return
         self.settings = settings
         self._options = options_of(settings)  # of connections from now on
+        self._shedding.limit = limit_of(settings.limits.worker_memory, settings.listen.workers)
         self.gate.basis = basis_of(settings, self.gate.basis.index, self._own)
         logger.info("policy version %s is in force", settings.policy_version)
 
@@ -304,7 +344,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = load(args.config, overrides=operations.overrides(), environ=os.environ)
         metrics.start(args.worker, metricfiles.directory_of(settings.paths.run_dir))
         sockets = [socket.socket(fileno=fd) for fd in args.fd]
-        asyncio.run(_serve(settings, args.worker, sockets, args.ready, args.lifeline))
+        _take_all_descriptors()
+        return asyncio.run(_serve(settings, args.worker, sockets, args.ready, args.lifeline))
     except (SettingsError, AuthorityError, TrustError, AccessLogError) as problem:
         # Nothing is served: the supervisor sees the exit status and says so.
         logger.error("%s", problem)  # noqa: TRY400 - an operator's message, not a crash
@@ -314,7 +355,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         # exception may quote what a client sent, so only its kind and place are said.
         logger.critical("the worker failed (%s at %s)", type(problem).__name__, where(problem))
         return 1
-    return 0
 
 
 async def _serve(
@@ -323,12 +363,29 @@ async def _serve(
     sockets: Sequence[socket.socket],
     ready: int | None,
     lifeline: int | None,
-) -> None:
+) -> int:
     worker = Worker(settings, number, sockets)
     for sock in sockets:
         sock.setblocking(False)  # noqa: FBT003 - as the socket module has it
     await asyncio.to_thread(worker.log.start)
-    await worker.run(ready, lifeline)
+    return await worker.run(ready, lifeline)
+
+
+def _take_all_descriptors() -> None:
+    """A connection takes two descriptors; the usual soft limit, 1024, is for programs of old."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Where this is not allowed the limit stays as it is: connections then wait their turn.
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _said_in_one_line(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What asyncio has to say of an exception: without a traceback, which could quote a client."""
+    problem = context.get("exception")
+    logger.error(
+        "the event loop met a problem: %s",
+        f"{type(problem).__name__} at {where(problem)}" if problem else context.get("message"),
+    )
 
 
 if __name__ == "__main__":

@@ -42,6 +42,8 @@ class Visitor:
         tunnel_started: wall-clock seconds at which the tunnel was asked for.
         requests: number of requests seen inside the tunnel.
         spliced: whether the tunnel is relayed encrypted.
+        tunnel: whether its CONNECT counts in the client's tally (clients.py).
+        half_open: whether its unfinished handshake does.
         open: the records still open on this connection, by the id of their flow; whatever is left
             when the connection ends is finished then.
     """
@@ -57,6 +59,8 @@ class Visitor:
     tunnel_started: float = 0.0
     requests: int = 0
     spliced: bool = False
+    tunnel: bool = False
+    half_open: bool = False
     open: dict[str, Transaction] = field(default_factory=dict)
 
 

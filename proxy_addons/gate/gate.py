@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from proxy_addons.gate import metrics
 from proxy_addons.gate.basis import Basis, basis_of
 from proxy_addons.gate.blockpage import render
+from proxy_addons.gate.clients import Clients
 from proxy_addons.gate.facts import Course, RequestFacts, Verdict, Visitor
 from proxy_addons.gate.judge import Judgement, judge
 from proxy_addons.gate.names import host_key_of, names_of
@@ -54,6 +55,7 @@ class Gate:
         clock: wall-clock seconds since the epoch, UTC.
 
     Attributes:
+        clients: what each client address has open.
         overloaded: why nothing new is taken on just now, or None. Set by the worker.
     """
 
@@ -63,6 +65,7 @@ class Gate:
         self.basis = basis
         self.log = log
         self.overloaded: str | None = None
+        self.clients = Clients(lambda: self.basis.settings.limits)
         self._clock = clock
         self._recorder = Recorder(log, lambda: self.basis, self._now)
         self._moment = Moment(self._local(0.0))
@@ -78,7 +81,32 @@ class Gate:
             client_port: its port.
         """
         basis = self.basis
-        return Visitor(client_ip, client_port, basis.people.person(client_ip), basis)
+        visitor = Visitor(client_ip, client_port, basis.people.person(client_ip), basis)
+        self.clients.came(visitor)
+        return visitor
+
+    def disconnected(self, visitor: Visitor) -> None:
+        """A client's connection has ended, and all its records are finished."""
+        self.clients.left(visitor)
+
+    def turned_away(self) -> None:
+        """Record the connections that were closed because their client had too many.
+
+        One record for each client address since the last call, however many they were: a flood
+        must not flood the log.
+        """
+        limit = self.basis.settings.limits.client_connections
+        for address, port, number in self.clients.turned_away():
+            visitor = Visitor(address, port, self.basis.people.person(address), self.basis)
+            problem = f"{number} connections closed: more than {limit} of one client address"
+            facts = RequestFacts("", "", "", 0, "")
+            record = self._refuse_overloaded(visitor, facts, None, problem).transaction
+            assert record is not None
+            record.finish(status=503)
+
+    def handshake_done(self, visitor: Visitor) -> None:
+        """TLS is agreed on inside the visitor's tunnel."""
+        self.clients.agreed(visitor)
 
     def _know_again(self, visitor: Visitor) -> Basis:
         """The basis in force; who the visitor is, is looked up anew where it has changed."""
@@ -109,8 +137,8 @@ class Gate:
                 visitor, facts, None, "bad-request", RULE_BAD_REQUEST, str(problem)
             )
         key = host_key_of(host, port)
-        if self.overloaded is not None:
-            return self._overloaded(visitor, facts, key)
+        if why := self.overloaded or self.clients.too_many(visitor):
+            return self._refuse_overloaded(visitor, facts, key, why)
         if port not in basis.settings.network.allow_ports:
             return self._recorder.refuse(
                 visitor, facts, key, "port-denied", RULE_PORT_DENIED, f"CONNECT to port {port}"
@@ -128,6 +156,7 @@ class Gate:
         if judgement.splice and judgement.decision.action is Action.BLOCK:
             return self._recorder.refuse_by_policy(visitor, facts, key, judgement)
         visitor.connect_host, visitor.connect_port = host, port
+        self.clients.tunnelled(visitor)
         return Verdict(Course.PASS, host=host, port=port)
 
     def client_hello(self, visitor: Visitor, sni: str | None) -> Verdict:
@@ -157,7 +186,7 @@ class Gate:
             if visitor.sni != visitor.connect_host:
                 keys.append(host_key_of(visitor.sni, visitor.connect_port))
         if self.overloaded is not None:
-            return self._overloaded(visitor, facts, connect)
+            return self._refuse_overloaded(visitor, facts, connect, self.overloaded)
         if self.basis.index is None:
             return self._recorder.refuse(
                 visitor, facts, connect, "undecided", RULE_INDEX_MISSING, "no category index"
@@ -181,6 +210,7 @@ class Gate:
         )
         self._recorder.note(transaction, judgement)
         metrics.count(str(judgement.decision.action), judgement.decision.rule)
+        self.clients.agreed(visitor)
         return Verdict(Course.SPLICE, None, transaction, visitor.connect_host, visitor.connect_port)
 
     def not_tls(self, visitor: Visitor, found: str) -> Verdict:
@@ -198,6 +228,8 @@ class Gate:
         """A request head was read, in the clear or out of an inspected connection."""
         started = time.perf_counter()
         visitor.requests += 1
+        if visitor.half_open:
+            self.clients.agreed(visitor)
         basis = self._know_again(visitor)
         if not facts.path.startswith("/") and facts.path != "*":
             # HTTP/2 carries any path. An address in it would be judged in place of the authority,
@@ -213,7 +245,7 @@ class Gate:
             )
         asked = keys[0]
         if self.overloaded is not None:
-            return self._overloaded(visitor, facts, asked)
+            return self._refuse_overloaded(visitor, facts, asked, self.overloaded)
         if not self.log.healthy:
             return self._recorder.refuse(
                 visitor,
@@ -349,12 +381,11 @@ class Gate:
 
     # --- inside ---------------------------------------------------------------------------
 
-    def _overloaded(self, visitor: Visitor, facts: RequestFacts, key: UrlKey) -> Verdict:
-        """Refuse because nothing new is taken on."""
-        assert self.overloaded is not None
-        return self._recorder.refuse(
-            visitor, facts, key, "overloaded", RULE_OVERLOADED, self.overloaded
-        )
+    def _refuse_overloaded(
+        self, visitor: Visitor, facts: RequestFacts, key: UrlKey | None, why: str
+    ) -> Verdict:
+        """Refuse because no more is taken on."""
+        return self._recorder.refuse(visitor, facts, key, "overloaded", RULE_OVERLOADED, why)
 
     def _judge(
         self, visitor: Visitor, keys: list[UrlKey] | tuple[UrlKey, ...], method: str

@@ -75,6 +75,12 @@ class Families:
             buckets=DECISION_BUCKETS,
         )
         self.connections = gauge("watchhouse_open_connections", "Client connections now open.")
+        self.memory = gauge(
+            "watchhouse_worker_memory_bytes", "Memory of the worker, without mapped files."
+        )
+        self.shedding = gauge(
+            "watchhouse_worker_shedding", "1 while the worker takes on nothing new; else 0."
+        )
         self.heartbeat = gauge(
             "watchhouse_worker_heartbeat_timestamp_seconds", "When the worker last said it lives."
         )
@@ -191,6 +197,12 @@ class WorkerMetrics:
         families.log_lag.set(log_lag)
         families.connections.set(self._connections)
         families.heartbeat.set(now)
+
+    def memory(self, used: int, *, shedding: bool) -> None:
+        """So many bytes of memory are used, and this is whether new requests are refused for it."""
+        if self._families is not None:
+            self._families.memory.set(used)
+            self._families.shedding.set(shedding)
 
     def close(self) -> None:
         """Give the files and the number back. The counts stay; the gauges go with the heartbeat."""
@@ -322,6 +334,12 @@ def connection_closed() -> None:
     """A client connection ended."""
     if _current is not None:
         _current.connection_closed()
+
+
+def memory(used: int, *, shedding: bool) -> None:
+    """The worker uses so many bytes; see `WorkerMetrics.memory`."""
+    if _current is not None:
+        _current.memory(used, shedding=shedding)
 
 
 def heartbeat(*, now: float, index_built: float | None, log_healthy: bool, log_lag: float) -> None:

@@ -73,7 +73,7 @@ LIMITS: tuple[Setting, ...] = (
     ),
     Setting(
         "limits.worker_memory",
-        NumberOrAuto(64, 1 << 20),
+        NumberOrAuto(128, 1 << 20),
         "auto",
         "MiB of memory of one worker above which it takes no new requests; `auto` is its share of"
         " 60 % of what the machine or container has, at most 2048.",

@@ -59,11 +59,13 @@ def settings_with(
         dns_servers=(),
         connect_timeout=1,
         idle_timeout=1,
+        relay_lane=True,
     )
     nothing = cast("Any", None)
     return Settings(
         listen=Listen(tuple(listen), (Endpoint("127.0.0.1", 8081),), 1),
         network=network,
+        limits=nothing,
         tls=nothing,
         identity=nothing,
         page=nothing,

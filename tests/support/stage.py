@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 import yaml
 
 from proxy_addons.categorisation import CategoryIndex, SourceFolders, compile_index, read_sources
-from proxy_addons.engine.driver import Acceptor, ConnectFailed, ConnectRefused
+from proxy_addons.engine.driver import ConnectFailed, ConnectRefused
 from proxy_addons.engine.worker import Worker
 from proxy_addons.gate.gate import basis_of
 from proxy_addons.settings.load import load
@@ -161,9 +161,8 @@ class Stage:
         loop.set_exception_handler(lambda _, context: self.errors.append(context))
         self.worker._connector = self.roads  # type: ignore[assignment]
         await asyncio.to_thread(self.log.start)
-        self._listener = await loop.create_server(
-            lambda: Acceptor(self.worker._make_driver), sock=self.socket
-        )
+        self.socket.setblocking(False)  # noqa: FBT003 - as the socket module has it
+        self._listener = self.worker.listen(self.socket)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -175,6 +174,7 @@ class Stage:
             client.close()
         await self.quiet()
         self._listener.close()
+        self.socket.close()
         for server in self._servers:
             server.close()
         for task in self._scripts:
