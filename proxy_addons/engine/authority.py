@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -95,7 +96,8 @@ def load_or_make(folder: Path, organisation: str, now: datetime) -> Authority:
         now: aware UTC.
 
     Raises:
-        AuthorityError: when only half of it is there, or it cannot be read, or has expired.
+        AuthorityError: when only half of it is there, or it cannot be read, or has expired, or
+            others than the user of this process can get at the key.
     """
     certificate_file, key_file = folder / "ca.pem", folder / "ca.key"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -113,6 +115,8 @@ def load_or_make(folder: Path, organisation: str, now: datetime) -> Authority:
             raise AuthorityError(msg)
         if not certificate_file.exists():
             _make(folder, organisation, now)
+    for path, mode in ((folder, 0o700), (key_file, 0o600)):
+        _check_kept(path, mode)
     return _load(certificate_file, key_file, now)
 
 
@@ -125,6 +129,40 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _check_kept(path: Path, mode: int) -> None:
+    """See that a file or folder is this user's alone.
+
+    A key that others could read must count as known to them, so the gateway does not start, rather
+    than close it and go on.
+    """
+    try:
+        found = path.stat()
+    except OSError as problem:
+        # Not even to be looked at: nothing is started.
+        msg = f"{path}: {problem.strerror}"
+        raise AuthorityError(msg) from None
+    if found.st_uid != os.geteuid():
+        msg = (
+            f"{path} belongs to user {found.st_uid}, but this process runs as user {os.geteuid()}. "
+            f"Start the gateway as its owner, or give it away: chown -R USER {path.parent}"
+        )
+        raise AuthorityError(msg)
+    if others := stat.S_IMODE(found.st_mode) & 0o077:
+        may = " and ".join(
+            what
+            for what, bits in (("read", 0o044), ("write", 0o022), ("enter", 0o011))
+            if others & bits
+        )
+        msg = (
+            f"{path} is open to others (mode {stat.S_IMODE(found.st_mode):04o}): they may {may} it,"
+            " and whoever has the inspection key can pass for any site. If nobody can have used "
+            f"that: chmod {mode:o} {path}. If somebody can, make a new authority: move "
+            f"{path if path.is_dir() else path.parent} away, start again, and give the new "
+            "certificate to all browsers."
+        )
+        raise AuthorityError(msg)
 
 
 def _load(certificate_file: Path, key_file: Path, now: datetime) -> Authority:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -158,6 +159,44 @@ def test_half_of_it(made: Path, missing: str) -> None:
     assert "Restore it from the backup" in str(problem.value)
     assert [file.name for file in made.iterdir()] == [there]
     assert (made / there).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "may"),
+    [
+        (".", 0o750, "read and enter"),
+        (".", 0o701, "enter"),
+        (".", 0o720, "write"),
+        ("ca.key", 0o640, "read"),
+        ("ca.key", 0o604, "read"),
+        ("ca.key", 0o620, "write"),
+        ("ca.key", 0o666, "read and write"),
+    ],
+)
+def test_a_key_that_others_can_get_at_is_not_used(
+    made: Path, name: str, mode: int, may: str
+) -> None:
+    path = made / name
+    path.chmod(mode)
+    with pytest.raises(AuthorityError) as caught:
+        load_or_make(made, "Force", NOW)
+    said = str(caught.value)
+    assert said.startswith(f"{path} is open to others (mode {mode:04o}): they may {may} it,")
+    fix = re.search(r"chmod (\d+) (\S+)\.", said)
+    assert fix
+    Path(fix[2]).chmod(int(fix[1], 8))
+    load_or_make(made, "Force", NOW)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("name", [".", "ca.key"])
+def test_a_key_of_another_user_is_not_used(made: Path, name: str) -> None:
+    os.chown(made / name, 65534, 65534)
+    with pytest.raises(AuthorityError) as caught:
+        load_or_make(made, "Force", NOW)
+    said = str(caught.value)
+    assert said.startswith(f"{made / name} belongs to user 65534, but this process runs as user 0.")
+    assert "chown -R" in said
 
 
 def test_a_pair_that_does_not_belong_together(made: Path, tmp_path: Path) -> None:

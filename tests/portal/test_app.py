@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from contextlib import asynccontextmanager
@@ -217,6 +218,48 @@ async def test_the_authority_is_handed_out_without_its_key(
         for path in ("/ca.key", "/ca/ca.key", "/../ca/ca.key"):
             async with client.get(path) as answer:
                 assert answer.status == 404
+
+
+KEY_PATHS = [
+    *("/ca.key", "/ca/ca.key", "/ca.pem/../ca.key", "//ca.key", "/ca.pem%00.key", "/ca.pem/ca.key"),
+    *("/../ca/ca.key", "/ca/../../ca/ca.key", "/..%2fca%2fca.key", "/%2e%2e/ca/ca.key"),
+    *("/..\\ca\\ca.key", "/ca.pem;/ca.key", "/ca.pem?file=ca.key", "/CA.KEY", "/ca.ke%79"),
+    *("http://localhost/ca.key", "file:///{folder}/ca.key", "/{folder}/ca.key", "*", "ca.key"),
+]
+
+
+@pytest.mark.usefixtures("authority")
+@pytest.mark.parametrize("path", KEY_PATHS)
+async def test_no_path_leads_to_the_key(made_settings: Settings, path: str):
+    """As bytes, because a client would tidy the path up."""
+    folder = str(made_settings.paths.ca_dir)
+    lines = (made_settings.paths.ca_dir / "ca.key").read_bytes().splitlines()
+    async with portal(made_settings) as client:
+        port = client.server.port
+        assert port is not None
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        target = path.replace("{folder}", folder)
+        writer.write(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        answer = await reader.read()
+        writer.close()
+    assert answer.startswith(b"HTTP/1."), answer
+    assert not [line for line in lines if line in answer]
+
+
+async def test_a_link_in_the_place_of_the_certificate_gives_no_key_away(
+    made_settings: Settings, authority: x509.Certificate
+):
+    del authority
+    folder = made_settings.paths.ca_dir
+    (folder / "ca.pem").unlink()
+    (folder / "ca.pem").symlink_to("ca.key")
+    lines = (folder / "ca.key").read_bytes().splitlines()[1:-1]
+    async with portal(made_settings) as client:
+        for path in ("/ca", "/ca.pem", "/ca.der", "/healthz", "/metrics"):
+            async with client.get(path) as answer:
+                body = await answer.read()
+                assert answer.status == 503 or not path.startswith("/ca")
+                assert not [line for line in lines if line in body]
 
 
 async def test_the_authoritys_page_shows_what_to_compare(

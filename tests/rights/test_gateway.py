@@ -101,6 +101,14 @@ def test_no_process_stays_root(make: Callable[..., Gateway]) -> None:
     open_to_others = {name: mode for name, (mode, *_) in modes.items() if int(mode, 8) & 0o027}
     assert open_to_others == {}, "the group reads, others nothing"
 
+    # The key is in its file alone: not in what was said, recorded, counted or given as an argument.
+    secret = (gateway.data / "ca/ca.key").read_bytes().splitlines()[1:-1]
+    said = gateway.output.read_bytes() + "".join(processes(gateway).values()).encode()
+    for path in gateway.data.rglob("*"):
+        if path.is_file() and path.name not in {"ca.key", "categories.index"}:
+            said += path.read_bytes()
+    assert not [line for line in secret if line in said]
+
     # Nobody else's user, and nobody's group neither, gets at the key.
     for user in (["--reuid=65533", "--regid=65533"], ["--reuid=65533", "--regid=65534"]):
         done = subprocess.run(
