@@ -120,14 +120,15 @@ class QuickTls(TLSLayer):
         """Decrypt what came, and hand it to the layer inside."""
         pieces, reason, problem = self._open(data)
         if problem is not None:
-            # The peer has sent an alert, or nonsense. What was read before it is good; the peer
-            # will close, or the idle limit ends the connection.
+            # The peer has sent an alert, or nonsense. What was read before it is good, and nothing
+            # comes after it. OpenSSL then counts as closed, so that mitmproxy would keep the end
+            # of the connection from the layer inside, which would wait until the idle limit.
             yield commands.Log(f"TLS Error: {problem}", logging.WARNING)
         yield from self.tls_interact()
         if pieces:
             plain = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             yield from self.event_to_child(events.DataReceived(self.conn, plain))
-        if reason == _ZERO_RETURN:
+        if reason == _ZERO_RETURN or problem is not None:
             self.conn.state &= ~ConnectionState.CAN_READ
             yield from self.event_to_child(events.ConnectionClosed(self.conn))
 
