@@ -148,7 +148,12 @@ def fault_of_head(method: bytes, version: bytes, fields: Fields) -> str | None:
     if b"\n" in values or b"\r" in values or b"\0" in values:
         return "a line break or NUL in a header field"
     if _CONTENT_LENGTH_FIELD in roles or _TRANSFER_ENCODING in roles:
-        return _fault_of_length(version, fields, roles)
+        fault = _fault_of_length(version, fields, roles)
+        if fault is not None:
+            return fault
+    if version == b"HTTP/1.1" and _HOST not in roles:
+        # RFC 9112 3.2. Sent on as it is, it would be for whatever site the server has first.
+        return "no Host field"
     return None
 
 

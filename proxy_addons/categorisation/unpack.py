@@ -48,9 +48,14 @@ def unpack(path: Path, staging: Staging, progress: Callable[[int, int], None]) -
         else:
             _unpack_tar(path, staging, progress)
         staging.finish()
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+    # tarfile lets errors of its conversions out: of numbers, texts and places in a damaged header.
+    except (
+        tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile,
+        ValueError, LookupError, OverflowError,
+    ) as error:  # fmt: skip
         raise CategoryImportError(
-            f"{path}: not a whole .tar, .tar.gz or .tgz archive, nor a folder ({error})"
+            f"{path}: not a whole .tar, .tar.gz or .tgz archive, nor a folder"
+            f" ({quoted(str(error))})"
         ) from error
     except OSError as error:  # the staging folder is removed by the caller
         raise CategoryImportError(f"{error.filename or path}: {error.strerror or error}") from error

@@ -66,7 +66,7 @@ def pairs(*lines: str) -> Pairs:
     ],
 )  # fmt: skip
 def test_fields_that_can_be_read_in_two_ways(lines: tuple[str, ...], fault: str | None) -> None:
-    assert fault_of_head(b"GET", b"HTTP/1.1", pairs(*lines)) == fault
+    assert fault_of_head(b"GET", b"HTTP/1.1", pairs("Host: x", *lines)) == fault
 
 
 @pytest.mark.parametrize("version", [b"HTTP/1.0", b"HTTP/2.0"])
@@ -91,7 +91,15 @@ def test_transfer_encoding_is_of_http_1_1_alone(version: bytes) -> None:
     ],
 )
 def test_request_lines(method: bytes, version: bytes, fault: str | None) -> None:
-    assert fault_of_head(method, version, ()) == fault
+    assert fault_of_head(method, version, pairs("Host: x")) == fault
+
+
+def test_http_1_1_has_a_host() -> None:
+    """Found by scripts/fuzz: inside a tunnel such a request was sent on as it was."""
+    assert fault_of_head(b"GET", b"HTTP/1.1", pairs("HoHost: x")) == "no Host field"
+    assert fault_of_head(b"GET", b"HTTP/1.1", pairs("hOST: x")) is None
+    assert fault_of_head(b"GET", b"HTTP/1.0", ()) is None
+    assert fault_of_head(b"GET", b"HTTP/2.0", ()) is None
 
 
 @given(HEADS)
@@ -207,7 +215,7 @@ def test_invented_names_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(heads, "_known", {})
     monkeypatch.setattr(heads, "_REMEMBERED", 3)
     fields = [(b"X-%d" % number, b"") for number in range(9)] + [(b"X-Real-Ip", b"1")]
-    assert fault_of_head(b"GET", b"HTTP/1.1", fields) is None
+    assert fault_of_head(b"GET", b"HTTP/1.0", fields) is None
     assert forward_fields(fields, websocket=False, via=None) == fields[:-1]
     assert len(heads._known) == 3
     assert fault_of_head(b"GET", b"HTTP/1.1", [*fields, (b"a b", b"")]) == "invalid header name"

@@ -137,6 +137,7 @@ class Reached:
     port: int
     got: bytearray = field(default_factory=bytearray)
     ended: bool = False
+    note: Any = None  # whatever the test's server keeps
 
 
 class _Socket:
