@@ -182,6 +182,7 @@ class Driver:
         """A transport has ended."""
         self._wires.pop(wire.connection, None)
         self._pressure.forget(wire.connection)
+        self._pace.end(Wait.BODY, wire.connection)
         self.writer_drained(wire)
         if not wire.ended:
             wire.ended = True

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mitmproxy import flow as mitmproxy_flow
+from mitmproxy.http import Request
 from mitmproxy.net.http import url
 from mitmproxy.net.http.validate import validate_headers
 from mitmproxy.proxy import commands, events, layer
@@ -35,7 +36,7 @@ from mitmproxy.proxy.layers.http._events import (
 )
 
 from proxy_addons.addons.words import unquoted
-from proxy_addons.engine.http1 import UNANSWERED
+from proxy_addons.engine.http1 import UNANSWERED, size_of
 from proxy_addons.engine.layers import BadRequest, BadRequestHook, UpstreamFailedHook
 from proxy_addons.engine.websockets import WebSocketRelay
 from proxy_addons.engine.wires import HoldStream
@@ -110,12 +111,12 @@ class Stream(HttpStream):
     def check_invalid(self, request: bool) -> Commands[bool]:
         """Whether a head must not be acted on; then all has been done that there is to do."""
         if request:
-            problem = self._fault_of_request()
+            problem = self._over_limits(self.flow.request) or self._fault_of_request()
             if problem is not None:
                 yield from self._refuse(f"not a sound request: {problem}")
             return problem is not None
         assert self.flow.response is not None
-        problem = _fault_of_fields(self.flow.response)
+        problem = self._over_limits(self.flow.response) or _fault_of_fields(self.flow.response)
         if problem is not None:
             yield SendHttp(
                 RequestProtocolError(self.stream_id, problem, ErrorCode.CANCEL), self.context.server
@@ -123,6 +124,16 @@ class Stream(HttpStream):
             self.flow.response = None
             yield from self._answer_failure(f"not a sound HTTP response: {problem}")
         return problem is not None
+
+    def _over_limits(self, message: Message) -> str | None:
+        options = self.context.options
+        if len(message.headers.fields) > options.head_fields:
+            return f"more than {options.head_fields} header fields"
+        if isinstance(message, Request):
+            address = message.data
+            if len(address.path) + len(address.authority) > options.url_bytes:
+                return f"an address of more than {size_of(options.url_bytes)}"
+        return None
 
     def _fault_of_request(self) -> str | None:
         request = self.flow.request

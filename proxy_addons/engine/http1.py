@@ -17,30 +17,50 @@ from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
+    RequestEndOfMessage,
     RequestHeaders,
+    RequestProtocolError,
     ResponseHeaders,
     ResponseProtocolError,
 )
-from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server, make_body_reader
+from mitmproxy.proxy.layers.http._http1 import (
+    Http1Client,
+    Http1Connection,
+    Http1Server,
+    make_body_reader,
+)
 
 from proxy_addons.engine.layers import BadRequest, BadRequestHook, carrier
+from proxy_addons.engine.outcomes import ConnectRefused
+from proxy_addons.engine.pace import Late, Wait, said
+from proxy_addons.engine.tuning import pace_of
 from proxy_addons.engine.wires import Hold, HoldStream
 
 if TYPE_CHECKING:
     from h11._receivebuffer import ReceiveBuffer
+    from mitmproxy.connection import Connection
     from mitmproxy.http import Response
+    from mitmproxy.proxy.context import Context
     from mitmproxy.proxy.layers.http._base import HttpEvent
 
 type Commands[T] = layer.CommandGenerator[T]
 
-# Bytes of a request's or answer's head. The URL alone may have 64 KiB (urlkey/), and servers are
-# known to set many cookies; browsers give up at 256 kB.
-HEAD_LIMIT = 256 * 1024
 # Bytes of further requests that may wait behind one that is being answered.
 _PIPELINE_LIMIT = 64 * 1024
 UNANSWERED = "the server closed the connection before it answered"
 _INFORMATIONAL = range(100, 200)
 _SWITCHING = 101
+
+
+def size_of(count: int) -> str:
+    """A number of bytes for people."""
+    return f"{count >> 10} kB" if count % 1024 == 0 else f"{count} bytes"
+
+
+def is_quiet(response: Response) -> bool:
+    """Whether an answer may well have long pauses: server-sent events (WHATWG HTML 9.2)."""
+    kind: str = response.headers.get("content-type", "")
+    return kind.lower().startswith("text/event-stream")
 
 
 class _ChunkedReader:
@@ -49,12 +69,13 @@ class _ChunkedReader:
     mitmproxy raises for trailers in HTTP/1, and has no limit on the line of a chunk.
     """
 
-    def __init__(self, reader: ChunkedReader) -> None:
+    def __init__(self, reader: ChunkedReader, limit: int) -> None:
         self._reader = reader
+        self._limit = limit
 
     def __call__(self, buffer: Any) -> Any:
         event = self._reader(buffer)
-        if event is None and len(buffer) > HEAD_LIMIT:
+        if event is None and len(buffer) > self._limit:
             msg = "a chunk's head without end"
             raise h11.RemoteProtocolError(msg)
         return h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) else event
@@ -82,25 +103,57 @@ def _unfold(response: Response) -> None:
         )
 
 
-def _too_long(head: list[bytearray] | None, buffer: ReceiveBuffer) -> bool:
+def _too_long(head: list[bytearray] | None, buffer: ReceiveBuffer, limit: int) -> bool:
     """Whether a head, complete or still coming, is over the limit.
 
     Both are looked at: the limit must not depend on how the bytes were cut into pieces.
     """
     if head is None:
-        return len(buffer) > HEAD_LIMIT
-    return sum(map(len, head)) + 2 * len(head) > HEAD_LIMIT  # line ends are two bytes
+        return len(buffer) > limit
+    return sum(map(len, head)) + 2 * len(head) > limit  # line ends are two bytes
 
 
-def _reader(size: int | None) -> Any:
-    reader = make_body_reader(size)
-    return _ChunkedReader(reader) if isinstance(reader, ChunkedReader) else reader
+class _Paced(Http1Connection):
+    """What both sides say of the bodies that they read, to those who watch the time.
+
+    Attributes:
+        quiet: whether the body that is read may well have long pauses.
+    """
+
+    quiet = False
+
+    def watch(self, wire: Connection) -> None:
+        """Begin, with the connection on the network, by which the driver knows it."""
+        self.pace = pace_of(self.context)
+        self.limit: int = self.context.options.head_bytes
+        self.wire = wire
+
+    def read_body(self, event: events.Event) -> Commands[None]:
+        """Read a body: the next byte of it is awaited from now on."""
+        yield from super().read_body(event)
+        if (
+            self.state == self.read_body
+            and self.conn.state & ConnectionState.CAN_READ
+            and not self.quiet
+        ):
+            self.pace.begin(Wait.BODY, self.wire)
+        else:
+            self.pace.end(Wait.BODY, self.wire)
+
+    def reader(self, size: int | None) -> Any:
+        """Reads a body of a size; None is one in chunks."""
+        reader = make_body_reader(size)
+        return _ChunkedReader(reader, self.limit) if isinstance(reader, ChunkedReader) else reader
 
 
-class Server(Http1Server):
+class Server(_Paced, Http1Server):
     """The side of a browser: requests in, answers out."""
 
     _held = False
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.watch(context.client)
 
     def send(self, event: HttpEvent) -> Commands[None]:
         """Send an answer; a failure that no page of ours tells of ends the connection."""
@@ -133,14 +186,17 @@ class Server(Http1Server):
         head = self.buf.maybe_extract_lines()
         while head is not None and not head:
             head = self.buf.maybe_extract_lines()  # RFC 9112 2.2: empty lines before a request
-        if _too_long(head, self.buf):
-            yield from self._refuse("a request head of more than 256 kB")
+        if _too_long(head, self.buf, self.limit):
+            yield from self._refuse(f"a request head of more than {size_of(self.limit)}")
             return
         if head is None:
             if len(self.buf) > 1 and self.buf.is_next_line_obviously_invalid_request_line():
                 # No method begins so: TLS, or another protocol, to a port that speaks HTTP.
                 yield from self._refuse("not an HTTP request")
+            elif self.buf:
+                self.pace.begin(Wait.HEAD)
             return
+        self.pace.end(Wait.HEAD)
         self.request = None
         try:
             self.request = http1.read_request_head([bytes(line) for line in head])
@@ -154,18 +210,26 @@ class Server(Http1Server):
             )
             return
         yield ReceiveHttp(RequestHeaders(self.stream_id, self.request, size == 0))
-        self.body_reader = _reader(size)
+        self.body_reader = self.reader(size)
         self.state = self.read_body
         yield from self.state(event)
 
     def _refuse(self, problem: str) -> Commands[None]:
         """Answer with a page of ours, and read nothing more."""
+        self.pace.end(Wait.HEAD)
         bad = BadRequest(self.context.client, problem, self.request)
         yield BadRequestHook(bad)
         if bad.answer is not None and self.conn.state & ConnectionState.CAN_WRITE:
             yield commands.SendData(self.conn, http1.assemble_response(bad.answer))  # type: ignore[no-untyped-call] # of mitmproxy
         yield commands.CloseConnection(self.conn)
         self.state = self.done
+
+    def make_pipe(self) -> Commands[None]:
+        """What follows is not HTTP to us: a tunnel, in which TLS is now awaited, or a WebSocket."""
+        assert self.request is not None
+        if self.request.data.method == b"CONNECT":
+            self.pace.begin(Wait.HANDSHAKE)
+        yield from super().make_pipe()
 
     def wait(self, event: events.Event) -> Commands[None]:
         """Keep what comes behind a request that is being answered, up to a limit."""
@@ -186,17 +250,37 @@ class Server(Http1Server):
         yield from super().mark_done(request=request, response=response)
 
 
-class Client(Http1Client):
+class Client(_Paced, Http1Client):
     """The side of a server: requests out, answers in."""
 
     _last = False  # whether the server closes after the answer that is being read
 
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.watch(carrier(context))
+
+    def _handle_event(self, event: events.Event) -> Commands[None]:
+        if isinstance(event, Late):
+            yield from self._late(event)
+        else:
+            yield from super()._handle_event(event)
+
     def send(self, event: HttpEvent) -> Commands[None]:
         """Send a request."""
         if isinstance(event, HoldStream):
-            yield Hold(carrier(self.context), (self, "body"), on=event.on)
+            yield Hold(self.wire, (self, "body"), on=event.on)
             return
         yield from super().send(event)
+        if isinstance(event, RequestEndOfMessage) and self.state == self.read_headers:
+            self.pace.begin(Wait.FIRST_BYTE, (self, self.stream_id))
+        elif isinstance(event, RequestProtocolError):
+            self.pace.end(Wait.FIRST_BYTE, (self, self.stream_id))
+
+    def _late(self, event: Late) -> Commands[None]:
+        """The server has not answered in time."""
+        if self.state == self.read_headers and event.key == (self, self.stream_id):
+            problem = said(Wait.FIRST_BYTE, self.pace.limit(Wait.FIRST_BYTE))
+            yield from self._broken(ConnectRefused(problem, "upstream-timeout"))
 
     def read_headers(self, event: events.ConnectionEvent) -> Commands[None]:
         """Read an answer's head, passing over those that only announce another (1xx)."""
@@ -209,8 +293,8 @@ class Client(Http1Client):
             return
         while True:
             head = self.buf.maybe_extract_lines()
-            if _too_long(head, self.buf):
-                yield from self._broken("an answer's head of more than 256 kB")
+            if _too_long(head, self.buf, self.limit):
+                yield from self._broken(f"an answer's head of more than {size_of(self.limit)}")
                 return
             if head is None:
                 return
@@ -227,6 +311,8 @@ class Client(Http1Client):
                 continue  # the client was told to go on already; hints are only hints
             break
         self.response = response
+        self.pace.end(Wait.FIRST_BYTE, (self, self.stream_id))
+        self.quiet = is_quiet(response)
         if response.status_code != _SWITCHING:
             self._last = http1.connection_close(  # type: ignore[no-untyped-call] # of mitmproxy
                 response.http_version, response.headers
@@ -234,7 +320,7 @@ class Client(Http1Client):
             _strip_hop(response)
         assert self.stream_id is not None
         yield ReceiveHttp(ResponseHeaders(self.stream_id, response, size == 0))
-        self.body_reader = _reader(size)
+        self.body_reader = self.reader(size)
         self.state = self.read_body
         yield from self.state(event)
 
@@ -246,6 +332,7 @@ class Client(Http1Client):
             self.state = self.done
 
     def _left(self) -> Commands[None]:
+        self.pace.end(Wait.FIRST_BYTE, (self, self.stream_id))
         if self.conn.state & ConnectionState.CAN_WRITE:
             yield commands.CloseConnection(self.conn)
         if self.stream_id:
@@ -260,6 +347,7 @@ class Client(Http1Client):
 
     def _broken(self, problem: str) -> Commands[None]:
         assert self.stream_id is not None
+        self.pace.end(Wait.FIRST_BYTE, (self, self.stream_id))
         yield commands.CloseConnection(self.conn)
         yield ReceiveHttp(
             ResponseProtocolError(self.stream_id, problem, ErrorCode.GENERIC_SERVER_ERROR)

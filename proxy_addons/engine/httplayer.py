@@ -25,6 +25,7 @@ from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
 from proxy_addons.engine import http1, http2
 from proxy_addons.engine.exchange import Stream
 from proxy_addons.engine.outcomes import ConnectRefused
+from proxy_addons.engine.pace import Late
 from proxy_addons.engine.tls import ServerTls
 from proxy_addons.engine.wires import HoldStream
 
@@ -90,6 +91,8 @@ class Http(HttpLayer):
             yield from super()._handle_event(event)
         elif isinstance(event, events.Wakeup) and event.command in self._deadlines:
             yield from self._too_late(self._deadlines.pop(event.command))
+        elif isinstance(event, Late):
+            yield from self._late(event)
         elif (
             isinstance(event, events.ConnectionEvent)
             and event.connection not in self.connections
@@ -105,6 +108,20 @@ class Http(HttpLayer):
         """An exchange begins."""
         self.streams[stream_id] = Stream(self.context.fork(), stream_id)
         yield from self.event_to_child(self.streams[stream_id], events.Start())
+
+    def _late(self, event: Late) -> Commands[None]:
+        """Hand it to the side whose wait it was, here or inside a tunnel."""
+        side = event.key[0] if isinstance(event.key, tuple) else None
+        if side is self.connections[self.context.client]:
+            yield from self.event_to_child(side, event)
+            return
+        for server, way in self._ways.items():
+            if getattr(way.speaker, "child_layer", None) is side and side is not None:
+                yield from self.event_to_child(self.connections[server], event)
+                return
+        for exchange in list(self.streams.values()):
+            if exchange.child_layer is not None:
+                yield from self.event_to_child(exchange, event)
 
     # --- servers --------------------------------------------------------------------------
 

@@ -16,9 +16,10 @@ from proxy_addons.engine.layers import BadRequestHook
 from proxy_addons.engine.options import EngineOptions
 from proxy_addons.engine.tuning import ForkingContext
 
-FIELDS = b"X-Long: " + b"x" * (http1.HEAD_LIMIT + 1)
+HEAD_BYTES = EngineOptions().head_bytes
+FIELDS = b"X-Long: " + b"x" * (HEAD_BYTES + 1)
 # Where the head is cut: in one piece; the last piece tiny; two pieces each below the limit.
-CUTS = [(), (http1.HEAD_LIMIT,), (http1.HEAD_LIMIT // 2,)]
+CUTS = [(), (HEAD_BYTES,), (HEAD_BYTES // 2,)]
 
 
 def context() -> ForkingContext:
