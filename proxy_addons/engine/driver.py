@@ -14,6 +14,7 @@ the address that was checked is the one connected to.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -22,13 +23,15 @@ from typing import TYPE_CHECKING, Any
 from mitmproxy.connection import Client, Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, server_hooks
 
-from proxy_addons.engine.layers import BadRequest, BadRequestHook
+from proxy_addons.engine.layers import BadRequest, BadRequestHook, SpliceEndHook
 from proxy_addons.engine.outcomes import ConnectFailed, ConnectRefused, where
 from proxy_addons.engine.pace import OF_THE_LAYERS, Late, Wait, said
+from proxy_addons.engine.splice import Join, Joined
 from proxy_addons.engine.tuning import ForkingContext
 from proxy_addons.engine.wires import Acceptor, HalfClose, Hold, Pressure, ServerWire, Wire
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Awaitable, Callable
 
     from mitmproxy.proxy.context import Context
@@ -85,6 +88,8 @@ class Driver:
         self._pressure = Pressure()
         self._ended = False
         self._dirty: list[Wire] = []
+        self._join: Join | None = None
+        self._joined: Joined | None = None
         self._idle_after = options.tcp_timeout
         self._last_activity = self._loop.time()
         self.client = Client(
@@ -112,6 +117,8 @@ class Driver:
 
     def shut(self) -> None:
         """End the connection now (the worker stops)."""
+        if self._joined is not None:
+            self._joined.end()
         if (wire := self._wires.get(self.client)) is not None:
             wire.transport.close()
 
@@ -121,7 +128,10 @@ class Driver:
         Args:
             reason: for the records that are still open.
         """
-        if (wire := self._wires.get(self.client)) is not None:
+        if self._joined is not None:
+            self.client.error = self.client.error or reason
+            self._joined.end()
+        elif (wire := self._wires.get(self.client)) is not None:
             self.client.error = self.client.error or reason
             wire.transport.abort()
 
@@ -143,6 +153,8 @@ class Driver:
             return
 
     def _look_idle(self) -> None:
+        if self._joined is not None:
+            self._last_activity = self._joined.active
         quiet = self._loop.time() - self._last_activity
         if quiet >= self._idle_after:
             # Closing politely would wait for ever for a peer that takes nothing.
@@ -225,6 +237,8 @@ class Driver:
         finally:
             self._running = False
         self._flush()
+        if self._join is not None:
+            self._join_sockets(self._join)
 
     def _obey(self, command: commands.Command) -> None:  # noqa: C901, PLR0912 - one branch a command
         if isinstance(command, commands.SendData):
@@ -256,6 +270,8 @@ class Driver:
         elif isinstance(command, HalfClose):
             self._flush()
             self._close(command.connection, half=True)
+        elif isinstance(command, Join):
+            self._join = command
         elif isinstance(command, commands.Log):
             if command.level >= logging.ERROR:
                 logger.log(command.level, "engine: %s", command.message[:200])
@@ -283,6 +299,46 @@ class Driver:
         timer = self._loop.call_later(command.delay, wake)
         self._timers.add(timer)
 
+    # --- spliced tunnels ------------------------------------------------------------------
+
+    def _join_sockets(self, command: Join) -> None:
+        """Leave a spliced tunnel to its sockets, if all that came before has been sent on."""
+        self._join = None
+        wires = [self._wires.get(command.client), self._wires.get(command.server)]
+        if self._ended or not all(wire is not None and wire.idle for wire in wires):
+            return
+        copies: list[socket.socket] = []
+        try:
+            for wire in wires:
+                assert wire is not None
+                copies.append(wire.transport.get_extra_info("socket").dup())
+        except OSError:
+            # No descriptor is left: the layers go on relaying, and ask again.
+            for copy in copies:
+                copy.close()
+            return
+        for wire in wires:
+            assert wire is not None
+            del self._wires[wire.connection]
+            self._pressure.forget(wire.connection)
+            wire.leave()
+        server = command.server
+
+        def over() -> None:
+            server.state = self.client.state = ConnectionState.CLOSED
+            server.timestamp_end = time.time()
+            command.tunnel.error = command.tunnel.error or self.client.error
+            # Where this fails the record is finished by client_disconnected, just after.
+            self._hooks.call(SpliceEndHook(command.tunnel))
+            self._hooks.call(
+                server_hooks.ServerDisconnectedHook(
+                    server_hooks.ServerConnectionHookData(server, self.client)  # type: ignore[arg-type]
+                )
+            )
+            self._finish()
+
+        self._joined = Joined(self._loop, copies[0], copies[1], command.tunnel.record, over)
+
     # --- closing --------------------------------------------------------------------------
 
     def _close(self, connection: Connection, *, half: bool) -> None:
@@ -296,7 +352,9 @@ class Driver:
             if connection.state & ConnectionState.CAN_WRITE:
                 connection.state &= ~ConnectionState.CAN_WRITE
                 if wire.transport.can_write_eof() and not wire.transport.is_closing():
-                    wire.transport.write_eof()
+                    # A peer that has just vanished: its end is told of in a moment.
+                    with contextlib.suppress(OSError):
+                        wire.transport.write_eof()
             if connection.state is not ConnectionState.CLOSED:
                 return
         connection.state = ConnectionState.CLOSED

@@ -13,6 +13,7 @@ from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
 
+from proxy_addons.engine.splice import Join
 from proxy_addons.engine.wires import HalfClose, Hold
 
 if TYPE_CHECKING:
@@ -108,6 +109,10 @@ class Splice(layer.Layer):
             else:
                 record.bytes_down += len(event.data)
                 yield commands.SendData(client, event.data)
+            on_network = carrier(self.context)
+            if not client.tls and not on_network.tls:
+                # With TLS of ours around it (to a parent proxy) the bytes need their layers.
+                yield Join(client, on_network, self.tunnel)
         elif isinstance(event, events.ConnectionClosed):
             yield from self._closed(event)
         elif isinstance(event, events.Start):

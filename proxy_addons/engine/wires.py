@@ -92,6 +92,23 @@ class Wire(asyncio.Protocol):
         self.connection.state = ConnectionState.CLOSED
         self.driver.lost(self)
 
+    @property
+    def idle(self) -> bool:
+        """Whether the peer may still speak, and has taken all that was for it."""
+        transport = self.transport
+        return not (
+            self.ended
+            or self.pending
+            or transport.is_closing()
+            or transport.get_write_buffer_size()
+            or self.connection.state is not ConnectionState.OPEN
+        )
+
+    def leave(self) -> None:
+        """Give up the transport, whose socket somebody else goes on using (a copy of it)."""
+        self.transport.set_protocol(asyncio.Protocol())
+        self.transport.abort()
+
     def pause_writing(self) -> None:
         """The peer takes data more slowly than it comes."""
         self.driver.writer_full(self)
@@ -137,6 +154,11 @@ class ServerWire(Wire):
         if self.limit is not None:
             self.limit.release()
             self.limit = None
+
+    def leave(self) -> None:
+        """Give up the transport, and the place: a tunnel stands for its client alone."""
+        self.give_place_back()
+        super().leave()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The transport has ended."""

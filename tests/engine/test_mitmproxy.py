@@ -35,6 +35,7 @@ from proxy_addons.engine import layers as our_layers
 from proxy_addons.engine import tls as our_tls
 from proxy_addons.engine.driver import Driver
 from proxy_addons.engine.options import EngineOptions
+from proxy_addons.engine.splice import Join
 from proxy_addons.engine.wires import HalfClose, Hold
 
 OURS = {
@@ -247,7 +248,7 @@ def test_the_driver_knows_every_command() -> None:
     known = {each for each in _subclasses(commands.Command) if each.__module__ == commands.__name__}
     for command in known - abstract:
         assert f"commands.{command.__name__}" in source
-    for own in (Hold, HalfClose):
+    for own in (Hold, HalfClose, Join):
         assert own.__name__ in source
         assert not issubclass(own, commands.ConnectionCommand), "tunnels would take it for theirs"
 
