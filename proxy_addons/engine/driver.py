@@ -87,6 +87,7 @@ class Driver:
         self._running = False
         self._pressure = Pressure()
         self._ended = False
+        self._why: str | None = None  # why we ended it
         self._dirty: list[Wire] = []
         self._join: Join | None = None
         self._joined: Joined | None = None
@@ -128,11 +129,12 @@ class Driver:
         Args:
             reason: for the records that are still open.
         """
+        self._why = self._why or self.client.error or reason
         if self._joined is not None:
-            self.client.error = self.client.error or reason
+            self.client.error = self._why
             self._joined.end()
         elif (wire := self._wires.get(self.client)) is not None:
-            self.client.error = self.client.error or reason
+            self.client.error = self._why
             wire.transport.abort()
 
     def sweep(self, now: float) -> None:
@@ -175,6 +177,8 @@ class Driver:
             task.cancel()
         for wire in list(self._wires.values()):
             wire.transport.abort()
+        # The layers have put what they saw of the end in its place.
+        self.client.error = self._why or self.client.error
         self.client.timestamp_end = time.time()
         self._hooks.call(server_hooks.ClientDisconnectedHook(self.client))
         self._on_end(self)

@@ -127,6 +127,11 @@ class _Paced(Http1Connection):
         self.pace = pace_of(self.context)
         self.limit: int = self.context.options.head_bytes
         self.wire = wire
+        # A client that has other exchanges as well does not lose those for a slow server.
+        alone = wire is self.context.client or self.context.client.alpn != b"h2"
+        self.body: tuple[Wait, object] = (
+            (Wait.BODY, wire) if alone else (Wait.STREAM, (self, "body"))
+        )
 
     def read_body(self, event: events.Event) -> Commands[None]:
         """Read a body: the next byte of it is awaited from now on."""
@@ -136,9 +141,9 @@ class _Paced(Http1Connection):
             and self.conn.state & ConnectionState.CAN_READ
             and not self.quiet
         ):
-            self.pace.begin(Wait.BODY, self.wire)
+            self.pace.begin(*self.body)
         else:
-            self.pace.end(Wait.BODY, self.wire)
+            self.pace.end(*self.body)
 
     def reader(self, size: int | None) -> Any:
         """Reads a body of a size; None is one in chunks."""
@@ -277,8 +282,10 @@ class Client(_Paced, Http1Client):
             self.pace.end(Wait.FIRST_BYTE, (self, self.stream_id))
 
     def _late(self, event: Late) -> Commands[None]:
-        """The server has not answered in time."""
-        if self.state == self.read_headers and event.key == (self, self.stream_id):
+        """The server has not answered, or not gone on, in time."""
+        if (event.what, event.key) == self.body and self.state == self.read_body:
+            yield from self._broken(said(event.what, self.pace.limit(event.what)))
+        elif self.state == self.read_headers and event.key == (self, self.stream_id):
             problem = said(Wait.FIRST_BYTE, self.pace.limit(Wait.FIRST_BYTE))
             yield from self._broken(ConnectRefused(problem, "upstream-timeout"))
 
