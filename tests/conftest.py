@@ -1,4 +1,5 @@
-"""What all tests share: those that cannot run here are skipped, each with the reason.
+"""What all tests share: those that cannot run here are skipped, each with the reason; those that
+take minutes are left out.
 
 The markers are explained in pyproject.toml. As root on Debian, scripts/test has installed what they
 need.
@@ -27,7 +28,11 @@ def reason_against(marker: str) -> str | None:
     return None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "heavy" not in config.option.markexpr:  # scripts/faults asks for them
+        heavy = [item for item in items if item.get_closest_marker("heavy")]
+        config.hook.pytest_deselected(items=heavy)
+        items[:] = [item for item in items if item not in heavy]
     reasons = {marker: reason_against(marker) for marker in ("root", "browser")}
     for item in items:
         for marker, reason in reasons.items():

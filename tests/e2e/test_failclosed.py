@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -14,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.disk import fill, log_on
 from support.faults import plant
 from support.scene import through, working_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from support.gateway import Gateway, Reply
     from support.web import Web
@@ -131,33 +131,9 @@ def test_a_killed_worker(start: Callable[..., Gateway], web: Web) -> None:
         assert numbers == sorted(set(numbers)), "numbers go on, none twice"
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 3 MB."""
-    mount = tmp_path / "disk"
-    mount.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(mount)], check=True)
-    yield mount
-    subprocess.run(["umount", "-l", str(mount)], check=True)
-
-
-def on_small_disk(gateway: Gateway, small_disk: Path) -> None:
-    """Start the gateway again with its log on the small disk."""
-    gateway.stop()
-    log = gateway.data / "log"
-    log.rename(gateway.data / "old-log")
-    (small_disk / "log").mkdir()
-    log.symlink_to(small_disk / "log")
-    gateway.start()
-
-
-def fill(disk: Path, gateway: Gateway) -> tuple[Path, Reply]:
+def fill_and_ask(disk: Path, gateway: Gateway) -> tuple[Path, Reply]:
     """Fill the disk, and ask until the gateway refuses. Returns the ballast and the refusal."""
-    ballast = disk / "ballast"
-    with ballast.open("wb") as file, contextlib.suppress(OSError):
-        while True:  # until there is no room
-            file.write(b"\0" * 4096)
-            file.flush()
+    ballast = fill(disk)
     for number in range(200):
         reply = gateway.curl(f"https://www.gov.uk/{'x' * 900}/{number}")
         if reply.status != 200:
@@ -170,9 +146,9 @@ def fill(disk: Path, gateway: Gateway) -> tuple[Path, Reply]:
 def test_a_full_disk(start: Callable[..., Gateway], web: Web, small_disk: Path) -> None:
     """Traffic is refused with a page while the log cannot be written; it recovers by itself."""
     gateway = start(through(web), at=working_time("10:30:00"))
-    on_small_disk(gateway, small_disk)
+    log_on(small_disk, gateway)
     assert gateway.curl("https://www.gov.uk/before").status == 200
-    ballast, refused = fill(small_disk, gateway)
+    ballast, refused = fill_and_ask(small_disk, gateway)
     assert refused.status == 503, refused
     seen = len(web.seen)
     assert gateway.curl("http://www.gov.uk/while-full").status == 503
@@ -195,8 +171,8 @@ def test_a_stop_while_the_disk_is_full(
 ) -> None:
     """What the log could not take is put beside it, and the operator is told where."""
     gateway = start(through(web), at=working_time("10:30:00"))
-    on_small_disk(gateway, small_disk)
-    fill(small_disk, gateway)
+    log_on(small_disk, gateway)
+    fill_and_ask(small_disk, gateway)
     assert gateway.curl("http://www.gov.uk/while-full").status == 503
     gateway.stop()
     (rescued,) = (gateway.data / "run").glob("unwritten-w01-*.jsonl")

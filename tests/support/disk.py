@@ -1,0 +1,47 @@
+"""A small disk, and a gateway whose log is on it.
+
+In: a folder, a gateway. Out: a mounted file system; a disk without room. Must never: stay mounted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from support.gateway import Gateway
+
+
+@contextlib.contextmanager
+def small(mount: Path) -> Iterator[Path]:
+    """A file system of 3 MB. Needs root."""
+    mount.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(mount)], check=True)
+    try:
+        yield mount
+    finally:
+        subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+def log_on(disk: Path, gateway: Gateway) -> None:
+    """Start the gateway again with its log on a disk."""
+    gateway.stop()
+    log = gateway.data / "log"
+    log.rename(gateway.data / "old-log")
+    (disk / "log").mkdir()
+    log.symlink_to(disk / "log")
+    gateway.start()
+
+
+def fill(disk: Path) -> Path:
+    """Leave no room on a disk. Gives the file to remove for it to have room again."""
+    ballast = disk / "ballast"
+    with ballast.open("wb") as file, contextlib.suppress(OSError):
+        while True:  # until there is no room
+            file.write(b"\0" * 4096)
+            file.flush()
+    return ballast
