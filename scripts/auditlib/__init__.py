@@ -1,0 +1,1 @@
+"""Is anything that the lock files name known to be vulnerable? See scripts/audit."""
