@@ -137,7 +137,7 @@ def _sample(
         return None
     Bench.doing(f"{scenario.name}: {doing}, {side.name}")
     try:
-        return scenario.sample(side, count)
+        return scenario.sample(side, int(count * side.share))
     except (BadAnswerError, StuckError, SideError) as error:
         results.reject(scenario.name, side.name, str(error))
         return None

@@ -8,6 +8,7 @@ Must never: tune one side and not the others. docs/performance.md lists every se
 from __future__ import annotations
 
 import os
+import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/bin:/usr/local/bin"
+START_SECONDS = 60
 
 
 class AbsentError(Exception):
@@ -40,6 +42,7 @@ class Side(ABC):
         log_files: pattern of its access log's files in its folder, one line a record.
         log_is_prompt: it promises that what it has answered is in its log 0.2 s later.
         inspects: it decrypts TLS; a side that does not is given plain HTTP where others inspect.
+        share: of a scenario's operations, for a side that waits long between them.
         splices: it leaves `Origin.splice_host` encrypted end to end.
     """
 
@@ -48,6 +51,7 @@ class Side(ABC):
     log_files: ClassVar[str | None] = None
     log_is_prompt: ClassVar[bool] = False
     inspects: ClassVar[bool] = True
+    share: ClassVar[float] = 1.0
     splices: ClassVar[bool] = False
 
     def __init__(self, place: Place, origin: Origin, *, name: str | None = None) -> None:
@@ -57,9 +61,18 @@ class Side(ABC):
         self.address = ("127.0.0.1", free_port())
         self.program = self.start(place, origin)
         self.program.await_port(self.address)
-        if self.ca_file and not self.ca_file.exists():
-            raise SideError(f"{self.name} made no {self.ca_file}: {self.program.last_words()}")
+        self._await_ca()
         self._log = LineCount(self.folder, self.log_files) if self.log_files else None
+
+    def _await_ca(self) -> None:
+        """Wait for the authority: a side may listen before it has made it."""
+        limit = time.monotonic() + START_SECONDS
+        while self.ca_file and not self.ca_file.exists():
+            self.program.check()
+            if time.monotonic() > limit:
+                said = self.program.last_words()
+                raise SideError(f"{self.name} made no {self.ca_file}; it printed:\n{said}")
+            time.sleep(0.05)
 
     def logged(self) -> int | None:
         """Records in its access log up to now; None without one."""
