@@ -81,6 +81,10 @@ class Scenario(ABC):
         title: what one operation is.
         count: operations in a round; warm_up: operations before the first round, not counted.
         connections: how many are in hand at a time.
+        needs_names: it needs many names for the origin.
+        tls: it is HTTPS.
+        path: what is asked for.
+        without: sides that it would tell nothing about.
     """
 
     name: ClassVar[str]
@@ -91,13 +95,14 @@ class Scenario(ABC):
     needs_names: ClassVar[bool] = False
     tls: ClassVar[bool] = True
     path: ClassVar[str] = PAGE
+    without: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
 
     def takes(self, side: Side) -> bool:
         """Whether a side can do this."""
-        return side.inspects or not self.tls
+        return (side.inspects or not self.tls) and side.name not in self.without
 
     def target(self, side: Side) -> load.Target:
         """The origin's page through a side."""
@@ -204,6 +209,7 @@ class ConnectKept(Connect):
     name = "connect-kept"
     title = "new inspected connection, origin's kept open, one request"
     path = PAGE
+    without = frozenset({"watchhouse-generic"})  # `connect` shows what the lane matters
 
 
 class Distinct(Scenario):
@@ -214,6 +220,7 @@ class Distinct(Scenario):
     count = 240
     warm_up = 12
     needs_names = True
+    without = frozenset({"watchhouse-generic"})
 
     def __init__(self, origin: Origin) -> None:
         super().__init__(origin)
@@ -238,10 +245,11 @@ class SpliceConnect(Connect):
     name = "splice-connect"
     title = "new spliced tunnel, one request through it"
     needs_names = True
+    without = frozenset({"watchhouse-generic"})  # no lane reads what is spliced
 
     @override
     def takes(self, side: Side) -> bool:
-        return side.splices
+        return side.splices and super().takes(side)
 
     @override
     def target(self, side: Side) -> load.Target:
