@@ -75,7 +75,10 @@ class Requests:
             host = (bare if verdict.port == default else f"{bare}:{verdict.port}").encode()
         headers.fields = tuple(
             forward_fields(
-                headers.fields, websocket=facts.upgrade == "websocket", via=None, host=host
+                headers.fields,
+                websocket=facts.upgrade == "websocket",
+                via=self._gate.via(http2=request.is_http2),
+                host=host,
             )
         )
         request.stream = _Count(transaction, "bytes_up")

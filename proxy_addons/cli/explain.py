@@ -17,11 +17,15 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from proxy_addons.cli.common import add_common, settings_of
+from proxy_addons.gate.judge import Judgement, judge
+from proxy_addons.gate.names import with_carried
+from proxy_addons.policy.cache import Decider
 from proxy_addons.policy.decide import decide
 from proxy_addons.policy.explain import NOT_REACHED
 from proxy_addons.policy.model import Decision, Moment, Person, Resource
 from proxy_addons.settings.problems import nearest
 from proxy_addons.urlkey import UrlKey, UrlKeyError, url_key
+from proxy_addons.urlkey.carriers import CarriedError
 
 if TYPE_CHECKING:
     import argparse
@@ -44,7 +48,9 @@ class Explanation:
 
     Attributes:
         key: the canonical address.
-        categories: of the address, sorted.
+        carried: the addresses that it carries (`carriers.yaml`).
+        judged: by all of them.
+        categories: of all of them, sorted.
         person: for whom.
         method: upper case.
         local: when, in the policy's time zone.
@@ -55,6 +61,8 @@ class Explanation:
     """
 
     key: UrlKey
+    carried: tuple[UrlKey, ...]
+    judged: Judgement
     categories: tuple[str, ...]
     person: Person
     method: str
@@ -129,14 +137,23 @@ def explain(args: argparse.Namespace) -> Explanation:
             raise ExplainError(f"{problem}; run `watchhouse categories compile`") from problem
         msg = f"there is no category index at {path}; run `watchhouse categories compile`"
         raise ExplainError(msg) from problem
-    categories = index.lookup(key)
     method = args.method.upper()
-    decision = decide(
-        settings.policy, person, Resource(key, categories, method), Moment(local), trace=True
-    )
+    moment = Moment(local)
+    try:
+        keys = with_carried((key,), settings.carriers)
+    except CarriedError as problem:
+        # As with an address that has no single meaning; nothing of it is repeated.
+        raise ExplainError(
+            f"the gateway would refuse this as inner-address: {problem}"
+        ) from problem
+    judged = judge(Decider(settings.policy), index, person, keys, method, moment)
+    resource = Resource(judged.key, index.lookup(judged.key), method)
+    decision = decide(settings.policy, person, resource, moment, trace=True)
     return Explanation(
         key=key,
-        categories=tuple(sorted(categories)),
+        carried=tuple(keys[1:]),
+        judged=judged,
+        categories=judged.categories,
         person=person,
         method=method,
         local=local,
@@ -161,6 +178,8 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
             "query": key.query,
             "is_address": key.is_address,
         },
+        "carried": [url_text(each) for each in explanation.carried],
+        "judged_host": explanation.judged.host,
         "method": explanation.method,
         "user": explanation.person.name,
         "profile": decision.profile,
@@ -171,7 +190,7 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
         "clause": decision.clause,
         "reason": decision.reason,
         "matched_categories": list(decision.categories),
-        "inspect": decision.inspect,
+        "inspect": not explanation.judged.splice,
         "retry_at": None if retry_at is None else retry_at.isoformat(),
         "trace": [
             {"rule": step.rule, "matched": step.matched, "why": step.why} for step in decision.trace
@@ -257,14 +276,17 @@ def _show(explanation: Explanation) -> None:
     colour = "green" if decision.action == "allow" else "red"
     retry_at = decision.retry_at
     who = explanation.person.name or "anybody"
+    judged = explanation.judged
     lines: tuple[tuple[str, str | Text], ...] = (
         ("decision", Text(f"{decision.action} by rule {decision.rule}", style=f"bold {colour}")),
         *(("but", Text(note, style="bold red")) for note in explanation.notes),
         ("reason", decision.reason),
         ("clause", decision.clause or "none"),
         ("allowed from", f"{retry_at:%A %d %B %Y, %H:%M}" if retry_at else ""),
-        ("decrypted", "yes" if decision.inspect else "no, stays encrypted end to end"),
+        ("decrypted", "no, stays encrypted end to end" if judged.splice else "yes"),
         ("address", f"{explanation.method} {url_text(explanation.key)}"),
+        *(("carries", url_text(each)) for each in explanation.carried),
+        ("because of", judged.host if judged.host != explanation.key.host else ""),
         ("categories", ", ".join(explanation.categories) or "none known"),
         ("for", f"{who}, profile {decision.profile}"),
         ("at", f"{explanation.local:%A %d %B %Y, %H:%M %Z}"),

@@ -31,6 +31,7 @@ class Connector:
         timeout: seconds for the whole of resolving and connecting.
         parent: host and port of the parent proxy, which the operator named and which is therefore
             not subject to the check; None without one.
+        resolved: is told what each name resolved to (gate/resolved.py).
     """
 
     def __init__(
@@ -39,11 +40,13 @@ class Connector:
         refusal: Callable[[str, int], str | None],
         timeout: float,
         parent: tuple[str, int] | None,
+        resolved: Callable[[str, tuple[str, ...]], None] | None = None,
     ) -> None:
         self._resolver = resolver
         self._refusal = refusal
         self._timeout = timeout
         self._parent = parent
+        self._resolved = resolved
 
     async def connect(self, host: str, port: int) -> socket.socket:
         """A connected socket to a checked address of `host`.
@@ -72,6 +75,8 @@ class Connector:
     def _allowed(self, host: str, port: int, addresses: tuple[str, ...]) -> list[str]:
         if (host, port) == self._parent:
             return list(addresses)
+        if self._resolved is not None:
+            self._resolved(host, addresses)
         allowed = []
         why: str | None = None
         for address in addresses:

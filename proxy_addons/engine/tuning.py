@@ -8,13 +8,9 @@ Measured with `scripts/bench profile`; shares in docs/performance.md.
 
 from __future__ import annotations
 
-# Python and cryptography would read these at the first request that needs them, when there may be
-# no descriptor left to read a file with.
-import encodings.idna  # noqa: F401
 import gc
 from typing import TYPE_CHECKING, Self
 
-import cryptography.hazmat.backends.openssl.backend  # noqa: F401 - as above
 from mitmproxy import http
 from mitmproxy.proxy.context import Context
 

@@ -37,10 +37,12 @@ from proxy_addons.engine.failclosed import FailClosed
 from proxy_addons.engine.hooks import HookTable
 from proxy_addons.engine.layers import OWN_HOOKS
 from proxy_addons.engine.listener import Listener
+from proxy_addons.engine.lookups import Lookups
 from proxy_addons.engine.memory import Shedding, limit_of
 from proxy_addons.engine.options import options_of
 from proxy_addons.engine.outcomes import where
 from proxy_addons.engine.protocols import Protocols
+from proxy_addons.engine.pseudonym import loops_of
 from proxy_addons.engine.resolver import Resolver
 from proxy_addons.engine.tlscontexts import TlsContexts
 from proxy_addons.engine.trust import TrustError
@@ -84,7 +86,8 @@ class Worker:
         self._stop = asyncio.Event()
         network = settings.network
         self.log = AccessLog(settings.paths.access_log_dir, number)
-        self.gate = Gate(basis_of(settings, None, self._own), self.log)
+        basis = basis_of(settings, None, self._own)
+        self.gate = Gate(basis, self.log, loops=loops_of(settings))
         self._contexts = TlsContexts(
             load_or_make(settings.paths.ca_dir, settings.page.organisation, now_utc()),
             settings.tls.trusted_ca_file,
@@ -93,11 +96,19 @@ class Worker:
             now=now_utc,
         )
         parent = network.upstream_proxy
+        resolver = Resolver([server.host for server in network.dns_servers], time.monotonic)
         self._connector = Connector(
-            Resolver([server.host for server in network.dns_servers], time.monotonic),
+            resolver,
             self.gate.destination,
             network.connect_timeout,
             (parent.endpoint.host, parent.endpoint.port) if parent else None,
+            self.gate.resolved.remember,
+        )
+        # A parent proxy resolves names itself, and may well find other addresses.
+        self._lookups = (
+            Lookups(resolver, self.gate.resolved)
+            if network.look_up_refused and not parent
+            else None
         )
         self._mode = mode_specs.ProxyMode.parse(
             f"upstream:{parent.scheme}://{_authority(parent.endpoint)}" if parent else "regular"
@@ -150,6 +161,8 @@ class Worker:
         for sock in self._sockets:
             sock.close()  # the supervisor keeps it: what arrives waits there for the next worker
         await self._drain()
+        if self._lookups is not None:
+            self._lookups.stop()
         keeper.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await keeper
@@ -187,14 +200,12 @@ class Worker:
 
     def listen(self, sock: socket.socket) -> Listener:
         """Take connections from a listening socket."""
-        return Listener(
-            sock, lambda peer: Acceptor(self._make_driver, peer), self.gate.clients.admits
-        )
+        return Listener(sock, lambda: Acceptor(self._make_driver), self.gate.clients.admits)
 
     def _make_driver(self, acceptor: Acceptor) -> Driver:
         transport = acceptor.transport
         driver = Driver(
-            peername=acceptor.peername,
+            peername=transport.get_extra_info("peername"),
             sockname=transport.get_extra_info("sockname"),
             hooks=self.hooks,
             options=self._options,

@@ -34,7 +34,7 @@ _CONTENT_TYPES: dict[Form, str] = {
     Form.IMAGE: "image/gif",
 }
 
-_BY_RULE = frozenset({Kind.POLICY, Kind.DESTINATION_DENIED, Kind.PORT_DENIED})
+_BY_RULE = frozenset({Kind.POLICY, Kind.DESTINATION_DENIED, Kind.PORT_DENIED, Kind.METHOD_DENIED})
 
 # `<`, `>` and `&` too, so that the JSON is harmless in whatever it is pasted into.
 _JSON_SAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
@@ -78,7 +78,7 @@ def _reason(refusal: Refusal, wording: Wording) -> str:
 
 
 def _facts(refusal: Refusal) -> list[tuple[str, str]]:
-    facts = [("Address", address(refusal.url, 200))]
+    facts = [("Address", address(refusal.url, 200)), ("Refused because of", refusal.judged)]
     decision = refusal.decision
     if refusal.kind in _BY_RULE and decision is not None:
         names = ", ".join(name.replace("-", " ") for name in decision.categories)

@@ -18,16 +18,21 @@ from proxy_addons.gate.blockpage import render
 from proxy_addons.gate.clients import Clients
 from proxy_addons.gate.facts import Course, RequestFacts, Verdict, Visitor
 from proxy_addons.gate.judge import Judgement, judge
-from proxy_addons.gate.names import host_key_of, names_of
+from proxy_addons.gate.names import host_key_of, names_of, with_carried, with_resolved
 from proxy_addons.gate.recording import Recorder
+from proxy_addons.gate.resolved import Resolved
+from proxy_addons.gate.traits import NONE as NO_TRAITS
+from proxy_addons.gate.traits import traits_of
 from proxy_addons.policy.model import Action, Moment
 from proxy_addons.urlkey import UrlKey, UrlKeyError, authority_key
+from proxy_addons.urlkey.carriers import CarriedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from zoneinfo import ZoneInfo
 
     from proxy_addons.accesslog import AccessLog, Transaction
+    from proxy_addons.gate.loops import Loops
     from proxy_addons.gate.refusal import Answer
 
 # Refusals that no rule of the policy makes carry these ids, in the log, on the page and in metrics.
@@ -41,7 +46,26 @@ RULE_UPSTREAM_FAILED = "upstream-failed"
 RULE_NOT_TLS = "not-tls-in-tunnel"
 RULE_TUNNEL_WITHOUT_REQUEST = "tunnel-without-request"
 RULE_OVERLOADED = "overloaded"
+RULE_INNER_ADDRESS = "inner-address"
+RULE_METHOD_DENIED = "method-denied"
+RULE_LOOP = "loop"
 
+# The page of each (refusal.Kind).
+_KINDS = {
+    RULE_LOG_UNAVAILABLE: "log-unavailable",
+    RULE_INDEX_MISSING: "undecided",
+    RULE_UNDECIDED: "undecided",
+    RULE_BAD_REQUEST: "bad-request",
+    RULE_PORT_DENIED: "port-denied",
+    RULE_DESTINATION_DENIED: "destination-denied",
+    RULE_NOT_TLS: "bad-request",
+    RULE_OVERLOADED: "overloaded",
+    RULE_INNER_ADDRESS: "bad-request",
+    RULE_METHOD_DENIED: "method-denied",
+    RULE_LOOP: "loop",
+}
+_LOG_FAULT = "the access log cannot be written"
+_NO_INDEX = "no category index"
 
 __all__ = ["Basis", "Gate", "basis_of"]
 
@@ -53,6 +77,8 @@ class Gate:
         basis: what decisions rest on.
         log: the access log of this worker.
         clock: wall-clock seconds since the epoch, UTC.
+        loops: marks requests that are sent on, and knows them again; None: they are not marked.
+        resolved: which names addresses lately stood for.
 
     Attributes:
         clients: what each client address has open.
@@ -60,9 +86,17 @@ class Gate:
     """
 
     def __init__(
-        self, basis: Basis, log: AccessLog, *, clock: Callable[[], float] = time.time
+        self,
+        basis: Basis,
+        log: AccessLog,
+        *,
+        clock: Callable[[], float] = time.time,
+        loops: Loops | None = None,
+        resolved: Resolved | None = None,
     ) -> None:
         self.basis = basis
+        self.resolved = resolved or Resolved(time.monotonic)
+        self._loops = loops
         self.log = log
         self.overloaded: str | None = None
         self.clients = Clients(lambda: self.basis.settings.limits)
@@ -100,7 +134,7 @@ class Gate:
             visitor = Visitor(address, port, self.basis.people.person(address), self.basis)
             problem = f"{number} connections closed: more than {limit} of one client address"
             facts = RequestFacts("", "", "", 0, "")
-            record = self._refuse_overloaded(visitor, facts, None, problem).transaction
+            record = self._refuse(visitor, facts, None, RULE_OVERLOADED, problem).transaction
             assert record is not None
             record.finish(status=503)
 
@@ -133,28 +167,23 @@ class Gate:
         try:
             host, port = authority_key(authority, 443)
         except UrlKeyError as problem:
-            return self._recorder.refuse(
-                visitor, facts, None, "bad-request", RULE_BAD_REQUEST, str(problem)
-            )
+            return self._refuse(visitor, facts, None, RULE_BAD_REQUEST, str(problem))
         key = host_key_of(host, port)
         if why := self.overloaded or self.clients.too_many(visitor):
-            return self._refuse_overloaded(visitor, facts, key, why)
+            return self._refuse(visitor, facts, key, RULE_OVERLOADED, why)
         if port not in basis.settings.network.allow_ports:
-            return self._recorder.refuse(
-                visitor, facts, key, "port-denied", RULE_PORT_DENIED, f"CONNECT to port {port}"
-            )
+            return self._refuse(visitor, facts, key, RULE_PORT_DENIED, f"CONNECT to port {port}")
         if key.is_address and (why := basis.destinations.refusal(host, port)):
-            return self._recorder.refuse(
-                visitor, facts, key, "destination-denied", RULE_DESTINATION_DENIED, why
-            )
+            return self._refuse(visitor, facts, key, RULE_DESTINATION_DENIED, why)
         if basis.index is None:
             # Which sites must not be decrypted is not known either: refused here, unseen.
-            return self._recorder.refuse(
-                visitor, facts, key, "undecided", RULE_INDEX_MISSING, "no category index"
-            )
-        judgement = self._judge(visitor, (key,), "CONNECT")
+            return self._refuse(visitor, facts, key, RULE_INDEX_MISSING, _NO_INDEX)
+        try:
+            judgement = self._judge(visitor, (key,), "CONNECT")
+        except CarriedError as problem:
+            return self._refuse(visitor, facts, key, RULE_INNER_ADDRESS, str(problem))
         if judgement.splice and judgement.decision.action is Action.BLOCK:
-            return self._recorder.refuse_by_policy(visitor, facts, key, judgement)
+            return self._refuse_by_policy(visitor, facts, key, judgement)
         visitor.connect_host, visitor.connect_port = host, port
         self.clients.tunnelled(visitor)
         return Verdict(Course.PASS, host=host, port=port)
@@ -175,36 +204,25 @@ class Gate:
             try:
                 visitor.sni, _ = authority_key(sni, 443)
             except UrlKeyError as problem:
-                return self._recorder.refuse(
-                    visitor,
-                    facts,
-                    connect,
-                    "bad-request",
-                    RULE_BAD_REQUEST,
-                    f"server name: {problem}",
+                return self._refuse(
+                    visitor, facts, connect, RULE_BAD_REQUEST, f"server name: {problem}"
                 )
             if visitor.sni != visitor.connect_host:
                 keys.append(host_key_of(visitor.sni, visitor.connect_port))
         if self.overloaded is not None:
-            return self._refuse_overloaded(visitor, facts, connect, self.overloaded)
+            return self._refuse(visitor, facts, connect, RULE_OVERLOADED, self.overloaded)
         if self.basis.index is None:
-            return self._recorder.refuse(
-                visitor, facts, connect, "undecided", RULE_INDEX_MISSING, "no category index"
-            )
-        judgement = self._judge(visitor, keys, "CONNECT")
+            return self._refuse(visitor, facts, connect, RULE_INDEX_MISSING, _NO_INDEX)
+        try:
+            judgement = self._judge(visitor, keys, "CONNECT")
+        except CarriedError as problem:
+            return self._refuse(visitor, facts, connect, RULE_INNER_ADDRESS, str(problem))
         if not judgement.splice:
             return Verdict(Course.INSPECT)
         if not self.log.healthy:
-            return self._recorder.refuse(
-                visitor,
-                facts,
-                connect,
-                "log-unavailable",
-                RULE_LOG_UNAVAILABLE,
-                "the access log cannot be written",
-            )
+            return self._refuse(visitor, facts, connect, RULE_LOG_UNAVAILABLE, _LOG_FAULT)
         if judgement.decision.action is Action.BLOCK:
-            return self._recorder.refuse_by_policy(visitor, facts, connect, judgement)
+            return self._refuse_by_policy(visitor, facts, connect, judgement)
         transaction = self._recorder.begin(
             visitor, facts, connect, kind="tunnel", handling="spliced"
         )
@@ -222,7 +240,7 @@ class Gate:
         """
         facts = RequestFacts("CONNECT", "", visitor.connect_host or "", 1, "")
         key = UrlKey("", visitor.connect_host or "", visitor.connect_port or 1)
-        return self._recorder.refuse(visitor, facts, key, "bad-request", RULE_NOT_TLS, found)
+        return self._refuse(visitor, facts, key, RULE_NOT_TLS, found)
 
     def request(self, visitor: Visitor, facts: RequestFacts) -> Verdict:
         """A request head was read, in the clear or out of an inspected connection."""
@@ -230,48 +248,24 @@ class Gate:
         visitor.requests += 1
         if visitor.half_open:
             self.clients.agreed(visitor)
-        basis = self._know_again(visitor)
+        self._know_again(visitor)
         if not facts.path.startswith("/") and facts.path != "*":
             # HTTP/2 carries any path. An address in it would be judged in place of the authority,
             # and servers differ on which of the two counts.
-            return self._recorder.refuse(
-                visitor, facts, None, "bad-request", RULE_BAD_REQUEST, "not a path from the root"
-            )
+            return self._refuse(visitor, facts, None, RULE_BAD_REQUEST, "not a path from the root")
         try:
             keys, reached = names_of(visitor, facts)
         except UrlKeyError as problem:
-            return self._recorder.refuse(
-                visitor, facts, None, "bad-request", RULE_BAD_REQUEST, str(problem)
-            )
+            return self._refuse(visitor, facts, None, RULE_BAD_REQUEST, str(problem))
         asked = keys[0]
-        if self.overloaded is not None:
-            return self._refuse_overloaded(visitor, facts, asked, self.overloaded)
-        if not self.log.healthy:
-            return self._recorder.refuse(
-                visitor,
-                facts,
-                asked,
-                "log-unavailable",
-                RULE_LOG_UNAVAILABLE,
-                "the access log cannot be written",
-            )
-        if basis.index is None:
-            return self._recorder.refuse(
-                visitor, facts, asked, "undecided", RULE_INDEX_MISSING, "no category index"
-            )
-        if visitor.connect_host is None and not _port_allowed(
-            reached.port, basis.settings.network.allow_http_ports
-        ):
-            return self._recorder.refuse(
-                visitor, facts, asked, "port-denied", RULE_PORT_DENIED, f"port {reached.port}"
-            )
-        if reached.is_address and (why := basis.destinations.refusal(reached.host, reached.port)):
-            return self._recorder.refuse(
-                visitor, facts, asked, "destination-denied", RULE_DESTINATION_DENIED, why
-            )
-        judgement = self._judge(visitor, keys, facts.method.upper())
+        if (refused := self._refuse_unjudged(visitor, facts, asked, reached)) is not None:
+            return refused
+        try:
+            judgement = self._judge(visitor, keys, facts.method.upper(), traits_of(facts))
+        except CarriedError as problem:
+            return self._refuse(visitor, facts, asked, RULE_INNER_ADDRESS, str(problem))
         if judgement.decision.action is Action.BLOCK:
-            verdict = self._recorder.refuse_by_policy(visitor, facts, asked, judgement)
+            verdict = self._refuse_by_policy(visitor, facts, asked, judgement)
         else:
             transaction = self._recorder.begin(
                 visitor,
@@ -286,6 +280,32 @@ class Gate:
         metrics.observe_decision(time.perf_counter() - started)
         return verdict
 
+    def _refuse_unjudged(
+        self, visitor: Visitor, facts: RequestFacts, asked: UrlKey, reached: UrlKey
+    ) -> Verdict | None:
+        """Refuse what the policy is not asked about; None when it is."""
+        basis = self.basis
+        if self.overloaded is not None:
+            return self._refuse(visitor, facts, asked, RULE_OVERLOADED, self.overloaded)
+        if not self.log.healthy:
+            return self._refuse(visitor, facts, asked, RULE_LOG_UNAVAILABLE, _LOG_FAULT)
+        if basis.index is None:
+            return self._refuse(visitor, facts, asked, RULE_INDEX_MISSING, _NO_INDEX)
+        network = basis.settings.network
+        if visitor.connect_host is None and not _port_allowed(
+            reached.port, network.allow_http_ports
+        ):
+            return self._refuse(visitor, facts, asked, RULE_PORT_DENIED, f"port {reached.port}")
+        if reached.is_address and (why := basis.destinations.refusal(reached.host, reached.port)):
+            return self._refuse(visitor, facts, asked, RULE_DESTINATION_DENIED, why)
+        if facts.method not in network.allow_methods:
+            why = "a method that network.allow_methods does not name"
+            return self._refuse(visitor, facts, asked, RULE_METHOD_DENIED, why)
+        if facts.via and self._loops is not None and self._loops.is_ours(facts.via):
+            why = "this request has been through this gateway before"
+            return self._refuse(visitor, facts, asked, RULE_LOOP, why)
+        return None
+
     def bad_request(self, visitor: Visitor, facts: RequestFacts | None, problem: str) -> Verdict:
         """Something came that cannot be treated as a request: refused and recorded.
 
@@ -297,7 +317,7 @@ class Gate:
         self._know_again(visitor)
         visitor.requests += 1
         facts = facts or RequestFacts("", "", "", 0, "")
-        return self._recorder.refuse(visitor, facts, None, "bad-request", RULE_BAD_REQUEST, problem)
+        return self._refuse(visitor, facts, None, RULE_BAD_REQUEST, problem)
 
     def destination(self, address: str, port: int) -> str | None:
         """Why a resolved address must not be connected to; None when it may be."""
@@ -315,7 +335,7 @@ class Gate:
                 what the client sent.
         """
         visitor.requests += 1  # its record says what became of the tunnel
-        return self._recorder.refuse(visitor, facts, None, "undecided", RULE_UNDECIDED, problem)
+        return self._refuse(visitor, facts, None, RULE_UNDECIDED, problem)
 
     def upstream_failed(
         self,
@@ -381,18 +401,45 @@ class Gate:
 
     # --- inside ---------------------------------------------------------------------------
 
-    def _refuse_overloaded(
-        self, visitor: Visitor, facts: RequestFacts, key: UrlKey | None, why: str
+    def _refuse(
+        self, visitor: Visitor, facts: RequestFacts, key: UrlKey | None, rule: str, problem: str
     ) -> Verdict:
-        """Refuse because no more is taken on."""
-        return self._recorder.refuse(visitor, facts, key, "overloaded", RULE_OVERLOADED, why)
+        """Refuse what no rule of the policy decided; see Recorder.refuse."""
+        return self._recorder.refuse(visitor, facts, key, _KINDS[rule], rule, problem)
+
+    def _refuse_by_policy(
+        self, visitor: Visitor, facts: RequestFacts, key: UrlKey, judgement: Judgement
+    ) -> Verdict:
+        if not judgement.key.is_address:
+            self.resolved.refused(judgement.key.host)
+        return self._recorder.refuse_by_policy(visitor, facts, key, judgement)
 
     def _judge(
-        self, visitor: Visitor, keys: list[UrlKey] | tuple[UrlKey, ...], method: str
+        self,
+        visitor: Visitor,
+        keys: Sequence[UrlKey],
+        method: str,
+        traits: frozenset[str] = NO_TRAITS,
     ) -> Judgement:
+        """Judge by all names, also those inside others and those that an address stood for.
+
+        Raises:
+            CarriedError: an address inside another cannot be read. The request is refused.
+        """
         basis = self.basis
         assert basis.index is not None
-        return judge(basis.decider, basis.index, visitor.person, keys, method, self._now())
+        keys = with_carried(keys, basis.settings.carriers)
+        keys = with_resolved(keys, self.resolved)
+        person = visitor.person
+        return judge(basis.decider, basis.index, person, keys, method, self._now(), traits)
+
+    def via(self, *, http2: bool) -> bytes | None:
+        """What a request that is sent on says of us in `Via`; None for nothing.
+
+        Args:
+            http2: whether it came over HTTP/2.
+        """
+        return None if self._loops is None else self._loops.via(http2=http2)
 
     def _local(self, seconds: float) -> datetime:
         zone: ZoneInfo = self.basis.settings.policy.time_zone

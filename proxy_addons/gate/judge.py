@@ -1,6 +1,7 @@
 """The strictest judgement over all the names that one request goes by.
 
-In: a person, the canonical keys of a request (CONNECT host, SNI, Host, :authority, URL), a moment.
+In: a person, the canonical keys of a request (CONNECT host, SNI, Host, :authority, URL, addresses
+inside these), what its form says of it, a moment.
 Out: one `Judgement`: the strictest decision, every category met, and whether to splice.
 Must never: prefer a lenient name. One blocked name blocks; one inspectable name inspects.
 """
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from proxy_addons.policy.cache import Decider
     from proxy_addons.urlkey import UrlKey
 
+_NONE: frozenset[str] = frozenset()
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -26,15 +29,20 @@ class Judgement:
 
     Attributes:
         decision: of the strictest name.
-        host: the host of the name that decided.
+        key: the name that decided.
         categories: of all names together, sorted.
         splice: True only when every name is one that must not be decrypted.
     """
 
     decision: Decision
-    host: str
+    key: UrlKey
     categories: tuple[str, ...]
     splice: bool
+
+    @property
+    def host(self) -> str:
+        """The host of the name that decided."""
+        return self.key.host
 
 
 def judge(
@@ -44,6 +52,7 @@ def judge(
     keys: Sequence[UrlKey],
     method: str,
     moment: Moment,
+    traits: frozenset[str] = _NONE,
 ) -> Judgement:
     """Judge a request by the strictest of its names.
 
@@ -54,17 +63,20 @@ def judge(
         keys: at least one canonical address; the first is what the person asked for.
         method: HTTP method in upper case.
         moment: when.
+        traits: categories that the request has whatever its names (gate/traits.py).
     """
     if not keys:
         # A request without a name cannot be judged. The dispatch turns this into a refusal.
         msg = "a request with no name to judge it by"
         raise ValueError(msg)
     strictest: Decision | None = None
-    host = keys[0].host
-    categories: frozenset[str] = frozenset()
+    deciding = keys[0]
+    categories = _NONE
     splice = True
     for key in keys:
         found = index.lookup(key)
+        if traits:
+            found |= traits
         decision = decider.decide(person, Resource(key, found, method), moment)
         categories = categories | found if categories else found
         splice = splice and not decision.inspect
@@ -72,6 +84,6 @@ def judge(
             decision.action is Action.BLOCK and strictest.action is not Action.BLOCK
         ):
             strictest = decision
-            host = key.host
+            deciding = key
     assert strictest is not None
-    return Judgement(strictest, host, tuple(sorted(categories)), splice)
+    return Judgement(strictest, deciding, tuple(sorted(categories)), splice)

@@ -1,4 +1,4 @@
-"""All the names that one request goes by: CONNECT host, SNI, Host, :authority, URL.
+"""All the names that one request goes by: CONNECT host, SNI, Host, :authority, URL, and more.
 
 In: the visitor and the facts of a request. Out: canonical keys, to be judged by the strictest.
 Must never: leave a name out because another one agrees with the policy.
@@ -7,12 +7,17 @@ Must never: leave a name out because another one agrees with the policy.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from proxy_addons.urlkey import UrlKey, UrlKeyError, authority_key, request_key
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from proxy_addons.gate.facts import RequestFacts, Visitor
+    from proxy_addons.gate.resolved import Resolved
+    from proxy_addons.urlkey.carriers import Carriers
 
 
 def names_of(visitor: Visitor, facts: RequestFacts) -> tuple[list[UrlKey], UrlKey]:
@@ -58,6 +63,28 @@ def _add(keys: list[UrlKey], authority: str, default_port: int) -> None:
     host, port = authority_key(authority, default_port)
     if all(key.host != host for key in keys):
         keys.append(replace(keys[0], host=host, port=port, is_address=is_address(host)))
+
+
+def with_carried(keys: Sequence[UrlKey], carriers: Carriers) -> Sequence[UrlKey]:
+    """The names, and those of the addresses that they carry (urlkey/carriers.py).
+
+    Raises:
+        CarriedError: one of those cannot be read. The request is refused.
+    """
+    if not any(found := [carriers.inside(key) for key in keys]):
+        return keys
+    return tuple(dict.fromkeys((*keys, *chain.from_iterable(found))))
+
+
+def with_resolved(keys: Sequence[UrlKey], resolved: Resolved) -> Sequence[UrlKey]:
+    """The names, and those that an address among them lately stood for."""
+    more = [
+        replace(key, host=name, is_address=False)
+        for key in keys
+        if key.is_address
+        for name in resolved.names(key.host)
+    ]
+    return (*keys, *more) if more else keys
 
 
 def host_key_of(host: str, port: int) -> UrlKey:

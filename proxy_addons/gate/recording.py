@@ -109,6 +109,7 @@ class Recorder:
         refusal = replace(
             self.refusal(visitor, facts, _url(key, facts), key.host, "policy", "", transaction.id),
             decision=decision,
+            judged=judgement.host if judgement.host != key.host else "",
         )
         metrics.count(str(decision.action), decision.rule)
         metrics.count_refusal("policy")

@@ -24,6 +24,8 @@ class Kind(StrEnum):
     DESTINATION_DENIED = "destination-denied"
     PORT_DENIED = "port-denied"
     BAD_REQUEST = "bad-request"
+    METHOD_DENIED = "method-denied"
+    LOOP = "loop"
     UNDECIDED = "undecided"
     LOG_UNAVAILABLE = "log-unavailable"
     OVERLOADED = "overloaded"
@@ -51,6 +53,8 @@ class Refusal:
             refused site's origin, whose scripts could read it and carry the name away.
         page: the force's name, whom to ask, and the monitoring notice.
         moment: when it was refused (aware, in the policy's time zone, in which it is shown).
+        judged: the host that decided, where it is not `host`: one of the request's other names, or
+            that of an address inside it; else "". Any text, shown escaped.
         detail: a technical detail for the service desk, or "". Rendered: no secrets in it.
         accept: the request's Accept header, or "".
         sec_fetch_dest: the request's Sec-Fetch-Dest header, or "".
@@ -65,6 +69,7 @@ class Refusal:
     person: str | None
     page: Page
     moment: datetime
+    judged: str = ""
     detail: str = ""
     accept: str = ""
     sec_fetch_dest: str = ""

@@ -69,6 +69,20 @@ WORDING: dict[Kind, Wording] = {
         "The gateway could not tell which site was meant, so it did not send the request on.",
         (_NOT_SENT, "Check the address for mistakes and try again."),
     ),
+    Kind.METHOD_DENIED: Wording(
+        403,
+        "http_request_denied",
+        "This kind of request is not allowed",
+        "It asks the site for something that browsing does not need, by a method of its own.",
+        (_NOT_SENT,),
+    ),
+    Kind.LOOP: Wording(
+        508,
+        "proxy_loop_detected",
+        "The request goes round in a circle",
+        "It had already been through this gateway and came back to it.",
+        (_NOT_SENT, "The address, or another proxy on the way, is set up wrongly."),
+    ),
     Kind.UNDECIDED: Wording(
         503,
         "proxy_internal_error",

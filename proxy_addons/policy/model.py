@@ -23,7 +23,10 @@ RESERVED_RULES = frozenset(
         "bad-request",
         "destination-denied",
         "index-missing",
+        "inner-address",
         "log-unavailable",
+        "loop",
+        "method-denied",
         "not-tls-in-tunnel",
         "overloaded",
         "port-denied",
@@ -33,6 +36,9 @@ RESERVED_RULES = frozenset(
     }
 )
 """Rule ids in the log that are not from `policy.yaml`; it may not use them for its own."""
+
+TRAITS = frozenset({"dns-over-https", "websocket"})
+"""Categories that a request can have by its form, whatever lists say of its address."""
 
 
 class Action(StrEnum):

@@ -1,4 +1,4 @@
-"""Loading a configuration: two files, options and the environment in, `Settings` out.
+"""Loading a configuration: its files, options and the environment in, `Settings` out.
 
 In: the configuration folder, options, the environment, the categories that lists know.
 Out: frozen `Settings` with the compiled policy; or one `SettingsError` that lists every problem.
@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from proxy_addons.policy.lint import findings
+from proxy_addons.policy.model import TRAITS
 from proxy_addons.settings import model
+from proxy_addons.settings.carriers_file import read_carriers
 from proxy_addons.settings.policy_file import PolicySource, read_policy
 from proxy_addons.settings.policy_names import check_names, compile_policy
 from proxy_addons.settings.problems import Problem, Report, SettingsError
@@ -36,6 +38,8 @@ __all__ = ["Examined", "SettingsError", "examine", "load"]
 
 MAIN_FILE = "watchhouse.yaml"
 POLICY_FILE = "policy.yaml"
+CARRIERS_FILE = "carriers.yaml"  # the force's own, where there are any
+_OUR_CARRIERS = Path(__file__).with_name(CARRIERS_FILE)
 
 _VERSION_DIGITS = 12
 
@@ -123,10 +127,13 @@ def _load(
     digest = hashlib.sha256()
     main = _read_file(config_dir / MAIN_FILE, digest, report)
     policy_tree = _read_file(config_dir / POLICY_FILE, digest, report)
+    carriers = read_carriers(_carrier_tables(config_dir / CARRIERS_FILE, digest, report), report)
     given = read_table(main, overrides, environ, report)
     builder = _Builder(config_dir.absolute(), given, environ, report)
     network, tls, paths = builder.network(), builder.tls(), builder.paths()
     known = known_categories(paths) if callable(known_categories) else known_categories
+    if known is not None:
+        known = TRAITS.union(known)
     source = PolicySource("")
     if policy_tree is not None:
         year = (today or datetime.now(UTC).date()).year
@@ -152,6 +159,7 @@ def _load(
         pac=model.Pac(given["pac.proxies"].value),
         paths=paths,
         policy=policy,
+        carriers=carriers,
         policy_version=digest.hexdigest()[:_VERSION_DIGITS],
         run_as=given["run_as"].value,
     )
@@ -173,6 +181,13 @@ def _read_file(path: Path, digest: hashlib._Hash, report: Report) -> Mapping | N
     digest.update(len(data).to_bytes(8, "big"))  # so that no text can move from file to file
     digest.update(data)
     return read(data, str(path), report)
+
+
+def _carrier_tables(own: Path, digest: hashlib._Hash, report: Report) -> list[Mapping]:
+    """The table of carriers that comes with the program, and the force's own, if it has one."""
+    files = [_OUR_CARRIERS, own] if own.exists() else [_OUR_CARRIERS]
+    tables = (_read_file(file, digest, report) for file in files)
+    return [table for table in tables if table is not None]
 
 
 class _Builder:
@@ -207,6 +222,9 @@ class _Builder:
             upstream_proxy=self._upstream_proxy(),
             allow_ports=frozenset(self._value("network.allow_ports") or ()),
             allow_http_ports=self._value("network.allow_http_ports"),
+            allow_methods=frozenset(self._value("network.allow_methods") or ()),
+            via=self._value("network.via"),
+            look_up_refused=self._value("network.look_up_refused"),
             deny_destinations=self._value("network.deny_destinations"),
             intranet_networks=tuple(each for each in intranet if not isinstance(each, str)),
             intranet_names=tuple(each for each in intranet if isinstance(each, str)),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from proxy_addons.policy.compiled import Policy
+    from proxy_addons.urlkey.carriers import Carriers
 
 type Network4or6 = IPv4Network | IPv6Network
 
@@ -68,6 +69,9 @@ class Network:
         upstream_proxy: a parent proxy, or None to connect directly.
         allow_ports: ports to which CONNECT is allowed.
         allow_http_ports: ranges (first, last) of ports that plain HTTP may go to.
+        allow_methods: HTTP methods of requests that are let through, as sent.
+        via: what requests sent on say of us in `Via`: `auto`, `off` or a pseudonym.
+        look_up_refused: whether the addresses of refused names are looked up and refused too.
         deny_destinations: networks refused after name resolution.
         intranet_networks: networks exempt from `deny_destinations`.
         intranet_names: domain suffixes that the PAC file sends direct.
@@ -80,6 +84,9 @@ class Network:
     upstream_proxy: UpstreamProxy | None
     allow_ports: frozenset[int]
     allow_http_ports: tuple[tuple[int, int], ...]
+    allow_methods: frozenset[str]
+    via: str
+    look_up_refused: bool
     deny_destinations: tuple[Network4or6, ...]
     intranet_networks: tuple[Network4or6, ...]
     intranet_names: tuple[str, ...]
@@ -232,7 +239,8 @@ class Settings:
 
     Attributes:
         policy: the compiled `policy.yaml`.
-        policy_version: short hash over both configuration files, as in every log record.
+        carriers: sites that show other sites under their own name (`carriers.yaml`).
+        policy_version: short hash over all configuration files, as in every log record.
         run_as: `user` or `user:group` to become when started as root; None for the user
             `watchhouse` where there is one.
     """
@@ -246,5 +254,6 @@ class Settings:
     pac: Pac
     paths: Paths
     policy: Policy
+    carriers: Carriers
     policy_version: str
     run_as: str | None = None

@@ -24,6 +24,7 @@ from proxy_addons.settings.netkinds import (
     Proxy,
     SecretVariable,
 )
+from proxy_addons.settings.policy_kinds import METHOD
 from proxy_addons.settings.problems import nearest
 from proxy_addons.settings.setting import ENV_PREFIX, Setting
 from proxy_addons.settings.tree import Mapping, Node, describe, dotted, raw
@@ -52,6 +53,7 @@ DENIED_DESTINATIONS = (
     "240.0.0.0/4",  # reserved, and broadcast
     "::/128",  # unspecified; Linux connects it to itself
     "::1/128",  # loopback
+    "2001::/32",  # Teredo (RFC 4380): hides an IPv4 address; nobody's servers are there
     "::/96",  # IPv4-compatible, deprecated (RFC 4291)
     "64:ff9b:1::/48",  # local-use NAT64 (RFC 8215): a network's own way to IPv4, private ones too
     "fc00::/7",  # unique local (RFC 4193)
@@ -59,6 +61,32 @@ DENIED_DESTINATIONS = (
     "fe80::/10",  # link-local
     "fec0::/10",  # site-local, deprecated (RFC 3879)
     "ff00::/8",  # multicast
+)
+
+# What browsers and programs of an office need: RFC 9110 (without TRACE, which shows a server's view
+# of credentials, and CONNECT, which opens tunnels), PATCH (RFC 5789), QUERY, and of WebDAV
+# (RFC 4918, 3253, 3744, 5323) and CalDAV (RFC 4791) what SharePoint, Outlook and calendars use.
+ALLOWED_METHODS = (
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "OPTIONS",
+    "QUERY",
+    "PROPFIND",
+    "PROPPATCH",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "LOCK",
+    "UNLOCK",
+    "SEARCH",
+    "REPORT",
+    "MKCALENDAR",
+    "ACL",
+    "MERGE",
 )
 
 
@@ -119,6 +147,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Ports that plain HTTP may go to.",
     ),
     Setting(
+        "network.allow_methods",
+        ListOf(METHOD, one=True, least=1),
+        ALLOWED_METHODS,
+        "HTTP methods of requests that are let through.",
+    ),
+    Setting(
         "network.deny_destinations",
         ListOf(Net()),
         DENIED_DESTINATIONS,
@@ -136,6 +170,19 @@ SETTINGS: tuple[Setting, ...] = (
         ListOf(Address(default_port=53, names=False), one=True),
         (),
         "Name servers to ask instead of the system's.",
+    ),
+    Setting(
+        "network.look_up_refused",
+        Flag(),
+        "true",
+        "Whether the addresses of names that the policy refused are looked up, so that they are"
+        " refused too.",
+    ),
+    Setting(
+        "network.via",
+        Pattern(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", "auto, off, or a pseudonym such as force-7"),
+        "auto",
+        "What requests say of this gateway in `Via`, by which it notices loops.",
     ),
     Setting("network.connect_timeout", Seconds(0.1, 600), 10, "Seconds to reach a server."),
     Setting(

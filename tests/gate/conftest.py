@@ -73,7 +73,7 @@ class Doors:
 
 def facts(url: str = "", **more: Any) -> RequestFacts:
     """The head of a request: `http://host/path` in the clear, or `/path` inside a tunnel."""
-    scheme, _, rest = url.rpartition("://")
+    scheme, _, rest = ("", "", url) if url.startswith("/") else url.partition("://")
     authority, slash, path = rest.partition("/")
     given: dict[str, Any] = {
         "method": "GET",
