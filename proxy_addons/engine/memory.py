@@ -26,6 +26,7 @@ _LEAST = 128 * MIB  # a worker with nothing to do has some 60
 _MOST = 2048 * MIB  # a worker that needs more than this is not sound
 _CALM = 0.9  # below this part of the limit new requests are taken again
 _BEYOND = 1.25  # at this part the worker ends, so that another can begin
+_AGAIN = 5  # looks between tries to give memory back
 _LASTING = 60  # looks (seconds) for which it sheds load before it ends all the same
 
 
@@ -107,6 +108,11 @@ class Shedding:
         # What Python does not give back would keep the worker from serving for ever.
         self.over = self.over or now_used >= self.limit * _BEYOND or self._looks > _LASTING
         return (self.on, self.over) != before
+
+    @property
+    def should_give_back(self) -> bool:
+        """Whether to try now: part of it may be garbage, or free and not yet given back."""
+        return self._looks % _AGAIN == 1
 
     def why(self) -> str:
         """For the page and the record."""

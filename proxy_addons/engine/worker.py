@@ -276,6 +276,8 @@ class Worker:
         shedding, mib = self._shedding, used // memory.MIB
         changed = shedding.look(used)
         metrics.memory(used, shedding=shedding.on)
+        if shedding.should_give_back:
+            asyncio.get_running_loop().run_in_executor(None, memory.give_back)
         if not changed:
             return
         if shedding.over:
@@ -289,8 +291,6 @@ class Worker:
                 "%d MiB of memory used, the limit is %d: new requests are refused",
                 mib, shedding.limit // memory.MIB,
             )  # fmt: skip
-            # Part of it may be garbage that nobody has collected yet.
-            asyncio.get_running_loop().run_in_executor(None, memory.give_back)
         else:
             logger.info("%d MiB of memory used: new requests are taken again", mib)
         self.gate.overloaded = shedding.why() if shedding.on else None

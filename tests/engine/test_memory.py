@@ -96,11 +96,14 @@ def test_it_ends_when_it_grows_on_all_the_same() -> None:
 def test_it_ends_when_nothing_is_given_back_for_long() -> None:
     """Else a worker whose memory is in pieces would refuse its share of requests for ever."""
     shedding = Shedding(100)
-    looks = 0
+    looks = tries = 0
     while not shedding.over:
         shedding.look(101)
         looks += 1
+        tries += shedding.should_give_back
     assert looks == 61
+    assert tries == 13, "at once, and again every few seconds"
+    assert not Shedding(100).should_give_back
     shedding = Shedding(100)
     for _ in range(5):
         for _ in range(60):
