@@ -8,12 +8,13 @@ Must never: connect to an address that was not checked; resolve again between ch
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohappyeyeballs
 
-from proxy_addons.engine.outcomes import SPENT, ConnectFailed, ConnectRefused
+from proxy_addons.engine.outcomes import ConnectFailed, ConnectRefused
 from proxy_addons.engine.resolver import ResolutionFailed, Resolver
 
 if TYPE_CHECKING:
@@ -55,6 +56,11 @@ class Connector:
             ConnectFailed: with the reason, and its kind for the page.
         """
         try:
+            addresses = self._resolver.known(host)
+            if addresses is not None and len(addresses) == 1:
+                # Nothing to wait for, and nothing to choose: the usual way, and the cheapest.
+                self._allowed(host, port, addresses)
+                return await _connect(_address_info(addresses[0], port), within=self._timeout)
             async with asyncio.timeout(self._timeout):
                 addresses = await self._resolver.addresses(host)
                 allowed = self._allowed(host, port, addresses)
@@ -69,8 +75,7 @@ class Connector:
             raise ConnectFailed(ConnectRefused(str(problem), "upstream-name")) from problem
         except OSError as problem:
             msg = f"{host} port {port}: {problem.strerror or type(problem).__name__}"
-            kind = "overloaded" if problem.errno in SPENT else "upstream-failed"
-            raise ConnectFailed(ConnectRefused(msg, kind)) from problem
+            raise ConnectFailed(ConnectRefused(msg, "upstream-failed")) from problem
 
     def _allowed(self, host: str, port: int, addresses: tuple[str, ...]) -> list[str]:
         if (host, port) == self._parent:
@@ -90,6 +95,48 @@ class Connector:
             # beside an outside one is how rebinding looks.
             raise ConnectFailed(ConnectRefused(why, "destination-denied"))
         return allowed
+
+
+async def _connect(
+    info: tuple[int, int, int, str, tuple[Any, ...]], *, within: float
+) -> socket.socket:
+    """Connect to one address, without a task or a scope of its own for the time limit.
+
+    Raises:
+        TimeoutError: after `within` seconds.
+        OSError: it cannot be reached.
+    """
+    loop = asyncio.get_running_loop()
+    family, kind, protocol, _, address = info
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)  # noqa: FBT003 - as the socket module has it
+        try:
+            sock.connect(address)
+        except (BlockingIOError, InterruptedError):
+            done = loop.create_future()
+            timer = loop.call_later(within, _settle, done, TimeoutError())
+            loop.add_writer(sock, _settle, done, None)
+            try:
+                await done
+            finally:
+                loop.remove_writer(sock)
+                timer.cancel()
+            if problem := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                raise OSError(problem, os.strerror(problem)) from None
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _settle(done: asyncio.Future[None], problem: Exception | None) -> None:
+    if done.done():
+        return
+    if problem is None:
+        done.set_result(None)
+    else:
+        done.set_exception(problem)
 
 
 def _address_info(

@@ -367,7 +367,8 @@ class Driver:
     # --- opening --------------------------------------------------------------------------
 
     def _open(self, command: commands.OpenConnection) -> None:
-        task = self._loop.create_task(self._open_server(command))
+        # Begun at once: where the name is known, the connection is on its way within this step.
+        task = asyncio.Task(self._open_server(command), loop=self._loop, eager_start=True)
         if not task.done():
             self._opening[command.connection] = task
 

@@ -24,10 +24,14 @@ _REMEMBERED = 8192  # names
 # Seconds an answer is used without asking again. The system's resolver does not pass the TTL on;
 # this is short enough for fail-over, long enough that a page of 70 requests asks once.
 _TTL = 30.0
+# Seconds that a name counts as not there: a page that names a dead host seventy times asks once,
+# and a host that has just come to be is found with the next reload.
+_ABSENT = 3.0
 _TIMEOUT = 10.0  # seconds for one look-up; a resolver that is dead must not hold a request longer
 # Look-ups at once by way of the system, each in a thread that it blocks. They are the resolver's
 # own: a dead name server must not hold up what else needs a thread (housekeeping, the log's end).
-_THREADS = 32
+# Those that wait for the dead name server of one zone must leave some for all others.
+_THREADS = 64
 
 
 class ResolutionFailed(Exception):  # noqa: N818 - named as the outcome it is
@@ -44,9 +48,16 @@ class Resolver:
 
     def __init__(self, dns_servers: Sequence[str], clock: Callable[[], float]) -> None:
         self._known: TTLCache[str, tuple[str, ...]] = TTLCache(_REMEMBERED, _TTL, clock)
+        self._absent: TTLCache[str, ResolutionFailed] = TTLCache(_REMEMBERED, _ABSENT, clock)
         self._asking: dict[str, asyncio.Future[tuple[str, ...]]] = {}
         self._resolver = DnsResolver(name_servers=list(dns_servers)) if dns_servers else None
         self._threads = ThreadPoolExecutor(_THREADS, "names")
+
+    def known(self, host: str) -> tuple[str, ...] | None:
+        """The addresses of a canonical host where nobody has to be asked for them."""
+        if ":" in host or host.rpartition(".")[2].isdigit():
+            return (str(ip_address(host)),)
+        return self._known.get(host)
 
     async def addresses(self, host: str) -> tuple[str, ...]:
         """Addresses of a canonical host; a literal is its own.
@@ -54,10 +65,10 @@ class Resolver:
         Raises:
             ResolutionFailed: when there is none.
         """
-        if ":" in host or host.rpartition(".")[2].isdigit():
-            return (str(ip_address(host)),)
-        if (known := self._known.get(host)) is not None:
+        if (known := self.known(host)) is not None:
             return known
+        if (absent := self._absent.get(host)) is not None:
+            raise ResolutionFailed(str(absent))
         if (asking := self._asking.get(host)) is None:
             # One look-up for all who ask at the same time.
             asking = asyncio.ensure_future(self._ask(host))
@@ -67,8 +78,12 @@ class Resolver:
 
     def _answered(self, host: str, done: asyncio.Future[tuple[str, ...]]) -> None:
         self._asking.pop(host, None)
-        if not done.cancelled() and done.exception() is None:
+        if done.cancelled():
+            return
+        if (problem := done.exception()) is None:
             self._known[host] = done.result()
+        elif isinstance(problem, ResolutionFailed):
+            self._absent[host] = problem
 
     async def _ask(self, host: str) -> tuple[str, ...]:
         try:

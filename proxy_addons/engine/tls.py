@@ -8,7 +8,7 @@ What differs from mitmproxy's: after a handshake the peer's certificates are not
 objects that nobody reads; bytes go through one buffer of the process instead of a new one of 64 kB
 each time; that there is no more to read is asked for, not found out by an exception; and a
 connection that stands already needs none of the outer layer's steps. Large data passes in pieces,
-since OpenSSL's memory BIOs never give back what they have once grown to.
+so that OpenSSL holds little of it at any time.
 """
 
 # ruff: noqa: SLF001 - pyOpenSSL's methods make a buffer for each call; OpenSSL itself is private
@@ -48,6 +48,9 @@ _WANT_READ = _lib.SSL_ERROR_WANT_READ
 _ZERO_RETURN = _lib.SSL_ERROR_ZERO_RETURN
 
 _PIECE = 16 * 1024  # a TLS record's content (RFC 8446 5.1)
+# After more bytes than this at once OpenSSL's memory BIO is exchanged for a new one: it never gives
+# back what it has grown to, and the connection may do nothing from now on for an hour.
+_LARGE = 4 * 1024
 # Filled and copied within one call, never between two: a worker has one thread that runs layers.
 _SIZE = 64 * 1024
 _buffer = _ffi.new("char[]", _SIZE)
@@ -149,6 +152,10 @@ class QuickTls(TLSLayer):
                 if reason != _WANT_READ:
                     break  # an end or an error: what comes after it is nothing
                 if offset >= size:
+                    if size > _LARGE:
+                        # OpenSSL has taken all of it in, as it asks for more.
+                        tls._into_ssl = _lib.BIO_new(_lib.BIO_s_mem())
+                        _lib.SSL_set_bio(ssl, tls._into_ssl, tls._from_ssl)
                     return pieces, reason, None
         if reason != _ZERO_RETURN:
             try:
@@ -191,6 +198,9 @@ class QuickTls(TLSLayer):
                     yield _view[:count]
                     if count < _SIZE:
                         break
+        if len(data) > _LARGE:
+            tls._from_ssl = _lib.BIO_new(_lib.BIO_s_mem())
+            _lib.SSL_set_bio(ssl, tls._into_ssl, tls._from_ssl)
 
 
 class InspectedTls(QuickTls, ClientTLSLayer):

@@ -64,6 +64,7 @@ class TlsContexts:
         self._server.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
         self._server.set_cipher_list(_SERVER_CIPHERS)
         self._server.set_verify(SSL.VERIFY_PEER, None)
+        self._server.set_mode(SSL.MODE_RELEASE_BUFFERS)
         # Sessions are ours to keep: OpenSSL would look for them by nothing but their number.
         self._server.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         load_trust(self._server, trusted_ca_file)
@@ -92,6 +93,8 @@ class TlsContexts:
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
         context.set_options(_OPTIONS)
+        # An idle connection keeps no room for records: 26 kB less for each.
+        context.set_mode(SSL.MODE_RELEASE_BUFFERS)
         context.set_session_id(host.encode()[:32])
         context.use_certificate(
             self._authority.leaf(host, self._leaf_key.public_key(), self._now())

@@ -23,6 +23,12 @@ class Names:
     def __init__(self, *answers: tuple[str, ...] | Exception | None) -> None:
         self.answers = list(answers)
 
+    def known(self, host: str) -> tuple[str, ...] | None:
+        """Only what is certain: one answer, and the same each time."""
+        del host
+        answer = self.answers[0]
+        return answer if len(self.answers) == 1 and isinstance(answer, tuple) else None
+
     async def addresses(self, host: str) -> tuple[str, ...]:
         del host
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]

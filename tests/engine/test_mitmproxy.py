@@ -9,13 +9,14 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+import re
 import textwrap
 from pathlib import Path
 from typing import Any
 
 import mitmproxy.proxy
 import pytest
-from mitmproxy import hooks, http, version
+from mitmproxy import connection, flow, hooks, http, version
 from mitmproxy.connection import Client, Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, context, events, layer, layers, server_hooks, tunnel
 from mitmproxy.proxy.layers import http as layers_http
@@ -357,6 +358,39 @@ def test_a_forked_context_is_a_context() -> None:
         assert getattr(ours, name) == value, name
     ours.layers.clear()
     assert made.layers, "a fork has a list of its own"
+
+
+def test_what_a_layer_does_with_its_queue_ours_can_do() -> None:
+    """tune() gives it a list in place of a deque."""
+    tree = ast.parse(inspect.getsource(layer))
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Attribute)
+        and node.value.attr == "_paused_event_queue"
+    }
+    assert used == {"append", "popleft"}
+    assert {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "collections"
+    } == {"deque"}
+    waiting = tuning._Waiting()
+    assert not waiting
+    for number in range(3):
+        waiting.append(number)
+    assert waiting
+    assert [waiting.popleft() for _ in range(3)] == [0, 1, 2]
+
+
+def test_names_of_connections_are_told_apart() -> None:
+    numbers = tuning._Numbers()
+    assert numbers.uuid4() != numbers.uuid4()
+    for module in (connection, flow):
+        source = inspect.getsource(module)
+        assert re.findall(r"uuid\.\w+", source) == ["uuid.uuid4"], module
+        assert "str(uuid.uuid4())" in source
 
 
 def test_tls_layers_have_what_the_hooks_rely_on() -> None:

@@ -97,14 +97,35 @@ async def test_an_answer_is_used_for_half_a_minute(
     assert await resolver.addresses("allowed.test") == ("192.0.2.2",)
 
 
-async def test_a_failure_is_not_remembered(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    names: dict[str, list[str]] = {}
-    monkeypatch.setattr(socket, "getaddrinfo", answering(names))
+async def test_a_failure_is_remembered_for_a_moment(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, asked = dict[str, list[str]](), list[str]()
+    monkeypatch.setattr(socket, "getaddrinfo", answering(names, asked))
     resolver = Resolver([], clock)
-    with pytest.raises(ResolutionFailed, match=r"the name late\.test does not resolve"):
-        await resolver.addresses("late.test")
+    for _ in range(3):
+        with pytest.raises(ResolutionFailed, match=r"the name late\.test does not resolve"):
+            await resolver.addresses("late.test")
+    assert asked == ["late.test"]
     names["late.test"] = ["192.0.2.1"]
+    assert resolver.known("late.test") is None
+    clock.now = 2.9
+    with pytest.raises(ResolutionFailed):
+        await resolver.addresses("late.test")
+    clock.now = 3.0
     assert await resolver.addresses("late.test") == ("192.0.2.1",)
+
+
+async def test_what_is_known_without_asking(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", answering({"allowed.test": ["192.0.2.1"]}))
+    resolver = Resolver([], clock)
+    assert resolver.known("192.0.2.9") == ("192.0.2.9",)
+    assert resolver.known("2001:db8::1") == ("2001:db8::1",)
+    assert resolver.known("allowed.test") is None
+    await resolver.addresses("allowed.test")
+    assert resolver.known("allowed.test") == ("192.0.2.1",)
+    clock.now = 30.0
+    assert resolver.known("allowed.test") is None
 
 
 async def test_a_name_without_addresses(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
