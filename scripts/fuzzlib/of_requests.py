@@ -279,7 +279,7 @@ def _effect(outcome: Outcome) -> Any:
         (r["action"], r["rule"])
         # What cannot be read may be known for that before its first line is complete.
         + (() if r["rule"] == "bad-request" else (r["kind"], r["method"], r["url"], r["host"]))
-        + ((r["status"], r["bytes_up"]) if r["error"] is None else ())
+        + ((r["status"], r["bytes_up"]) if r["error"] is None and r["action"] == "allow" else ())
         for r in outcome.records
     ]
     asked = [

@@ -6,7 +6,6 @@ import asyncio
 import ssl
 import struct
 import sys
-import time
 import urllib.request
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from support.evidence import sound_log
 from support.gateway import _MAIN
 from support.load import Load
 from support.scene import through
+from support.waiting import come_about
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,13 +39,13 @@ def test_clients_that_drop_in_the_middle_of_a_handshake(
     gateway = start(through(web))
     (worker,) = gateway.workers()
     asyncio.run(drop(gateway, 60))  # what is made once has been made
-    until(lambda: connections(gateway) == 0)
+    come_about(lambda: connections(gateway) == 0)
     before = procfs.descriptors(worker), procfs.resident(worker)
     with Load(gateway.proxy, clients=2) as load:
         asyncio.run(drop(gateway, count))
         load.wait(5)
-    until(lambda: connections(gateway) == 0)
-    until(lambda: procfs.descriptors(worker) <= before[0])
+    come_about(lambda: connections(gateway) == 0)
+    come_about(lambda: procfs.descriptors(worker) <= before[0])
     assert procfs.resident(worker) < before[1] + MUCH
     assert gateway.workers() == [worker], "it is still the same one"
     assert set(load.counts()) == {200}, "others were served meanwhile"
@@ -122,7 +122,7 @@ def test_more_clients_than_descriptors(start: Callable[..., Gateway], web: Web) 
     waiting = asyncio.run(exhaust(host, int(port), worker))
     assert waiting, "the descriptors were used up"
     assert gateway.workers() == [worker]
-    until(lambda: gateway.curl("http://www.gov.uk/after").status == 200)
+    come_about(lambda: gateway.curl("http://www.gov.uk/after").status == 200)
     said = gateway.output.read_text()
     assert "Traceback" not in said
     (record,) = gateway.records(1, url="http://www.gov.uk/after", action="allow")
@@ -143,10 +143,3 @@ async def exhaust(host: str, port: int, worker: int) -> bool:
         writer.close()
     assert spent < 1.5, f"{spent} s of 3 s: it turns in circles"
     return used >= 80
-
-
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, "it did not come about in time"
-        time.sleep(0.05)

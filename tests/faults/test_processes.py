@@ -13,6 +13,7 @@ import pytest
 from support.evidence import nothing_passed_unrecorded, sound_log
 from support.load import Load
 from support.scene import through, working_time
+from support.waiting import come_about
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,9 @@ def test_a_worker_killed_under_load(rounds: int, start: Callable[..., Gateway], 
             os.kill(victim, signal.SIGKILL)
             load.wait(20)
             assert other in gateway.workers(), "the other one serves on"
-            until(lambda gone=victim: len(gateway.workers()) == 2 and gone not in gateway.workers())
+            come_about(
+                lambda gone=victim: len(gateway.workers()) == 2 and gone not in gateway.workers()
+            )
             load.wait(20)
     assert gateway.stop() == 0
     records = sound_log(gateway)
@@ -53,13 +56,6 @@ def test_a_worker_killed_under_load(rounds: int, start: Callable[..., Gateway], 
         )
     assert len(load.answered()) > 60 * rounds
     assert "Traceback" not in gateway.output.read_text()
-
-
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, "it did not come about in time"
-        time.sleep(0.02)
 
 
 def fixed_port(settings: dict[str, Any]) -> dict[str, Any]:
@@ -94,7 +90,7 @@ def test_a_supervisor_restarted_under_load(
             workers = gateway.workers()
             gateway.process.kill()
             gateway.stop()
-            until(lambda left=workers: not any(alive(pid) for pid in left))
+            come_about(lambda left=workers: not any(alive(pid) for pid in left))
             gateway.start()
             load.wait(20)
             refused.wait(3, 403)

@@ -21,10 +21,16 @@ class NameServer:
 
     Args:
         names: addresses by name. A list of lists answers differently at each question (rebinding).
+        ttl: seconds that an answer may be kept.
+
+    Attributes:
+        fault: what it does in place of answering: `silent`, `servfail`, `garbage`; "" for nothing.
     """
 
-    def __init__(self, names: dict[str, list[str]]) -> None:
+    def __init__(self, names: dict[str, list[str]], ttl: int = 5) -> None:
         self.names = names
+        self.ttl = ttl
+        self.fault = ""
         self.asked: list[str] = []
         self.address = f"127.0.53.{next(_next_address)}"
 
@@ -45,7 +51,14 @@ class NameServer:
             question, client = self._socket.recvfrom(512)
             if not question:
                 return
-            self._socket.sendto(self._answer(question), client)
+            answer = self._answer(question)
+            if self.fault == "silent":
+                continue
+            if self.fault == "servfail":
+                answer = answer[:3] + b"\x82\x00\x01" + bytes(6) + question[12:]
+            elif self.fault == "garbage":
+                answer = answer[:2] + b"\xff" * 20
+            self._socket.sendto(answer, client)
 
     def _answer(self, question: bytes) -> bytes:
         labels, position = [], 12
@@ -62,7 +75,7 @@ class NameServer:
             address = ipaddress.ip_address(text)
             if kind == (_A if address.version == 4 else _AAAA):
                 packed = address.packed
-                answers += struct.pack(">HHHIH", 0xC00C, kind, 1, 5, len(packed)) + packed
+                answers += struct.pack(">HHHIH", 0xC00C, kind, 1, self.ttl, len(packed)) + packed
                 count += 1
         code = 0 if name in self.names else 3
         head = question[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, count, 0, 0)

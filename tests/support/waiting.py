@@ -6,6 +6,7 @@ In: a condition. Out: nothing, or a failed test. Must never: wait for ever, or f
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,3 +21,11 @@ async def until(condition: Callable[[], object]) -> None:
         while not condition():  # noqa: ASYNC110
             # Any condition of any objects: there is no event to wait for.
             await asyncio.sleep(0.001)
+
+
+def come_about(condition: Callable[[], object], seconds: float = 20) -> None:
+    """Wait until something has come about in another process."""
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit, "it did not come about in time"
+        time.sleep(0.02)
