@@ -176,7 +176,8 @@ async def test_what_does_not_end_is_cut_off_and_recorded(
     hello = client_hello("bank.test")
     bank.send(hello)
     await until(lambda: len(stage.roads.taken) == 2)
-    await until(lambda: sum(len(driver._wires) for driver in stage.drivers) == 4)
+    await until(lambda: any(driver._joined for driver in stage.drivers))
+    await until(lambda: any(len(driver._wires) == 2 for driver in stage.drivers))
     await until(lambda: all(t.bytes_up for d in stage.drivers for t in opened(stage, d) if t.sni))
     await stage.worker._drain()
     records = {record["kind"]: record for record in await stage.end()}
