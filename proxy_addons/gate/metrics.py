@@ -1,6 +1,7 @@
 """What a worker counts, for Prometheus: shared files that the portal adds up over all workers.
 
-In: calls from the worker's hot path, and once a second a heartbeat.
+In: calls from the worker's hot path, and once a second a heartbeat, with which the counts of that
+second become visible (a worker that is killed takes those of its last second with it).
 Out: prometheus_client's multiprocess files, one set for each worker number.
 Must never: take a label from outside (names come from the policy and from this package), raise into
 the request in hand, or kill the worker when the disk is full.
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 
 from proxy_addons.gate import metricfiles
+from proxy_addons.gate.tallies import OTHER, Spread, Tally
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +31,6 @@ DECISION_BUCKETS: Final = (25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5
 # Labels come from the policy and are few; the cap holds the files to their allocated size should
 # somebody generate a policy with thousands of rules.
 MAX_SERIES: Final = 2_000
-_OTHER: Final = "other"
 
 
 class Families:
@@ -116,6 +117,10 @@ class WorkerMetrics:
         self._requests: dict[tuple[str, str], Counter] = {}
         self._refusals: dict[str, Counter] = {}
         self._connections = 0
+        self._decided = Tally(MAX_SERIES, ("block", OTHER))
+        self._refused = Tally(MAX_SERIES, OTHER)
+        self._durations, self._decisions = Spread(REQUEST_BUCKETS), Spread(DECISION_BUCKETS)
+        self._up = self._down = 0
         self._lock: int | None = None
         self._value_class: Any = None
         self._started = 0.0
@@ -130,38 +135,24 @@ class WorkerMetrics:
 
     def count(self, action: str, rule: str) -> None:
         """One request was decided."""
-        child = self._requests.get((action, rule))
-        if child is None:
-            child = self._new_request(action, rule)
-            if child is None:
-                return
-        child.inc()
+        self._decided.add((action, rule))
 
     def observe(self, seconds: float) -> None:
         """One request ended, so many seconds after its head."""
-        if self._families is not None:
-            self._families.duration.observe(seconds)
+        self._durations.add(seconds)
 
     def observe_decision(self, seconds: float) -> None:
         """One decision took so many seconds."""
-        if self._families is not None:
-            self._families.decision.observe(seconds)
+        self._decisions.add(seconds)
 
     def count_refusal(self, kind: str) -> None:
         """One answer of the gateway's own was given."""
-        child = self._refusals.get(kind)
-        if child is None:
-            if self._families is None:
-                return
-            label = kind if len(self._refusals) < MAX_SERIES else _OTHER
-            child = self._refusals[kind] = self._families.refusals.labels(label)
-        child.inc()
+        self._refused.add(kind)
 
     def count_bytes(self, up: int, down: int) -> None:
         """One request ended, having carried so many bytes from and to the client."""
-        if self._families is not None:
-            self._families.bytes_up.inc(max(up, 0))
-            self._families.bytes_down.inc(max(down, 0))
+        self._up += max(up, 0)
+        self._down += max(down, 0)
 
     def connection_opened(self) -> None:
         """A client connected."""
@@ -189,6 +180,7 @@ class WorkerMetrics:
         families = self._families
         if families is None:
             return
+        self.flush()
         self._started = self._started or now
         families.process.set(os.getpid())
         families.started.set(self._started)
@@ -204,8 +196,24 @@ class WorkerMetrics:
             self._families.memory.set(used)
             self._families.shedding.set(shedding)
 
+    def flush(self) -> None:
+        """Put what was counted since the last time where others can read it."""
+        families = self._families
+        if families is None:
+            return
+        for (action, rule), count in self._decided.take().items():
+            self._request(families, action, rule).inc(count)
+        for kind, count in self._refused.take().items():
+            self._refusal(families, kind).inc(count)
+        self._durations.pour(families.duration)
+        self._decisions.pour(families.decision)
+        families.bytes_up.inc(self._up)
+        families.bytes_down.inc(self._down)
+        self._up = self._down = 0
+
     def close(self) -> None:
         """Give the files and the number back. The counts stay; the gauges go with the heartbeat."""
+        self.flush()
         self._families = None
         self._requests.clear()
         self._refusals.clear()
@@ -223,13 +231,20 @@ class WorkerMetrics:
         if self._families is not None:
             self._families.connections.set(number)
 
-    def _new_request(self, action: str, rule: str) -> Counter | None:
-        if self._families is None:
-            return None
-        if len(self._requests) >= MAX_SERIES:
-            return self._families.requests.labels(action, _OTHER)
-        child = self._families.requests.labels(action, rule[:100])
-        self._requests[action, rule] = child
+    def _request(self, families: Families, action: str, rule: str) -> Counter:
+        child = self._requests.get((action, rule))
+        if child is None:
+            if len(self._requests) >= MAX_SERIES:
+                return families.requests.labels(action, OTHER)
+            child = self._requests[action, rule] = families.requests.labels(action, rule[:100])
+        return child
+
+    def _refusal(self, families: Families, kind: str) -> Counter:
+        child = self._refusals.get(kind)
+        if child is None:
+            if len(self._refusals) >= MAX_SERIES:
+                return families.refusals.labels(OTHER)
+            child = self._refusals[kind] = families.refusals.labels(kind)
         return child
 
     def _attach(self) -> None:

@@ -98,6 +98,7 @@ def test_one_process_counts_for_itself_without_a_folder():
     worker = metrics.start(0, None)
     metrics.count("allow", "everything-else")
     metrics.count("allow", "everything-else")
+    worker.flush()
     assert worker.registry is not None
     labels = {"action": "allow", "rule": "everything-else"}
     assert worker.registry.get_sample_value("watchhouse_requests_total", labels) == 2
@@ -170,7 +171,8 @@ def test_one_number_belongs_to_one_process_at_a_time(directory: Path):
     metrics.heartbeat(now=1002.0, index_built=None, log_healthy=True, log_lag=0.0)
     assert second.attached
     metrics.count("block", "webmail")
-    assert samples(directory)[WEBMAIL] == 6
+    second.flush()
+    assert samples(directory)[WEBMAIL] == 7, "what was counted meanwhile is there too"
 
 
 @pytest.mark.parametrize("name", ["counter_0.db", "histogram_0.db", "gauge_livemax_0.db"])
@@ -184,15 +186,19 @@ def test_a_damaged_file_is_begun_again(directory: Path, name: str, damage: bytes
     worker = metrics.start(0, directory)
     metrics.count("block", "webmail")
     assert worker.attached
+    worker.flush()
     assert samples(directory)[WEBMAIL] == (1 if name == "counter_0.db" else 2)
 
 
 def test_labels_are_bounded(directory: Path):
-    metrics.start(0, directory)
+    worker = metrics.start(0, directory)
     size = (directory / "counter_0.db").stat().st_size
     for number in range(metrics.MAX_SERIES + 50):
         metrics.count("block", f"rule-{number:0>5}-{'x' * 200}")
         metrics.count_refusal(f"kind-{number}")
+        if number == metrics.MAX_SERIES // 2:
+            worker.flush()
+    worker.flush()
     found = samples(directory)
     series = [name for name in found if name.startswith("watchhouse_requests_total")]
     assert len(series) == metrics.MAX_SERIES + 1

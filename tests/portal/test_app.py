@@ -331,6 +331,7 @@ async def test_metrics_speak_both_dialects(made_settings: Settings):
     try:
         worker = metrics.start(0, directory)
         worker.count("block", 'a"\n\\rule')
+        worker.flush()
         async with portal(made_settings) as client:
             async with client.get("/metrics") as answer:
                 assert answer.headers["Content-Type"].startswith("text/plain; version=")

@@ -53,6 +53,9 @@ def settings_with(
         upstream_proxy=None,
         allow_ports=frozenset({443}),
         allow_http_ports=((80, 80),),
+        allow_methods=frozenset({"GET"}),
+        via="off",
+        look_up_refused=False,
         deny_destinations=(),
         intranet_networks=tuple(ip_network(network) for network in networks),
         intranet_names=tuple(names),
@@ -72,6 +75,7 @@ def settings_with(
         pac=Pac(tuple(proxies)),
         paths=nothing,
         policy=nothing,
+        carriers=nothing,
         policy_version="test",
     )
 
