@@ -35,6 +35,7 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseProtocolError,
 )
 
+from proxy_addons.addons.heads import fault_of_head
 from proxy_addons.addons.words import unquoted
 from proxy_addons.engine.http1 import UNANSWERED, size_of
 from proxy_addons.engine.layers import BadRequest, BadRequestHook, UpstreamFailedHook
@@ -46,10 +47,8 @@ if TYPE_CHECKING:
 
 type Commands[T] = layer.CommandGenerator[T]
 
-_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.6.2
 _UNSAFE = re.compile(rb"[\x00\r\n]")  # RFC 9110 5.5; also a folded line (RFC 9112 5.2)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 9.2.1
-_VERSIONS = frozenset({b"HTTP/1.0", b"HTTP/1.1", b"HTTP/2.0"})
 
 
 class Stream(HttpStream):
@@ -137,13 +136,10 @@ class Stream(HttpStream):
 
     def _fault_of_request(self) -> str | None:
         request = self.flow.request
-        if request.data.http_version not in _VERSIONS:
-            return "a version of HTTP that is unknown"
-        if not _TOKEN.fullmatch(request.data.method):
-            return "a method that is no word"
-        if request.data.method == b"PRI":
-            # The preface of HTTP/2: what follows are no requests of HTTP/1.
-            return "HTTP/2 in the clear"
+        data = request.data
+        problem = fault_of_head(data.method, data.http_version, request.headers.fields)
+        if problem is not None:
+            return problem
         if request.data.scheme not in {b"http", b"https", b""}:
             return "a scheme other than http and https"
         if self.mode is HTTPMode.transparent:
@@ -153,7 +149,7 @@ class Stream(HttpStream):
             return "no host"
         if request.data.http_version == b"HTTP/1.1" and "host" not in request.headers:
             return "no Host field"  # RFC 9112 3.2; heads.py says why
-        return _fault_of_fields(request)
+        return None
 
     def _refuse(self, problem: str) -> Commands[None]:
         """Answer a request that cannot be read; in HTTP/1 nothing is read after it."""

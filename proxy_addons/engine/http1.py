@@ -7,10 +7,12 @@ what a peer sent; put a peer's bytes into an error.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import h11
 from h11._readers import ChunkedReader
+from h11._receivebuffer import ReceiveBuffer
 from mitmproxy.connection import ConnectionState
 from mitmproxy.net.http import http1
 from mitmproxy.proxy import commands, events, layer
@@ -37,7 +39,6 @@ from proxy_addons.engine.tuning import pace_of
 from proxy_addons.engine.wires import Hold, HoldStream
 
 if TYPE_CHECKING:
-    from h11._receivebuffer import ReceiveBuffer
     from mitmproxy.connection import Connection
     from mitmproxy.http import Response
     from mitmproxy.proxy.context import Context
@@ -50,6 +51,24 @@ _PIPELINE_LIMIT = 64 * 1024
 UNANSWERED = "the server closed the connection before it answered"
 _INFORMATIONAL = range(100, 200)
 _SWITCHING = 101
+# Where readers differ on where a line ends, or what stands around a word (RFC 9112 2.2): line feeds
+# and carriage returns by themselves, and controls that some programs take for white space.
+_UNCLEAR = re.compile(rb"(?<!\r)\n|\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_REQUEST_LINE = re.compile(rb"[^ \t]+ [^ \t]+ [^ \t]+")  # RFC 9112 3: single spaces
+_CHUNK_LIMIT = 1 << 62  # bytes: larger sizes overflow in other readers
+
+
+class _Heads(ReceiveBuffer):
+    """h11's buffer, which also keeps the head that was taken out last as it was sent.
+
+    The lines that h11 makes of it do not show how they ended.
+    """
+
+    head = bytearray()
+
+    def _extract(self, count: int) -> bytearray:
+        self.head = super()._extract(count)
+        return self.head
 
 
 def size_of(count: int) -> str:
@@ -77,6 +96,9 @@ class _ChunkedReader:
         event = self._reader(buffer)
         if event is None and len(buffer) > self._limit:
             msg = "a chunk's head without end"
+            raise h11.RemoteProtocolError(msg)
+        if self._reader._bytes_in_chunk > _CHUNK_LIMIT:  # noqa: SLF001 - h11 does not tell otherwise
+            msg = "a chunk larger than anything"
             raise h11.RemoteProtocolError(msg)
         return h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) else event
 
@@ -159,6 +181,7 @@ class Server(_Paced, Http1Server):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.watch(context.client)
+        self.buf: _Heads = _Heads()
 
     def send(self, event: HttpEvent) -> Commands[None]:
         """Send an answer; a failure that no page of ours tells of ends the connection."""
@@ -203,6 +226,12 @@ class Server(_Paced, Http1Server):
             return
         self.pace.end(Wait.HEAD)
         self.request = None
+        if _UNCLEAR.search(self.buf.head):
+            yield from self._refuse("a bare line end or a control character in a request head")
+            return
+        if not _REQUEST_LINE.fullmatch(head[0]):
+            yield from self._refuse("a request head that cannot be read")
+            return
         try:
             self.request = http1.read_request_head([bytes(line) for line in head])
             size = http1.expected_http_body_size(self.request)

@@ -57,11 +57,27 @@ EVERYWHERE = {
         f"POST / HTTP/1.1\r\n{HOST}Content-Length: -1\r\n\r\n",
         "a request whose length is not clear",
     ),
-    "NUL in a field": (f"GET / HTTP/1.1\r\n{HOST}X: a\0b\r\n\r\n", "a line break or NUL"),
+    "NUL in a field": (f"GET / HTTP/1.1\r\n{HOST}X: a\0b\r\n\r\n", "a bare line end or"),
     "a lone CR in a field": (
         f"GET / HTTP/1.1\r\nX: a\rHost: blocked.test\r\n{HOST}\r\n",
-        "a line break or NUL",
+        "a bare line end or",
     ),
+    "bare line feeds": (f"GET / HTTP/1.1\n{HOST}\n", "a bare line end or"),
+    "a bare line feed at the end": (f"GET / HTTP/1.1\r\n{HOST}\n", "a bare line end or"),
+    "a length behind a form feed": (
+        f"POST / HTTP/1.1\r\n{HOST}Content-Length: \f2\r\n\r\nok",
+        "a bare line end or a control character",
+    ),
+    "chunks behind a vertical tab": (
+        f"POST / HTTP/1.1\r\n{HOST}Transfer-Encoding: \vchunked\r\n\r\n0\r\n\r\n",
+        "a bare line end or a control character",
+    ),
+    "a length that overflows": (
+        f"POST / HTTP/1.1\r\n{HOST}Content-Length: 18446744073709551618\r\n\r\nok",
+        "invalid content-length header",
+    ),
+    "tabs in the request line": (f"GET\t/\tHTTP/1.1\r\n{HOST}\r\n", "cannot be read"),
+    "two spaces in the request line": (f"GET  / HTTP/1.1\r\n{HOST}\r\n", "cannot be read"),
     "a folded field": (f"GET / HTTP/1.1\r\n{HOST}X: a\r\n b\r\n\r\n", "a line break or NUL"),
     "a head without end": (b"GET / HTTP/1.1\r\nX: " + b"x" * (300 << 10), "more than 256 kB"),
 }
