@@ -151,8 +151,9 @@ def fault_of_head(method: bytes, version: bytes, fields: Fields) -> str | None:
         fault = _fault_of_length(version, fields, roles)
         if fault is not None:
             return fault
-    if version == b"HTTP/1.1" and _HOST not in roles:
-        # RFC 9112 3.2. Sent on as it is, it would be for whatever site the server has first.
+    if version == b"HTTP/1.1" and _HOST not in roles and method != b"CONNECT":
+        # RFC 9112 3.2. Sent on as it is, it would be for whatever site the server has first. A
+        # CONNECT is not sent on, and says its host in its target.
         return "no Host field"
     return None
 

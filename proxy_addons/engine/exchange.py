@@ -147,8 +147,6 @@ class Stream(HttpStream):
                 return "a tunnel inside a tunnel"
         elif not request.data.host and not _names_a_host(request.host_header or ""):
             return "no host"
-        if request.data.http_version == b"HTTP/1.1" and "host" not in request.headers:
-            return "no Host field"  # RFC 9112 3.2; heads.py says why
         return None
 
     def _refuse(self, problem: str) -> Commands[None]:

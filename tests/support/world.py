@@ -6,6 +6,7 @@ Out: a running gateway, and the place where rows are sent. Must never: answer fo
 
 from __future__ import annotations
 
+import os
 import struct
 import time
 from contextlib import ExitStack
@@ -53,14 +54,15 @@ INSIDE = {
 }
 ALIASES = {"alias.rebound.test": "inner.elsewhere.test"}
 _CNAME = 5
-_numbers = count(78)
+_numbers = count(os.getpid() // 100 % 200)
 
 
 class AnyName(NameServer):
     """Answers for every name: those of INSIDE as it says, blocked ones and all others with ours."""
 
-    def __init__(self, ours: str, blocked: str) -> None:
+    def __init__(self, address: str, ours: str, blocked: str) -> None:
         super().__init__({})
+        self.address = address
         self._ours, self._blocked = ours, blocked
 
     def _answer(self, question: bytes) -> bytes:
@@ -114,7 +116,9 @@ class World:
         self._lane, self._direct, self._policy = lane, direct, policy
         self._closing = ExitStack()
         number = next(_numbers)
-        self.ours, self.blocked = (f"127.0.{number}.{each}" for each in (1, 2))
+        # Of this process alone: several runs of the tests may share a machine.
+        net = f"127.{100 + os.getpid() % 100}.{number}"
+        self.ours, self.blocked, self._names = (f"{net}.{each}" for each in (1, 2, 3))
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True)
@@ -123,7 +127,7 @@ class World:
         if self._direct:
             addresses = [(ip, port) for ip in (self.ours, self.blocked) for port in (80, 443)]
             self.origin = self._closing.enter_context(Origin(addresses, context))
-            names = self._closing.enter_context(AnyName(self.ours, self.blocked))
+            names = self._closing.enter_context(AnyName(self._names, self.ours, self.blocked))
             network: dict[str, Any] = {
                 "dns_servers": [names.address],
                 "intranet": [self.ours, self.blocked],
