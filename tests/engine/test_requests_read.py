@@ -83,7 +83,7 @@ EVERYWHERE = {
 }
 PLAIN = {
     "TLS": (bytes.fromhex("16030100050100000100"), "not an HTTP request"),
-    "no host": (b"GET / HTTP/1.1\r\n\r\n", "no host"),
+    "no host": (b"GET / HTTP/1.1\r\n\r\n", "no Host field"),
     "an empty host": (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", "no host"),
     "another scheme": (f"GET ftp://allowed.test/ HTTP/1.1\r\n{HOST}\r\n", "cannot be read"),
     "a user in the address": (
