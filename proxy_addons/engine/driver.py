@@ -25,14 +25,14 @@ from mitmproxy.proxy import commands, events, server_hooks
 
 from proxy_addons.engine.layers import BadRequest, BadRequestHook, SpliceEndHook
 from proxy_addons.engine.outcomes import ConnectFailed, ConnectRefused, where
-from proxy_addons.engine.pace import OF_THE_LAYERS, Late, Wait, said
+from proxy_addons.engine.pace import OF_BODIES, OF_THE_LAYERS, Late, Wait, said
 from proxy_addons.engine.splice import Join, Joined
 from proxy_addons.engine.tuning import ForkingContext
 from proxy_addons.engine.wires import Acceptor, HalfClose, Hold, Pressure, ServerWire, Wire
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from mitmproxy.proxy.context import Context
     from mitmproxy.proxy.layer import Layer
@@ -143,7 +143,12 @@ class Driver:
         Args:
             now: seconds of any clock that never goes back.
         """
-        for what, key in self._pace.overdue(now, held=bool(self._pressure)):
+        free: Collection[Wait] = frozenset()
+        if self._pressure:
+            wire = self._wires.get(self.client)
+            unread = wire is not None and not wire.transport.is_reading()
+            free = OF_BODIES | {Wait.HEAD} if unread else OF_BODIES
+        for what, key in self._pace.overdue(now, free):
             if what in OF_THE_LAYERS:
                 self.dispatch(Late(what, key))
                 continue

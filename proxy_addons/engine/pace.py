@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from mitmproxy.proxy import events
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from proxy_addons.engine.options import EngineOptions
 
 
@@ -40,7 +42,7 @@ class Wait(StrEnum):
 
 # Of these the layers are told (`Late`), and end one exchange; the others end the connection.
 OF_THE_LAYERS = frozenset({Wait.FIRST_BYTE, Wait.STREAM})
-_RENEWED = frozenset({Wait.BODY, Wait.STREAM})
+OF_BODIES = frozenset({Wait.BODY, Wait.STREAM})
 
 
 @dataclass
@@ -72,7 +74,7 @@ class Pace:
 
     def begin(self, what: Wait, key: object = None) -> None:
         """A wait begins. One that runs goes on, but for BODY and STREAM, which begin anew."""
-        if what in _RENEWED:
+        if what in OF_BODIES:
             self._since[what, key] = None
         else:
             self._since.setdefault((what, key))
@@ -96,18 +98,20 @@ class Pace:
             return options.first_byte_timeout
         return options.body_timeout
 
-    def overdue(self, now: float, *, held: bool = False) -> list[tuple[Wait, object]]:
+    def overdue(
+        self, now: float, free: Collection[Wait] = frozenset()
+    ) -> list[tuple[Wait, object]]:
         """End and give the waits that have taken too long.
 
         Args:
             now: seconds of any clock that never goes back.
-            held: something of this connection is not being read, because a peer takes its data
-                slowly or a server is being reached: then bodies are not late.
+            free: what is not late just now, because we ourselves do not read it: a peer takes its
+                data slowly, or a server is being reached.
         """
         since = self._since
         found = []
         for each, begun in since.items():
-            if begun is None or (held and each[0] in _RENEWED):
+            if begun is None or each[0] in free:
                 since[each] = now
             elif now - begun >= self.limit(each[0]):
                 found.append(each)

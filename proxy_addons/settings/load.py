@@ -19,10 +19,11 @@ from proxy_addons.policy.lint import findings
 from proxy_addons.policy.model import TRAITS
 from proxy_addons.settings import model
 from proxy_addons.settings.carriers_file import read_carriers
+from proxy_addons.settings.insecure import insecure, open_files
 from proxy_addons.settings.policy_file import PolicySource, read_policy
 from proxy_addons.settings.policy_names import check_names, compile_policy
 from proxy_addons.settings.problems import Problem, Report, SettingsError
-from proxy_addons.settings.table import Given, misspelt_variables, read_table
+from proxy_addons.settings.table import DENIED_DESTINATIONS, Given, misspelt_variables, read_table
 from proxy_addons.settings.tree import Mapping, read
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ class _Loaded:
     settings: model.Settings
     source: PolicySource
     known_categories: Collection[str] | None
+    given: MappingOf[str, Given]
 
 
 def _load(
@@ -163,7 +165,7 @@ def _load(
         policy_version=digest.hexdigest()[:_VERSION_DIGITS],
         run_as=given["run_as"].value,
     )
-    return _Loaded(settings, source, known)
+    return _Loaded(settings, source, known, given)
 
 
 def _read_file(path: Path, digest: hashlib._Hash, report: Report) -> Mapping | None:
@@ -340,6 +342,14 @@ def _warnings(loaded: _Loaded, environ: MappingOf[str, str]) -> Iterator[Problem
         if known is not None and target.text not in known and not policy_uses(policy, target.text):
             message = f"stands for {target.text}, which no list has and no rule uses"
             yield Problem(written.place, written.key, message)
+    paths = loaded.settings.paths
+    for key, message in insecure(loaded.settings, DENIED_DESTINATIONS):
+        yield Problem(loaded.given[key].place, key, message)
+    files = [paths.config_dir, *(paths.config_dir / name for name in (MAIN_FILE, POLICY_FILE))]
+    if trusted := loaded.settings.tls.trusted_ca_file:
+        files.append(trusted)
+    for path, message in open_files(files):
+        yield Problem(str(path), "", message)
     for name, hint in misspelt_variables(environ):
         yield Problem(f"environment {name}", "", f"is no setting of ours{hint}")
 

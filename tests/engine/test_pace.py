@@ -50,14 +50,14 @@ def test_only_bodies_begin_anew_with_each_byte(what: Wait) -> None:
 
 
 @pytest.mark.parametrize("what", Wait)
-def test_while_a_slow_peer_holds_up_the_reading_only_bodies_wait_for_free(what: Wait) -> None:
+def test_what_we_do_not_read_ourselves_is_not_late(what: Wait) -> None:
     pace = Pace(OPTIONS)
-    pace.begin(what)
-    found = [each for second in range(20) for each in pace.overdue(float(second), held=True)]
-    assert bool(found) is (what not in {Wait.BODY, Wait.STREAM})
-    if not found:
-        assert pace.overdue(19.0 + 5.999) == []
-        assert pace.overdue(19.0 + 6.0) == [(what, None)]
+    for each in Wait:
+        pace.begin(each)
+    found = [each for second in range(20) for each, _ in pace.overdue(float(second), {what})]
+    assert set(found) == set(Wait) - {what}
+    assert pace.overdue(19.0 + LIMITS[what] - 0.001) == []
+    assert pace.overdue(19.0 + LIMITS[what]) == [(what, None)], "from when it was read again"
 
 
 def test_keys_are_told_apart() -> None:

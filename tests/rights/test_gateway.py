@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +101,12 @@ def test_no_process_stays_root(make: Callable[..., Gateway]) -> None:
     }  # fmt: skip
     open_to_others = {name: mode for name, (mode, *_) in modes.items() if int(mode, 8) & 0o027}
     assert open_to_others == {}, "the group reads, others nothing"
+
+    # What everybody on the network may ask says neither who asked nor for what.
+    for path in ("/", "/metrics", "/healthz", "/proxy.pac", "/ca"):
+        with urllib.request.urlopen(f"http://{gateway.portal}{path}") as answer:
+            told = answer.read().decode().lower()
+        assert not [word for word in ("sample person", "hotmail", "127.0.0.1") if word in told]
 
     # The key is in its file alone: not in what was said, recorded, counted or given as an argument.
     secret = (gateway.data / "ca/ca.key").read_bytes().splitlines()[1:-1]
