@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy_addons.settings.load import load
+
 SCRIPTS = str(Path(__file__).resolve().parents[1] / "scripts")
 
 
@@ -169,3 +171,164 @@ def test_name_server_knows_its_zone_only(name: bytes, kind: int, code: int, answ
 def test_name_server_ignores_what_is_not_a_query() -> None:
     with pytest.raises(ValueError, match="header"):
         module("nameserver").answer(b"\0")
+
+
+# --- goals ----------------------------------------------------------------------------------------
+
+
+def figure(median: float) -> dict[str, float]:
+    return {"median": median, "least": median, "most": median}
+
+
+def judged(written: dict[str, Any], what: str) -> Any:
+    (found,) = (each for each in module("goals").judge(written) if each.goal.what.startswith(what))
+    return found
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(0.2, "met"), (0.2001, "missed")])
+def test_a_goal_that_is_a_most(ratio: float, verdict: str) -> None:
+    ratios = {"watchhouse/mitmdump": figure(ratio)}
+    written = {"scenarios": {"keep-alive": {"ratios": ratios}}, "studies": {}}
+    found = judged(written, "inspected request, keep-alive, ÷ `mitmdump`")
+    assert (found.verdict, found.limit) == (verdict, "at most 0.2")
+
+
+@pytest.mark.parametrize(("times", "verdict"), [(5.0, "met"), (4.99, "missed")])
+def test_a_goal_that_is_a_least(times: float, verdict: str) -> None:
+    decisions = {"distinct": {"decision_times": figure(times)}}
+    written = {"scenarios": {}, "studies": {"decisions": decisions}}
+    assert judged(written, "decisions, distinct").verdict == verdict
+
+
+def test_a_goal_is_not_met_by_less_than_it_asks() -> None:
+    idle = {"client_alone": {"kb_each": 12.0, "connections": 1000}}
+    found = judged({"scenarios": {}, "studies": {"idle": idle}}, "idle inspected")
+    assert found.verdict == "not judged: 1,000 of 10,000"
+
+
+def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
+    verdicts = {each.verdict for each in module("goals").judge({"scenarios": {}, "studies": {}})}
+    assert verdicts == {"not measured"}
+
+
+def test_every_goal_names_a_scenario_that_can_be_chosen() -> None:
+    known = {*module("scenarios").SCENARIOS, *module("studies").STUDIES}
+    assert {goal.scenario for goal in module("goals").GOALS} <= known
+
+
+# --- what the studies are made of -----------------------------------------------------------------
+
+
+def test_memory_of_a_process_and_its_peak() -> None:
+    memory = module("memory")
+    myself = [os.getpid()]
+    memory.forget_peak(myself)
+    before = memory.resident(myself)
+    big = bytearray(32 << 20)
+    big[:: 1 << 12] = b"x" * len(big[:: 1 << 12])  # every page of it is touched
+    assert memory.resident(myself) - before > 30 << 20
+    del big
+    assert memory.peak(myself) - before > 30 << 20
+
+
+def test_zipf_draws_the_first_most() -> None:
+    drawn = module("lists").zipf([f"h{n}" for n in range(100)], 10_000)
+    assert len(drawn) == 10_000
+    assert drawn.count("h0") > drawn.count("h9") > drawn.count("h90")
+
+
+def test_hosts_asked_are_distinct_and_half_of_them_listed(tmp_path: Path) -> None:
+    (tmp_path / "games").mkdir()
+    listed = [f"g{n}.test" for n in range(500)]
+    (tmp_path / "games" / "domains").write_text("\n".join(listed))
+    hosts = module("lists").hosts_of(tmp_path, 1000)
+    assert len(set(hosts)) == len(hosts) == 1000
+    assert sum(host.removeprefix("img.") in listed for host in hosts) == 500
+
+
+def test_made_configurations_are_valid_and_of_the_size_asked(tmp_path: Path) -> None:
+    made = module("gateconfig")
+    people = [(made.address(n), "standard") for n in range(300)]
+    settings = load(made.write(tmp_path / "c", made.rules_of(100), people), environ={})
+    assert len(settings.policy.rules) == 100
+    assert len(settings.identity.addresses) == 300
+
+
+def test_squidguard_is_told_the_same_order_and_the_same_times(tmp_path: Path) -> None:
+    made = module("squidguard")
+    policy = [
+        made.Listed("bank", blocked=False, timed=True),
+        made.Listed("games", blocked=True, timed=False),
+    ]
+    text = made._configuration(tmp_path, policy, "10.0.0.0/8")
+    assert "people within always {\n    pass bank !games any" in text
+    assert "} else {\n    pass !games any" in text
+    assert "default {\n    pass none" in text
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("  1234 requests in 2.00s, 1.50MB read", (1234, 1572864)),
+        ("  7 requests in 6.01s, 812.00B read", (7, 812)),
+    ],
+)
+def test_what_wrk_says(said: str, found: tuple[int, int]) -> None:
+    assert module("workers")._requests(said, "x") == found
+
+
+@pytest.mark.parametrize("trouble", ["Non-2xx or 3xx responses: 3", "Socket errors: connect 1"])
+def test_wrk_in_trouble_is_a_wrong_answer(trouble: str) -> None:
+    said = f"  1234 requests in 2.00s, 1.50MB read\n  {trouble}"
+    with pytest.raises(module("load").BadAnswerError):
+        module("workers")._requests(said, "x")
+
+
+def test_records_of_bulk_are_whole_tls_records(tmp_path: Path) -> None:
+    bulk = module("bulkorigin")
+    data = bulk.write_records(tmp_path / "r").read_bytes()
+    size = 5 + bulk.RECORD
+    assert len(data) == bulk.RECORDS * size
+    assert {data[at : at + 5] for at in range(0, len(data), size)} == {b"\x17\x03\x03\x40\x11"}
+
+
+class FakeWire:
+    """The far end of an HTTP/2 connection, as prepared octets."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self.sent, self._answers = b"", list(answers)
+
+    def sendall(self, data: bytes) -> None:
+        self.sent += data
+
+    def recv(self, _size: int) -> bytes:
+        return self._answers.pop(0) if self._answers else b""
+
+
+def test_http2_answers_in_pieces_and_out_of_order() -> None:
+    h2 = module("h2client")
+    ok = b"\x88"  # :status 200, RFC 7541 appendix A
+    answers = (
+        h2.frame(h2.SETTINGS, 0, 0, b"")
+        + h2.frame(h2.HEADERS, h2.END_HEADERS, 3, ok)
+        + h2.frame(h2.DATA, h2.END_STREAM, 3, b"page")
+        + h2.frame(h2.HEADERS, h2.END_HEADERS, 1, ok)
+        + h2.frame(h2.DATA, 0, 1, b"pa")
+        + h2.frame(h2.DATA, h2.END_STREAM, 1, b"ge")
+    )
+    wire = FakeWire(*(answers[at : at + 7] for at in range(0, len(answers), 7)))
+    h2.Http2(wire, "www.bench.test", "/page", b"page").ask(2)
+    assert wire.sent.endswith(h2.frame(h2.SETTINGS, h2.ACK, 0, b""))
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload"), [("HEADERS", b"\x8d"), ("RST_STREAM", b"\0\0\0\1"), ("DATA", b"other")]
+)
+def test_http2_answers_that_are_wrong(kind: str, payload: bytes) -> None:
+    h2 = module("h2client")
+    flags = h2.END_STREAM | h2.END_HEADERS
+    client = h2.Http2(
+        FakeWire(h2.frame(getattr(h2, kind), flags, 1, payload)), "www.bench.test", "/page", b"page"
+    )
+    with pytest.raises(module("load").BadAnswerError):
+        client.ask(1)

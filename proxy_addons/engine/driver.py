@@ -236,9 +236,9 @@ class Driver:
             # A layer failed: what it would have done with the request in hand is unknown, so the
             # whole connection ends. The records still open are finished by client_disconnected.
             logger.error(  # noqa: TRY400 - a traceback could quote what the client sent
-                "a protocol layer failed; the connection is closed",
-                extra={"problem": type(problem).__name__, "where": where(problem)},
-            )
+                "a protocol layer failed (%s at %s); the connection is closed",
+                type(problem).__name__, where(problem),
+            )  # fmt: skip
             queue.clear()
             self._flush()
             if (wire := self._wires.get(self.client)) is not None:

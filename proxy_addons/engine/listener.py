@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from proxy_addons.engine.outcomes import SPENT, where
 
@@ -40,14 +40,14 @@ class Listener:
 
     Args:
         sock: listening, not blocking. It is not closed here.
-        acceptor: makes the protocol of a connection.
+        acceptor: makes the protocol of a connection from the client's address.
         admits: whether a client (address, port) may have one more connection.
     """
 
     def __init__(
         self,
         sock: socket.socket,
-        acceptor: Callable[[], Acceptor],
+        acceptor: Callable[[tuple[Any, ...]], Acceptor],
         admits: Callable[[str, int], bool],
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -85,7 +85,7 @@ class Listener:
             if not self._admits(address[0], address[1]):
                 _turn_away(taken)
                 continue
-            task = self._loop.create_task(self._take(taken))
+            task = self._loop.create_task(self._take(taken, address))
             if not task.done():
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -103,10 +103,10 @@ class Listener:
         self._retry = None
         self._loop.add_reader(self._sock, self._accept)
 
-    async def _take(self, taken: socket.socket) -> None:
+    async def _take(self, taken: socket.socket, address: tuple[Any, ...]) -> None:
         try:
             taken.setblocking(False)  # noqa: FBT003 - as the socket module has it
-            await self._loop.connect_accepted_socket(self._acceptor, taken)
+            await self._loop.connect_accepted_socket(lambda: self._acceptor(address), taken)
         except Exception as problem:  # noqa: BLE001
             # This connection ends; nothing of it has been read.
             taken.close()

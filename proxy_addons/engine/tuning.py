@@ -8,11 +8,15 @@ Measured with `scripts/bench profile`; shares in docs/performance.md.
 
 from __future__ import annotations
 
+# Python and cryptography would read these at the first request that needs them, when there may be
+# no descriptor left to read a file with.
+import encodings.idna  # noqa: F401
 import gc
 import itertools
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
+import cryptography.hazmat.backends.openssl.backend  # noqa: F401 - as above
 from mitmproxy import connection, flow, http
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.context import Context

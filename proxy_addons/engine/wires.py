@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mitmproxy.connection import Connection, ConnectionState
 from mitmproxy.proxy import commands
@@ -123,12 +123,16 @@ class Acceptor(Wire):
 
     Args:
         make_driver: called with the connected transport; returns the driver that takes over.
+        peername: the client's address. The transport does not know that of a client that has left.
     """
 
-    __slots__ = ("make_driver",)
+    __slots__ = ("make_driver", "peername")
 
-    def __init__(self, make_driver: Callable[[Acceptor], Driver]) -> None:
+    def __init__(
+        self, make_driver: Callable[[Acceptor], Driver], peername: tuple[Any, ...] = ()
+    ) -> None:
         self.make_driver = make_driver
+        self.peername = peername
         self.pending = []
         self.ended = False
 

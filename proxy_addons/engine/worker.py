@@ -200,12 +200,14 @@ class Worker:
 
     def listen(self, sock: socket.socket) -> Listener:
         """Take connections from a listening socket."""
-        return Listener(sock, lambda: Acceptor(self._make_driver), self.gate.clients.admits)
+        return Listener(
+            sock, lambda peer: Acceptor(self._make_driver, peer), self.gate.clients.admits
+        )
 
     def _make_driver(self, acceptor: Acceptor) -> Driver:
         transport = acceptor.transport
         driver = Driver(
-            peername=transport.get_extra_info("peername"),
+            peername=acceptor.peername,
             sockname=transport.get_extra_info("sockname"),
             hooks=self.hooks,
             options=self._options,

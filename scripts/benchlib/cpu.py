@@ -108,6 +108,19 @@ def busiest(before: Reading, after: Reading) -> int:
     return max(after.spent, key=lambda pid: after.spent[pid] - before.spent.get(pid, 0))
 
 
+def with_argument(root: int, argument: str) -> list[int]:
+    """The processes of a side whose command line has this argument."""
+    found = []
+    for process in family(root, processes()):
+        try:
+            arguments = (PROC / str(process.pid) / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue  # ended while we looked
+        if argument.encode() in arguments:
+            found.append(process.pid)
+    return found
+
+
 def resident_kib(root: int) -> int:
     """Proportional set size of a whole side, in KiB: what processes share is counted once."""
     total = 0

@@ -10,25 +10,24 @@ from __future__ import annotations
 
 import gc
 import json
-import random
 import statistics
 import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, override
 
-from benchlib.names import names
+from benchlib.lists import ASKED, MadeUp, made_up
+from benchlib.study import Study
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from benchlib.study import Bench
+    from benchlib.study import Figures as Figures_
+
 NAMES, QUICK_NAMES = 5_000_000, 500_000
-CATEGORIES = 40
-# Of a hundred names, so many stand in a second category too.
-TWICE = 5
-ASKED = 100_000
 OPENINGS = 5
 
 
@@ -62,20 +61,13 @@ class Figures:
     private_megabytes: float
 
 
-def measure(folder: Path, number: int) -> Figures:
-    """Make lists and an index of so many names in `folder`, and measure it.
+def measure(made: MadeUp) -> Figures:
+    """Measure an index of made-up names.
 
     Raises:
-        ImportError: this Watchhouse has no category index.
         subprocess.CalledProcessError: a measuring process failed; it has said why.
     """
-    from proxy_addons.categorisation import compile_index  # noqa: PLC0415 (may not be there)
-    from proxy_addons.categorisation.tree import read_tree  # noqa: PLC0415
-
-    lists, index, asked = folder / "lists", folder / "bench.index", folder / "asked"
-    asked.write_text("".join(f"{host}\n" for host in _write_lists(lists, number)))
-    made = compile_index((read_tree("starter", lists),), index)
-    command = [sys.executable, "-m", "benchlib.index", str(index), str(asked)]
+    command = [sys.executable, "-m", "benchlib.index", str(made.index), str(made.asked)]
     # Taken as a whole: each process opens anew and asks nothing that it has asked before.
     runs = [
         json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
@@ -102,37 +94,6 @@ def lines(figures: Figures) -> Iterator[str]:
         f"  resident memory added {figures.resident_megabytes:.0f} MB, of which"
         f" {figures.private_megabytes:.0f} MB are not shared between workers."
     )
-
-
-def _write_lists(folder: Path, number: int) -> list[str]:
-    """Write so many names into category lists; return hosts to ask for, half of them listed."""
-    chance = random.Random(2)  # noqa: S311 (not for secrets: it must repeat itself)
-    weights = [1 / (rank + 1) for rank in range(CATEGORIES)]
-    files = []
-    for category in range(CATEGORIES):
-        (folder / f"category-{category:02d}").mkdir(parents=True)
-        files.append((folder / f"category-{category:02d}" / "domains").open("w"))
-    listed: list[str] = []
-    unlisted: list[str] = []
-    # Names beyond `number` are of the same making and are not listed.
-    total = number + ASKED // 2
-    step = number // (ASKED // 2)
-    for place, name in enumerate(names(total)):
-        if place >= number:
-            unlisted.append(name)
-            continue
-        (file,) = chance.choices(files, weights)
-        file.write(f"{name}\n")
-        if chance.randrange(100) < TWICE:
-            chance.choice(files).write(f"{name}\n")
-        if place % step == 0 and len(listed) < ASKED // 2:
-            # Half of them as a host below a listed name.
-            listed.append(f"www.{name}" if place % (2 * step) else name)
-    for file in files:
-        file.close()
-    asked = listed + unlisted
-    chance.shuffle(asked)
-    return asked
 
 
 def _resident() -> tuple[int, int]:
@@ -184,9 +145,20 @@ def _ask(index_file: Path, asked_file: Path) -> dict[str, float]:
     }
 
 
-def as_dict(figures: Figures) -> dict[str, float]:
-    """For `--json`."""
-    return asdict(figures)
+class Index(Study):
+    """The index at its full size."""
+
+    name = "index"
+    title = "category index"
+
+    @override
+    def measure(self, bench: Bench) -> Figures_:
+        bench.doing(f"{self.name}: {bench.names:,} names")
+        return asdict(measure(made_up(bench.place, bench.names)))
+
+    @override
+    def lines(self, figures: Figures_) -> Iterator[str]:
+        return lines(Figures(**figures))
 
 
 if __name__ == "__main__":

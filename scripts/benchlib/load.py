@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 type Steps = Generator[None]
 
 PATIENCE = 30.0
+IP_BIND_ADDRESS_NO_PORT = 24  # ip(7); the socket module does not name it
 EDGES = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 READ_SIZE = 65536
 WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -48,6 +49,8 @@ class Target:
         path: path asked for.
         body: the exact body that the origin serves there.
         tls: context for the connection inside the tunnel, or None for plain HTTP.
+        direct: `proxy` is the origin itself: no CONNECT, and paths instead of addresses.
+        source: the client's address; None for the system's choice.
     """
 
     proxy: tuple[str, int]
@@ -56,6 +59,8 @@ class Target:
     path: str
     body: bytes
     tls: ssl.SSLContext | None
+    direct: bool = False
+    source: str | None = None
 
     @property
     def authority(self) -> str:
@@ -65,13 +70,18 @@ class Target:
 
     @property
     def request(self) -> bytes:
-        """What a browser sends: absolute form to the proxy, origin form inside a tunnel."""
-        target = self.path if self.tls else f"http://{self.authority}{self.path}"
+        """What a browser sends: absolute form to the proxy, origin form inside a tunnel.
+
+        Browsers ask for the connection to be kept, which HTTP/1.1 has no need of; E2Guardian has.
+        """
+        inside = self.tls or self.direct
+        target = self.path if inside else f"http://{self.authority}{self.path}"
         return (
             f"GET {target} HTTP/1.1\r\nHost: {self.authority}\r\n"
             "User-Agent: Mozilla/5.0 (X11; Linux x86_64) watchhouse-bench\r\n"
             "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n"
-            "Accept-Language: en-GB,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br\r\n\r\n"
+            "Accept-Language: en-GB,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br\r\n"
+            f"{'' if inside else 'Proxy-'}Connection: keep-alive\r\n\r\n"
         ).encode("ascii")
 
     @property
@@ -92,6 +102,10 @@ class Connection:
         self.sock: socket.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self.sock.setblocking(False)  # noqa: FBT003 (the standard library's signature)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if target.source:
+            # The port is chosen when the connection is made: a port is then free per destination.
+            self.sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+            self.sock.bind((target.source, 0))
 
     def fileno(self) -> int:
         """For select."""
@@ -106,9 +120,10 @@ class Connection:
         context = self.target.tls
         if context is None:
             return
-        self.sock.sendall(self.target.connect_request)
-        yield
-        yield from self._read_connected()
+        if not self.target.direct:
+            self.sock.sendall(self.target.connect_request)
+            yield
+            yield from self._read_connected()
         tls = context.wrap_socket(
             self.sock, server_hostname=self.target.host, do_handshake_on_connect=False
         )
@@ -221,7 +236,7 @@ def drive(work: Iterable[tuple[Connection, Steps]], at_once: int) -> int:
             for connection, steps in islice(waiting, number):
                 # The first step runs before the socket is watched: a socket that is not yet
                 # connecting reports a hang-up.
-                if _step(steps):
+                if step(steps):
                     in_hand[connection.fileno()] = steps
                     poll.register(connection, EDGES)
                 else:
@@ -236,7 +251,7 @@ def drive(work: Iterable[tuple[Connection, Steps]], at_once: int) -> int:
                 )
             for fileno, _ in events:
                 steps = in_hand.get(fileno)
-                if steps is None or _step(steps):
+                if steps is None or step(steps):
                     continue
                 del in_hand[fileno]
                 _forget(poll, fileno)
@@ -273,7 +288,7 @@ def connect_each(targets: Iterable[Target], at_once: int) -> int:
     return drive(((c, c.whole_life()) for c in map(made, targets)), at_once)
 
 
-def _step(steps: Steps) -> bool:
+def step(steps: Steps) -> bool:
     """Take one step; False when that was the last."""
     try:
         next(steps)
@@ -287,3 +302,10 @@ def _forget(poll: select.epoll, fileno: int) -> None:
         poll.unregister(fileno)
     except OSError:
         return  # the work has closed its socket, which took it out of the poll
+
+
+def has_ended(connection: Connection) -> bool:
+    """Whether the proxy has closed a connection that should be idle."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN | select.POLLRDHUP)
+    return any(events & (select.POLLRDHUP | select.POLLHUP) for _, events in poll.poll(0))

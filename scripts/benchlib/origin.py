@@ -6,9 +6,11 @@ connections it has been made to accept. Must never: be counted as part of a side
 
 from __future__ import annotations
 
+import random
 import shutil
 import socket
 import time
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 
 NAME_SERVER = "127.0.0.1"
 PAGE = "/page"
+BLOCK = 1 << 20
+# Below this folder of the origin are large files, made when a scenario asks for them.
+LARGE = "/large"
+# A host of the origin's that sides are told to leave encrypted.
+SPLICE_NAME = f"splice.{ZONE.decode()}"
 # The origin closes the connection after this page, so that no side can keep it for another client.
 LAST_PAGE = "/last-page"
 BODY = (b"<!doctype html><title>bench</title><p>" + b"All in order. " * 80)[:1024]
@@ -97,6 +104,9 @@ class Origin:
         # Without a name server of our own only this name is sure to be loopback.
         self.host = f"www.{ZONE.decode()}" if place.private else "localhost"
         self.distinct_names = place.private
+        self.splice_host = SPLICE_NAME
+        # Where a scenario's own origin of encrypted bulk listens (bulk.py).
+        self.bulk_port = free_port()
         self.folder = place.subfolder("origin")
         self._write_certificates()
         self._write_content()
@@ -136,6 +146,19 @@ class Origin:
                 # nginx reads it at each handshake, as the user it has dropped to.
                 pki.write(path, key, certificate).chmod(0o644)
         return names
+
+    def large_file(self, octets: int) -> tuple[str, int]:
+        """A file of the origin's, of any octets: its path in URLs, and its CRC-32."""
+        path = self.folder / "www" / LARGE.strip("/") / f"{octets}.bin"
+        path.parent.mkdir(exist_ok=True)
+        block = random.Random(octets).randbytes(BLOCK)  # noqa: S311 (it must repeat itself)
+        checksum, left = 0, octets
+        with path.open("wb") as file:
+            while left:
+                part = block[: min(left, BLOCK)]
+                checksum = zlib.crc32(part, checksum)
+                left -= file.write(part)
+        return f"{LARGE}/{path.name}", checksum
 
     def contacts(self) -> Contacts:
         """All requests up to now, read from the origin's own log."""

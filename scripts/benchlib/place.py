@@ -47,6 +47,7 @@ class Place:
         self.pinned = len(cores) >= SMALL_MACHINE
         self.load_cores = {cores[-1]}
         self.proxy_cores = {cores[0]}
+        self.all_cores = set(cores)
         self.python = sys.executable
         self.started: list[Program] = []
 
@@ -86,16 +87,25 @@ class Place:
         *,
         proxy: bool = False,
         environ: dict[str, str] | None = None,
+        cores: set[int] | None = None,
     ) -> Program:
-        """Start a program in a session of its own, on the proxies' core or on the others'."""
+        """Start a program in a session of its own, on the proxies' core or on the others'.
+
+        Args:
+            name: of its output file.
+            command: the program and its arguments.
+            proxy: it belongs to a side.
+            environ: its environment; None for ours.
+            cores: where it is to run instead.
+        """
         program = Program(name, [str(part) for part in command], self.folder / f"{name}.out")
-        with self._on(self.proxy_cores if proxy else self.load_cores):
+        with self.on(cores or (self.proxy_cores if proxy else self.load_cores)):
             program.start(environ)
         self.started.append(program)
         return program
 
     @contextlib.contextmanager
-    def _on(self, cores: set[int]) -> Iterator[None]:
+    def on(self, cores: set[int]) -> Iterator[None]:
         """What is started inside inherits these cores."""
         if not self.pinned:
             yield

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from benchlib.place import Place
     from benchlib.scenarios import Scenario
-    from benchlib.sides import Side
+    from benchlib.side import Side
 
 SAMPLES_PER_SECOND = 400
 # py-spy takes a thread that waits on a lock for a busy one. These wait; they do not work.

@@ -9,8 +9,12 @@ from __future__ import annotations
 import os
 import platform
 import statistics
+import subprocess
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     from benchlib.scenarios import Sample
 
 # The side that the others are held against, in the order of preference.
-BASES = ("mitmdump", "squid", "squid-peek")
+BASES = ("mitmdump", "squid", "squid-peek", "e2guardian")
 SUBJECT = "watchhouse"
 
 
@@ -79,8 +83,9 @@ class Results:
 
 def tables(results: Results, titles: Mapping[str, str], sides: Sequence[str]) -> Iterator[Table]:
     """The comparison: a table a scenario, a line a side, a ratio to each side in `BASES`."""
-    bases = [name for name in BASES if name in sides]
     for scenario, title in titles.items():
+        known = {*results.costs(scenario), *results.problems.get(scenario, {})}
+        bases = [name for name in BASES if name in known]
         grid = Table(title=f"{title} ({scenario})", title_justify="left", title_style="bold")
         grid.add_column("side", min_width=10)
         grid.add_column("CPU ms", justify="right", min_width=22)
@@ -89,7 +94,7 @@ def tables(results: Results, titles: Mapping[str, str], sides: Sequence[str]) ->
         grid.add_column("origin\nconnections", justify="right")
         grid.add_column("log\nrecords", justify="right")
         grid.add_column("core\nbusy", justify="right")
-        for side in sides:
+        for side in (name for name in sides if name in known):
             grid.add_row(*_row(results, scenario, side, bases))
         yield grid
 
@@ -99,7 +104,7 @@ def _row(results: Results, scenario: str, side: str, bases: Sequence[str]) -> It
     costs = results.costs(scenario)
     yield f"[bold]{side}[/bold]" if side == SUBJECT else side
     if side not in costs:
-        yield "INVALID" if results.rejected(scenario, side) else "not run"
+        yield "INVALID"
         return
     yield _spread(Spread.of(costs[side]), 3)
     for base in bases:
@@ -132,18 +137,71 @@ def as_json(results: Results, facts: Mapping[str, object]) -> dict[str, object]:
             },
             "invalid": results.problems.get(scenario, {}),
         }
-    return {"facts": dict(facts), "scenarios": scenarios}
+    strays = {scenario: asdict(spread) for scenario, spread in noise(results).items()}
+    return {"facts": dict(facts) | {"noise": strays}, "scenarios": scenarios}
 
 
-def machine() -> dict[str, object]:
-    """What it was measured on."""
+def machine() -> dict[str, Any]:
+    """What it was measured on, and what was measured."""
     cores = len(os.sched_getaffinity(0))
     return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _git("rev-parse", "--short=9", "HEAD"),
+        "dirty": bool(_git("status", "--porcelain")),
         "python": platform.python_version(),
+        "mitmproxy": _version("mitmproxy"),
         "system": platform.platform(),
         "cpus": os.cpu_count() or cores,
-        "load_average": os.getloadavg()[0],
+        "load_average": load_average(),
     }
+
+
+def load_average() -> float:
+    """Of the last minute."""
+    return os.getloadavg()[0]
+
+
+def conditions(facts: Mapping[str, Any]) -> str:
+    """The circumstances of a run in a line."""
+    return (
+        f"{facts['date']}, commit {facts['commit']}{' and changes' if facts['dirty'] else ''},"
+        f" Python {facts['python']}, mitmproxy {facts['mitmproxy']}, {facts['cpus']} CPUs, load"
+        f" average before: {facts['load_average']:.2f}. {facts['cores']}"
+    )
+
+
+def notes(results: Results, facts: Mapping[str, Any]) -> Iterator[str]:
+    """The noise of the run, and the memory of its sides."""
+    for scenario, spread in noise(results).items():
+        yield (
+            f"Noise: squid-peek / squid in {scenario}, the same work by the same program:"
+            f" {_spread(spread, 2)}"
+        )
+    if facts["memory_mib"]:
+        sizes = ", ".join(f"{name} {size:.0f} MiB" for name, size in facts["memory_mib"].items())
+        yield f"Memory afterwards (proportional set size): {sizes}"
+
+
+def noise(results: Results) -> dict[str, Spread]:
+    """How far from 1 a ratio strays that ought to be 1, by scenario."""
+    found = {}
+    for scenario in ("keep-alive", "plain"):
+        costs = results.costs(scenario)
+        if {"squid", "squid-peek"} <= costs.keys():
+            found[scenario] = ratio(costs["squid-peek"], costs["squid"])
+    return found
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def _spread(spread: Spread, digits: int) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchlib.origin import Contacts, Origin
-    from benchlib.sides import Side
+    from benchlib.side import Side
 
 # After its last answer a side still logs and tears down; that is part of the cost.
 SETTLE_SECONDS = 0.3
@@ -38,6 +38,7 @@ class Sample:
         load_seconds: CPU of the load generator in that time.
         contacts: what the origin was asked meanwhile.
         records: lines that the side's access log gained; None without a log.
+        log_octets: by how much that log grew.
     """
 
     operations: int
@@ -46,6 +47,7 @@ class Sample:
     load_seconds: float
     contacts: Contacts
     records: int | None
+    log_octets: int = 0
 
     def __add__(self, other: Sample) -> Sample:
         """Both together, as one round."""
@@ -62,6 +64,7 @@ class Sample:
                 resumed=mine.resumed + theirs.resumed,
             ),
             None if self.records is None or other.records is None else self.records + other.records,
+            self.log_octets + other.log_octets,
         )
 
     @property
@@ -78,6 +81,10 @@ class Scenario(ABC):
         title: what one operation is.
         count: operations in a round; warm_up: operations before the first round, not counted.
         connections: how many are in hand at a time.
+        needs_names: it needs many names for the origin.
+        tls: it is HTTPS.
+        path: what is asked for.
+        without: sides that it would tell nothing about.
     """
 
     name: ClassVar[str]
@@ -88,21 +95,18 @@ class Scenario(ABC):
     needs_names: ClassVar[bool] = False
     tls: ClassVar[bool] = True
     path: ClassVar[str] = PAGE
+    without: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
 
+    def takes(self, side: Side) -> bool:
+        """Whether a side can do this."""
+        return (side.inspects or not self.tls) and side.name not in self.without
+
     def target(self, side: Side) -> load.Target:
         """The origin's page through a side."""
-        origin = self.origin
-        return load.Target(
-            proxy=side.address,
-            host=origin.host,
-            port=origin.https_port if self.tls else origin.http_port,
-            path=self.path,
-            body=BODY,
-            tls=load.client_context(str(side.ca_file)) if self.tls else None,
-        )
+        return page(self.origin, side, tls=self.tls and side.inspects, path=self.path)
 
     @abstractmethod
     def sample(self, side: Side, operations: int) -> Sample:
@@ -110,7 +114,7 @@ class Scenario(ABC):
 
     def measure(self, side: Side, work: Callable[[], int]) -> Sample:
         """Measure a side while `work` runs; it returns how many operations it did."""
-        contacts, logged = self.origin.contacts(), side.logged()
+        contacts, logged, octets = self.origin.contacts(), side.logged(), side.log_octets()
         before, own, start = cpu.read(side.program.pid), time.process_time(), time.monotonic()
         operations = work()
         wall, own = time.monotonic() - start, time.process_time() - own
@@ -129,16 +133,37 @@ class Scenario(ABC):
             own,
             self.origin.contacts().since(contacts),
             records,
+            side.log_octets() - octets,
         )
 
 
+def page(origin: Origin, side: Side, *, tls: bool, path: str = PAGE) -> load.Target:
+    """The origin's page through a side, as a browser asks for it."""
+    return load.Target(
+        proxy=side.address,
+        host=origin.host,
+        port=origin.https_port if tls else origin.http_port,
+        path=path,
+        body=BODY,
+        tls=load.client_context(str(side.ca_file)) if tls else None,
+    )
+
+
 class KeepAlive(Scenario):
-    """Requests on inspected connections that are open already."""
+    """Requests on inspected connections that are open already.
+
+    A side that does not inspect is given plain HTTP here, for it is in the same round that our
+    inspected request has to be held against its plain one.
+    """
 
     name = "keep-alive"
     title = "inspected HTTPS request, keep-alive"
     count = 6000
     warm_up = 600
+
+    @override
+    def takes(self, side: Side) -> bool:
+        return True
 
     @override
     def sample(self, side: Side, operations: int) -> Sample:
@@ -184,6 +209,7 @@ class ConnectKept(Connect):
     name = "connect-kept"
     title = "new inspected connection, origin's kept open, one request"
     path = PAGE
+    without = frozenset({"watchhouse-generic"})  # `connect` shows what the lane matters
 
 
 class Distinct(Scenario):
@@ -194,6 +220,7 @@ class Distinct(Scenario):
     count = 240
     warm_up = 12
     needs_names = True
+    without = frozenset({"watchhouse-generic"})
 
     def __init__(self, origin: Origin) -> None:
         super().__init__(origin)
@@ -208,8 +235,32 @@ class Distinct(Scenario):
         return self.measure(side, lambda: load.connect_each(targets, self.connections))
 
 
+class SpliceConnect(Connect):
+    """New tunnels that stay encrypted end to end, one request through each.
+
+    The client trusts the origin's authority only: a side that decrypts is not mistaken for one that
+    splices.
+    """
+
+    name = "splice-connect"
+    title = "new spliced tunnel, one request through it"
+    needs_names = True
+    without = frozenset({"watchhouse-generic"})  # no lane reads what is spliced
+
+    @override
+    def takes(self, side: Side) -> bool:
+        return side.splices and super().takes(side)
+
+    @override
+    def target(self, side: Side) -> load.Target:
+        tls = load.client_context(str(self.origin.ca_file))
+        example = page(self.origin, side, tls=True, path=self.path)
+        return replace(example, host=self.origin.splice_host, tls=tls)
+
+
 # New connections come last: what they leave behind (idle connections, cached certificates) would
 # be carried through the requests of the others.
 SCENARIOS: dict[str, type[Scenario]] = {
-    scenario.name: scenario for scenario in (KeepAlive, Plain, Connect, ConnectKept, Distinct)
+    scenario.name: scenario
+    for scenario in (KeepAlive, Plain, Connect, ConnectKept, Distinct, SpliceConnect)
 }

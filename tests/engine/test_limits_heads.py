@@ -6,6 +6,9 @@ import errno
 import logging
 import os
 import resource
+import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -127,6 +130,31 @@ async def test_a_client_that_drops_in_its_handshake_leaves_one_record_and_no_lin
     assert caplog.records == []
     (record,) = await both.end()
     assert record["rule"] == "tunnel-without-request"
+
+
+async def test_a_client_that_has_gone_before_it_is_taken_leaves_nothing(
+    both: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its socket no longer knows whose it was."""
+    both._listener.close()
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", both.port)) as gone:
+            gone.sendall(b"CONNECT allowed.test:443 HTTP/1.1\r\n")
+            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    both._listener = both.worker.listen(both.socket)
+    await both.origin("allowed.test", script=answering())
+    with caplog.at_level(logging.WARNING):
+        client = await both.client()
+        assert (await client.get(f"{URL}/", "Host: allowed.test")).status == 200
+    assert caplog.records == []
+    assert len(await both.end()) == 1
+
+
+def test_what_a_request_needs_is_read_before_the_first_one() -> None:
+    """When it comes there may be no descriptor to open a file with."""
+    late = "'encodings.idna', 'cryptography.hazmat.backends.openssl.backend'"
+    program = f"import sys, proxy_addons.engine.worker; assert {{{late}}} <= set(sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 async def test_a_client_that_drops_before_it_says_anything_leaves_nothing(

@@ -67,7 +67,7 @@ async def said(client: socket.socket) -> bytes:
 def make(
     sock: socket.socket, came: list[Any], admits: Callable[[str, int], bool] = lambda *_: True
 ) -> Listener:
-    return Listener(sock, lambda: Greeting(came), admits)  # type: ignore[arg-type,return-value]
+    return Listener(sock, lambda _: Greeting(came), admits)  # type: ignore[arg-type,return-value]
 
 
 async def test_connections_are_taken_until_it_is_closed(
@@ -154,7 +154,7 @@ async def test_a_connection_that_cannot_be_begun_ends_and_the_next_is_taken(
 ) -> None:
     calls: list[int] = []
 
-    def fail() -> Any:
+    def fail(_address: object) -> Any:
         calls.append(1)
         if len(calls) == 1:
             msg = "quoting a password"

@@ -297,7 +297,7 @@ class Gateway:
                 got.extend(data)
 
         pipe = Pipe(self.loop, (client, ("127.0.0.1", 8080)), came)
-        acceptor = Acceptor(self.worker._make_driver)
+        acceptor = Acceptor(self.worker._make_driver, client)
         pipe.protocol = acceptor
         acceptor.connection_made(pipe)
         await self._settle()

@@ -1,0 +1,218 @@
+"""The goals, and where in a run's figures each is found.
+
+In: what a run has written (`--json`). Out: for each goal the figure, and whether it is met.
+Must never: call a goal met that was not measured, or of which the run measured less than it asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+AT_MOST, AT_LEAST = "at most", "at least"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One of them.
+
+    Attributes:
+        what: what is held against what.
+        scenario: where it is measured, as for `--only`.
+        path: keys to the figure.
+        limit: the goal.
+        sense: `at most` or `at least`.
+        unit: of figure and limit.
+        digits: behind the point.
+        asks: keys to a number, and the least it must be for the goal to be judged.
+        stretch: it is more than is asked.
+    """
+
+    what: str
+    scenario: str
+    path: tuple[str, ...]
+    limit: float
+    sense: str = AT_MOST
+    unit: str = ""
+    digits: int = 2
+    asks: tuple[tuple[str, ...], float] | None = None
+    stretch: bool = False
+
+
+def _ratio(what: str, scenario: str, pair: str, limit: float, *, stretch: bool = False) -> Goal:
+    path = ("scenarios", scenario, "ratios", pair)
+    return Goal(f"{what}, CPU", scenario, path, limit, stretch=stretch)
+
+
+def _study(scenario: str, *path: str) -> tuple[str, ...]:
+    return ("studies", scenario, *path)
+
+
+KEPT = "inspected request, keep-alive"
+TUNNEL = "new spliced tunnel and a request, ÷ `squid-peek`"
+MEMORY_OF_H2 = "one HTTP/2 connection, memory a request from the 5,000th to the 50,000th"
+
+GOALS: tuple[Goal, ...] = (
+    _ratio(f"{KEPT}, ÷ `mitmdump`", "keep-alive", "watchhouse/mitmdump", 0.2),
+    _ratio(f"{KEPT}, ÷ `e2guardian` (plain HTTP)", "keep-alive", "watchhouse/e2guardian", 0.5),
+    _ratio(f"{KEPT}, ÷ `squid`", "keep-alive", "watchhouse/squid", 2, stretch=True),
+    _ratio(f"{KEPT}, generic lane, ÷ `mitmdump`", "keep-alive", "watchhouse-generic/mitmdump", 0.6),
+    _ratio("new inspected connection, ÷ `squid-peek`", "connect", "watchhouse/squid-peek", 1),
+    _ratio("new inspected connection, ÷ `squid`", "connect", "watchhouse/squid", 1),
+    _ratio(TUNNEL, "splice-connect", "watchhouse/squid-peek", 2),
+    Goal(
+        "bulk through a spliced tunnel, MB/s ÷ `squid-peek`",
+        "splice-bulk",
+        _study("splice-bulk", "speed_ratio", "watchhouse/squid-peek"),
+        1,
+        AT_LEAST,
+    ),
+    Goal(
+        "decisions, distinct hosts, per CPU second ÷ squidGuard",
+        "decisions",
+        _study("decisions", "distinct", "decision_times"),
+        5,
+        AT_LEAST,
+    ),
+    Goal(
+        "decisions, Zipf mix, per CPU second ÷ squidGuard",
+        "decisions",
+        _study("decisions", "zipf", "decision_times"),
+        10,
+        AT_LEAST,
+    ),
+    Goal(
+        "two workers ÷ one, requests/s",
+        "two-workers",
+        _study("two-workers", "judged"),
+        1.8,
+        AT_LEAST,
+    ),
+    Goal(
+        "inspected download, MB/s ÷ stock",
+        "download",
+        _study("download", "mb_per_s_ratio"),
+        0.8,
+        AT_LEAST,
+        asks=(_study("download", "octets"), 2e9),
+    ),
+    Goal(
+        "inspected download, memory beyond that before",
+        "download",
+        _study("download", "ours", "extra_mb"),
+        40,
+        unit=" MB",
+        digits=1,
+        asks=(_study("download", "octets"), 2e9),
+    ),
+    Goal(
+        "idle inspected connection, memory",
+        "idle",
+        _study("idle", "client_alone", "kb_each"),
+        60,
+        unit=" kB",
+        digits=0,
+        asks=(_study("idle", "client_alone", "connections"), 10_000),
+    ),
+    Goal(
+        # Flat: what 45,000 requests leave behind is no more than the noise of such a reading.
+        MEMORY_OF_H2,
+        "h2-requests",
+        _study("h2-requests", "octets_a_request"),
+        50,
+        unit=" octets",
+        digits=0,
+        asks=(_study("h2-requests", "requests"), 50_000),
+    ),
+    Goal(
+        "added latency p99, 200 connections, ÷ `mitmdump`",
+        "latency",
+        _study("latency", "added_ratio", "watchhouse/mitmdump", "p99"),
+        1.5,
+    ),
+    Goal(
+        "category index of 5 M names, size",
+        "index",
+        _study("index", "megabytes"),
+        60,
+        unit=" MB",
+        digits=0,
+        asks=(_study("index", "names"), 4.9e6),
+    ),
+    Goal(
+        "category index of 5 M names, opened and verified",
+        "index",
+        _study("index", "open_ms"),
+        50,
+        unit=" ms",
+        digits=1,
+        asks=(_study("index", "names"), 4.9e6),
+    ),
+    Goal(
+        "category index of 5 M names, a look-up with its key",
+        "index",
+        _study("index", "keyed_us"),
+        12,
+        unit=" µs",
+        digits=1,
+        asks=(_study("index", "names"), 4.9e6),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a run says of a goal.
+
+    Attributes:
+        goal: the goal.
+        figure: the figure as text; a dash where the run has none.
+        verdict: `met`, `missed`, `not measured`, or what the run measured too little of.
+    """
+
+    goal: Goal
+    figure: str
+    verdict: str
+
+    @property
+    def limit(self) -> str:
+        """The goal as text."""
+        text = f"{self.goal.sense} {self.goal.limit:g}{self.goal.unit}"
+        return f"{text} (stretch)" if self.goal.stretch else text
+
+
+def judge(written: Mapping[str, Any]) -> Iterator[Judged]:
+    """Every goal."""
+    for goal in GOALS:
+        figure = find(written, goal.path)
+        if figure is None:
+            yield Judged(goal, "-", "not measured")
+            continue
+        value = figure["median"] if isinstance(figure, dict) else figure
+        text = _text(figure, goal)
+        asked = find(written, goal.asks[0]) if goal.asks else None
+        if goal.asks and (asked is None or asked < goal.asks[1]):
+            yield Judged(goal, text, f"not judged: {asked:,.0f} of {goal.asks[1]:,.0f}")
+            continue
+        met = value <= goal.limit if goal.sense == AT_MOST else value >= goal.limit
+        yield Judged(goal, text, "met" if met else "missed")
+
+
+def find(written: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    """The figure at a path; None where the run has none."""
+    found: Any = written
+    for key in path:
+        if not isinstance(found, dict) or key not in found:
+            return None
+        found = found[key]
+    return found
+
+
+def _text(figure: Any, goal: Goal) -> str:
+    if not isinstance(figure, dict):
+        return f"{figure:.{goal.digits}f}{goal.unit}"
+    d = goal.digits
+    return f"{figure['median']:.{d}f}{goal.unit} ({figure['least']:.{d}f}-{figure['most']:.{d}f})"

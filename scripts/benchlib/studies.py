@@ -1,0 +1,33 @@
+"""Which studies there are, in the order in which a run does them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchlib.bulk import SpliceBulk
+from benchlib.decisions import Decisions
+from benchlib.download import Download
+from benchlib.growth import Growth
+from benchlib.h2requests import Http2Requests
+from benchlib.idle import Idle
+from benchlib.index import Index
+from benchlib.latency import Latency
+from benchlib.workers import TwoWorkers
+
+if TYPE_CHECKING:
+    from benchlib.study import Study
+
+STUDIES: dict[str, type[Study]] = {
+    study.name: study
+    for study in (
+        Latency,
+        SpliceBulk,
+        Download,
+        TwoWorkers,
+        Decisions,
+        Idle,
+        Http2Requests,
+        Growth,
+        Index,
+    )
+}
