@@ -332,3 +332,66 @@ def test_http2_answers_that_are_wrong(kind: str, payload: bytes) -> None:
     )
     with pytest.raises(module("load").BadAnswerError):
         client.ask(1)
+
+
+def test_tables_go_between_the_markers_and_nowhere_else(tmp_path: Path) -> None:
+    markdown = module("markdown")
+    path = tmp_path / "d.md"
+    path.write_text(f"before\n{markdown.BEGIN}\nold\n{markdown.END}\nafter\n")
+    markdown.put_into(path, "new")
+    text = path.read_text()
+    assert text == f"before\n{markdown.BEGIN}\n\nnew\n{markdown.END}\nafter\n"
+    markdown.put_into(path, "new")
+    assert path.read_text() == text
+
+
+def test_a_document_without_markers_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "d.md"
+    path.write_text("mine")
+    with pytest.raises(SystemExit):
+        module("markdown").put_into(path, "new")
+    assert path.read_text() == "mine"
+
+
+def test_our_own_document_has_the_markers() -> None:
+    markdown = module("markdown")
+    text = (Path(SCRIPTS).parent / "docs/performance.md").read_text("utf-8")
+    assert text.count(markdown.BEGIN) == text.count(markdown.END) == 1
+
+
+def test_a_run_without_figures_is_a_document_without_figures() -> None:
+    facts = {
+        "date": "2026-11-21",
+        "commit": "abc",
+        "dirty": False,
+        "python": "3.13",
+        "mitmproxy": "12",
+        "cpus": 2,
+        "load_average": 0.5,
+        "cores": "Two.",
+        "quick": False,
+        "noise": {},
+        "memory_mib": {},
+    }
+    text = module("markdown").document({"facts": facts, "scenarios": {}, "studies": {}})
+    goals = len(module("goals").GOALS)
+    assert text.count("| not measured |") == goals
+    assert " met |" not in text.replace("not met", "")
+
+
+def test_sizing_examples_follow_from_the_figures() -> None:
+    sizing = module("sizing")
+    written = {
+        "facts": {},
+        "scenarios": {
+            "keep-alive": {
+                "cpu_ms": {"watchhouse": figure(1.0)},
+                "rounds": {"watchhouse": [{"records": 10, "log_octets": 9000}]},
+            },
+            "connect-kept": {"cpu_ms": {"watchhouse": figure(11.0)}},
+        },
+        "studies": {},
+    }
+    carries, leaves = sizing.examples(written)
+    assert "carries 300 inspected requests" in carries  # 600 ms a second, 2 ms each on average
+    assert "leave 0.90 GB" in leaves

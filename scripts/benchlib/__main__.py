@@ -34,7 +34,12 @@ def main(arguments: Sequence[str]) -> int:
     if command == "profile":
         return profile(options.profiling(rest))
     if command == "report":
-        print(markdown.document(_read(options.reporting(rest).file)))
+        asked = options.reporting(rest)
+        text = markdown.document(_read(asked.file))
+        if asked.into:
+            markdown.put_into(asked.into, text)
+        else:
+            print(text)
         return OK
     if command == "chart":
         wanted = options.charting(rest)

@@ -6,6 +6,7 @@ Must never: hold a figure of its own.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from benchlib import goals, report, sizing
@@ -15,9 +16,11 @@ from benchlib.studies import STUDIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 # Tables of their own; the figures of the others are lines.
 TABLES = ("growth",)
+BEGIN, END = "<!-- figures: scripts/bench report FILE --into this document -->", "<!-- /figures -->"
 
 
 def document(written: Mapping[str, Any]) -> str:
@@ -41,7 +44,17 @@ def document(written: Mapping[str, Any]) -> str:
         lines += ["### How cost grows", "", *_growth(growth), ""]
     if inputs := list(sizing.inputs(written)):
         lines += ["### Figures for sizing", "", *_table(("figure", "value", "from"), inputs), ""]
+        lines += [*sizing.examples(written), ""]
     return "\n".join(lines)
+
+
+def put_into(path: Path, text: str) -> None:
+    """Replace what stands between the markers of a document; ends the program without them."""
+    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        sys.exit(f"scripts/bench report: {path} has no lines {BEGIN} and {END}")
+    path.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
 
 
 def goals_in_words(written: Mapping[str, Any]) -> Iterator[str]:

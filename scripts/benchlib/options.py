@@ -80,6 +80,12 @@ def reporting(arguments: Sequence[str]) -> argparse.Namespace:
         description="The tables of docs/performance.md, in Markdown, from a run's --json FILE.",
     )
     parser.add_argument("file", metavar="FILE", type=Path)
+    parser.add_argument(
+        "--into",
+        metavar="DOCUMENT",
+        type=Path,
+        help="put them between the document's markers instead of printing them",
+    )
     return parser.parse_args(arguments)
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 OURS = "watchhouse"
+# How busy a core may be on average if answers are to be prompt.
+BUSY = 0.6
 COSTS = {
     "request_ms": ("keep-alive", "an inspected request"),
     "plain_ms": ("plain", "a request in plain HTTP"),
@@ -61,3 +63,23 @@ def octets_a_record(written: Mapping[str, Any]) -> float | None:
     rounds = find(written, ("scenarios", "keep-alive", "rounds", OURS)) or []
     records = sum(each["records"] or 0 for each in rounds)
     return sum(each["log_octets"] for each in rounds) / records if records else None
+
+
+def examples(written: Mapping[str, Any]) -> Iterator[str]:
+    """What these come to, in a line each."""
+    request, connection = (
+        find(written, ("scenarios", COSTS[name][0], "cpu_ms", OURS, "median"))
+        for name in ("request_ms", "connection_ms")
+    )
+    if request and connection:
+        of_ten = (9 * request + connection) / 10
+        yield (
+            f"- A core kept to {BUSY:.0%} carries {1000 * BUSY / of_ten:,.0f} inspected requests a"
+            " second, of which one in ten opens a connection."
+        )
+    record = octets_a_record(written)
+    if record:
+        yield f"- A million requests leave {record / 1e3:,.2f} GB in the access log."
+    each = find(written, ("studies", "idle", "both_sides", "kb_each"))
+    if each:
+        yield f"- A thousand open connections, and theirs to servers, take {each:,.0f} MB."
