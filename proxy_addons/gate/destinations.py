@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from proxy_addons.settings.model import Endpoint, Network4or6
+    from proxy_addons.urlkey import UrlKey
 
 _WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - to know them, not to listen there
 _REMEMBERED = 4096  # addresses; a gateway meets some thousands of servers in an hour
@@ -75,6 +76,18 @@ class Destinations:
             self._own.setdefault(endpoint.port, set()).add(endpoint.host)
         self._local = local
         self._known: LRUCache[str, str | None] = LRUCache(_REMEMBERED)
+
+    def refusal_of(self, key: UrlKey) -> str | None:
+        """Why a host must not be connected to, as far as that is seen before it is resolved.
+
+        `localhost` and what is below it mean the machine that asks (RFC 6761 6.3): here that is the
+        gateway, and behind a parent proxy, which resolves names itself, the parent.
+        """
+        if key.is_address:
+            return self.refusal(key.host, key.port)
+        if key.host == "localhost" or key.host.endswith(".localhost"):
+            return f"{key.host} is the machine that connects"
+        return None
 
     def refusal(self, address: str, port: int) -> str | None:
         """Why this address must not be connected to; None when it may be.

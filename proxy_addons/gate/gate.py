@@ -173,7 +173,7 @@ class Gate:
             return self._refuse(visitor, facts, key, RULE_OVERLOADED, why)
         if port not in basis.settings.network.allow_ports:
             return self._refuse(visitor, facts, key, RULE_PORT_DENIED, f"CONNECT to port {port}")
-        if key.is_address and (why := basis.destinations.refusal(host, port)):
+        if why := basis.destinations.refusal_of(key):
             return self._refuse(visitor, facts, key, RULE_DESTINATION_DENIED, why)
         if basis.index is None:
             # Which sites must not be decrypted is not known either: refused here, unseen.
@@ -296,7 +296,7 @@ class Gate:
             reached.port, network.allow_http_ports
         ):
             return self._refuse(visitor, facts, asked, RULE_PORT_DENIED, f"port {reached.port}")
-        if reached.is_address and (why := basis.destinations.refusal(reached.host, reached.port)):
+        if why := basis.destinations.refusal_of(reached):
             return self._refuse(visitor, facts, asked, RULE_DESTINATION_DENIED, why)
         if facts.method not in network.allow_methods:
             why = "a method that network.allow_methods does not name"

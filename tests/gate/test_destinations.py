@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from proxy_addons.gate.destinations import Destinations, embedded_ipv4, is_local
 from proxy_addons.settings.model import Endpoint
 from proxy_addons.settings.table import DENIED_DESTINATIONS
-from proxy_addons.urlkey import UrlKeyError, host_key
+from proxy_addons.urlkey import UrlKey, UrlKeyError, host_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -189,3 +189,21 @@ def test_the_key_refuses_what_the_check_could_not_read() -> None:
     for odd in ("127.0.0.1.1", "1.2.3.256", "[fe80::1%2]", "[::1"):
         with pytest.raises(UrlKeyError):
             host_key(odd)
+
+
+@pytest.mark.parametrize(
+    ("host", "refused"),
+    [
+        ("localhost", True),
+        ("a.b.localhost", True),
+        ("127.0.0.1", True),
+        ("192.0.2.1", False),
+        ("localhost.example", False),
+        ("notlocalhost", False),
+    ],
+)
+def test_a_machines_own_name_is_refused_before_it_is_resolved(
+    host: str, refused: bool, destinations: Destinations
+) -> None:
+    key = UrlKey("http", host, 80, is_address=host[0].isdigit())
+    assert (destinations.refusal_of(key) is not None) is refused
