@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _NONE: frozenset[str] = frozenset()
 _UNIONS_KEPT = 4096
+_HOSTS_KEPT = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ class CategoryIndex:
         self._trie = opened.trie
         self._values = opened.values
         self._unions: dict[tuple[int, ...], frozenset[str]] = {}
+        # Of hosts whose every path has the same: most of them, asked about again and again.
+        self._of_hosts: dict[str, frozenset[str]] = {}
         try:
             self._read(opened.meta)
         except (KeyError, TypeError, ValueError, IndexError) as error:  # the caller refuses traffic
@@ -157,6 +161,9 @@ class CategoryIndex:
             key: where its path is empty (CONNECT, SNI), entries that need a path do not match.
         """
         host = key.host
+        known = self._of_hosts.get(host)
+        if known is not None:
+            return known
         bare = host if key.is_address else without_common_label(host)
         values = self._values
         text = request_text(key, bare)
@@ -164,12 +171,25 @@ class CategoryIndex:
         if bare != host and (number := self._trie.get(reversed_name(host))) is not None:
             hits.append(values[number])
         if self._expressions is None:
-            return self._union(tuple(hits))
+            categories = self._union(tuple(hits))
+            if not self._tells_paths_apart(text[: text.index("/") + 1]):
+                if len(self._of_hosts) >= _HOSTS_KEPT:
+                    self._of_hosts.clear()
+                self._of_hosts[host] = categories
+            return categories
         found = self._expressions.matching(expression_text(key), len(host) - len(bare))
         if not found:
             return self._union(tuple(hits))
         sets = [self._sets[hit] for hit in hits]
         return _categories(sets, [self._pattern_sets[number] for number in found])
+
+    def _tells_paths_apart(self, root: str) -> bool:
+        """Whether any entry is for a part of a host only.
+
+        Args:
+            root: the index text of the host's root.
+        """
+        return any(entry != root for entry in islice(self._trie.iterkeys(root), 2))
 
     def _union(self, hits: tuple[int, ...]) -> frozenset[str]:
         if not hits:

@@ -64,7 +64,7 @@ class Visitor:
     open: dict[str, Transaction] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would double the time it takes to make one
 class RequestFacts:
     """One request, as its head said.
 
@@ -95,7 +95,7 @@ class RequestFacts:
     via: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as above
 class Verdict:
     """What the gate says of one decision point.
 

@@ -9,6 +9,7 @@ Must never: prefer a lenient name. One blocked name blocks; one inspectable name
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from proxy_addons.policy.model import Action, Decision, Moment, Person, Resource
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
 _NONE: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@lru_cache(maxsize=4096)
+def _in_order(categories: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(categories))
+
+
+@dataclass(slots=True)  # not frozen: that would double the time it takes to make one
 class Judgement:
     """The outcome over all names.
 
@@ -86,4 +92,4 @@ def judge(
             strictest = decision
             deciding = key
     assert strictest is not None
-    return Judgement(strictest, deciding, tuple(sorted(categories)), splice)
+    return Judgement(strictest, deciding, _in_order(categories), splice)

@@ -57,27 +57,27 @@ class Recorder:
         """Begin the record of a request or tunnel."""
         person = visitor.person
         basis = self._basis()
-        return self._log.begin(
-            at=at,
-            person=person.name,
-            person_how=person.how,
-            claimed=person.claimed,
-            client_ip=visitor.client_ip,
-            client_port=visitor.client_port,
-            kind=kind,
-            method=facts.method,
-            url=_url(key, facts),
-            host=key.host if key else visitor.connect_host,
-            port=key.port if key else visitor.connect_port or None,
-            sni=visitor.sni,
-            profile=person.profile,
-            exemption=person.exemption,
-            handling=handling,
-            list_version=basis.index.version if basis.index else None,
-            policy_version=basis.settings.policy_version,
-            bytes_up=0,
-            bytes_down=0,
-        )
+        index = basis.index
+        transaction = self._log.begin(at=at)
+        # One by one: by keyword, each name would be looked up once more.
+        transaction.person = person.name
+        transaction.person_how = person.how
+        transaction.claimed = person.claimed
+        transaction.client_ip = visitor.client_ip
+        transaction.client_port = visitor.client_port
+        transaction.kind = kind
+        transaction.method = facts.method
+        transaction.url = _url(key, facts)
+        transaction.host = key.host if key else visitor.connect_host
+        transaction.port = key.port if key else visitor.connect_port or None
+        transaction.sni = visitor.sni
+        transaction.profile = person.profile
+        transaction.exemption = person.exemption
+        transaction.handling = handling
+        transaction.list_version = index.version if index else None
+        transaction.policy_version = basis.settings.policy_version
+        transaction.bytes_up = transaction.bytes_down = 0
+        return transaction
 
     @staticmethod
     def note(transaction: Transaction, judgement: Judgement) -> None:

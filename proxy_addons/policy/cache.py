@@ -24,12 +24,15 @@ class Decider:
         remembered: how many different questions of one minute are kept.
     """
 
-    __slots__ = ("_answers", "_minute", "_remembered", "policy")
+    __slots__ = ("_answers", "_minute", "_moment", "_of_hosts", "_remembered", "policy")
 
     def __init__(self, policy: Policy, *, remembered: int = 4096) -> None:
         self.policy = policy
         self._remembered = remembered
         self._answers: dict[Facts, Decision] = {}
+        # The same by host: a shorter way to them for hosts that are asked about again.
+        self._of_hosts: dict[tuple[str, frozenset[str], str, str], Decision] = {}
+        self._moment: Moment | None = None
         self._minute: tuple[int, ...] = ()
 
     def decide(self, person: Person, resource: Resource, moment: Moment) -> Decision:
@@ -38,16 +41,30 @@ class Decider:
         Raises:
             ValueError: the moment names no time zone. The caller refuses the request in hand.
         """
+        if moment is not self._moment:
+            self._begin(moment)
+        host = resource.key.host
+        question = (person.profile, resource.categories, host, resource.method)
+        decision = self._of_hosts.get(question)
+        if decision is not None:
+            return decision
         policy = self.policy
-        local = policy.local(moment)
-        minute = (local.toordinal(), local.hour, local.minute, local.fold)
-        if minute != self._minute:
-            self._answers.clear()
-            self._minute = minute
         facts = policy.facts(person, resource)
         decision = self._answers.get(facts)
         if decision is None:
-            decision = decide_facts(policy, facts, local)
+            decision = decide_facts(policy, facts, policy.local(moment))
             if len(self._answers) < self._remembered:
                 self._answers[facts] = decision
+        if len(self._of_hosts) < self._remembered:
+            self._of_hosts[question] = decision
         return decision
+
+    def _begin(self, moment: Moment) -> None:
+        """Forget the answers where the moment is of another minute."""
+        local = self.policy.local(moment)
+        minute = (local.toordinal(), local.hour, local.minute, local.fold)
+        if minute != self._minute:
+            self._answers.clear()
+            self._of_hosts.clear()
+            self._minute = minute
+        self._moment = moment
