@@ -103,8 +103,9 @@ class CategoryIndex:
         self._trie = opened.trie
         self._values = opened.values
         self._unions: dict[tuple[int, ...], frozenset[str]] = {}
-        # Of hosts whose every path has the same: most of them, asked about again and again.
-        self._of_hosts: dict[str, frozenset[str]] = {}
+        # Of hosts whose every path has the same: most of them, asked about again and again. Nothing
+        # for those whose paths differ.
+        self._of_hosts: dict[str, tuple[frozenset[str]] | tuple[()]] = {}
         try:
             self._read(opened.meta)
         except (KeyError, TypeError, ValueError, IndexError) as error:  # the caller refuses traffic
@@ -162,8 +163,8 @@ class CategoryIndex:
         """
         host = key.host
         known = self._of_hosts.get(host)
-        if known is not None:
-            return known
+        if known:
+            return known[0]
         bare = host if key.is_address else without_common_label(host)
         values = self._values
         text = request_text(key, bare)
@@ -172,10 +173,11 @@ class CategoryIndex:
             hits.append(values[number])
         if self._expressions is None:
             categories = self._union(tuple(hits))
-            if not self._tells_paths_apart(text[: text.index("/") + 1]):
+            if known is None:
                 if len(self._of_hosts) >= _HOSTS_KEPT:
                     self._of_hosts.clear()
-                self._of_hosts[host] = categories
+                apart = self._tells_paths_apart(text[: text.index("/") + 1])
+                self._of_hosts[host] = () if apart else (categories,)
             return categories
         found = self._expressions.matching(expression_text(key), len(host) - len(bare))
         if not found:

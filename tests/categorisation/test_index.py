@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from proxy_addons.categorisation import CategoryIndex, compile_index, read_sources
+from proxy_addons.categorisation import index as module
 from proxy_addons.categorisation.entries import EntryError, domain_entry, url_entry
 from proxy_addons.urlkey import UrlKey, url_key
 
@@ -262,3 +263,24 @@ def test_an_open_index_goes_on_when_the_file_is_replaced(place: Place) -> None:
     place.index_file.unlink()
     assert not new.replaced()
     assert new.lookup(url_key("http://new.test/")) == {"games"}
+
+
+@pytest.mark.parametrize("kept", [1, 1000])
+def test_what_is_remembered_of_hosts_changes_no_answer(
+    kept: int, index_of: IndexOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In any order, hosts with entries for their paths among them."""
+    monkeypatch.setattr(module, "_HOSTS_KEPT", kept)
+    lists = {source: dict(files) for source, files in LISTS.items()}
+    lists["starter"].pop("adverts/expressions")
+    urls = [
+        f"http://{host}/{path}"
+        for host in ("example.com", "www.example.com", "a.example.com", "example.org",
+                     "play.example.org", "192.0.2.1", "192.0.2.2", "other.test")
+        for path in ("", "news", "x", "news/login?id=1", "")
+    ]  # fmt: skip
+    index = index_of(lists)
+    for url in (*urls, *reversed(urls), *urls):
+        fresh = CategoryIndex.open(index.path)
+        assert index.lookup(url_key(url)) == fresh.lookup(url_key(url)), url
+        assert len(index._of_hosts) <= kept
