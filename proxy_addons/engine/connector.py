@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohappyeyeballs
 
-from proxy_addons.engine.outcomes import ConnectFailed, ConnectRefused
+from proxy_addons.engine.outcomes import SPENT, ConnectFailed, ConnectRefused
 from proxy_addons.engine.resolver import ResolutionFailed, Resolver
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ class Connector:
             raise ConnectFailed(ConnectRefused(str(problem), "upstream-name")) from problem
         except OSError as problem:
             msg = f"{host} port {port}: {problem.strerror or type(problem).__name__}"
-            raise ConnectFailed(ConnectRefused(msg, "upstream-failed")) from problem
+            kind = "overloaded" if problem.errno in SPENT else "upstream-failed"
+            raise ConnectFailed(ConnectRefused(msg, kind)) from problem
 
     def _allowed(self, host: str, port: int, addresses: tuple[str, ...]) -> list[str]:
         if (host, port) == self._parent:

@@ -290,7 +290,12 @@ def _effect(outcome: Outcome) -> Any:
                 (
                     each.method,
                     each.target,
-                    sorted(pair for pair in each.fields if pair[0] not in _HOP),
+                    # `Via` has the gateway's own pseudonym in it.
+                    sorted(
+                        (name, value if name != b"via" else value.partition(b" ")[0])
+                        for name, value in each.fields
+                        if name not in _HOP
+                    ),
                     bytes(each.body),
                 )
                 for each in reading(reached).asked

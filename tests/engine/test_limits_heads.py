@@ -193,6 +193,9 @@ async def test_no_descriptor_for_a_server_is_said_to_be_load_not_the_servers_fau
 class Numbers:
     """Every name has one address."""
 
+    def known(self, _host: str) -> None:
+        pass
+
     async def addresses(self, _host: str) -> tuple[str, ...]:
         return ("127.0.0.1",)
 
@@ -201,6 +204,9 @@ async def test_of_two_addresses_too() -> None:
     """The library that tries several addresses makes one error of theirs."""
 
     class Two:
+        def known(self, _host: str) -> None:
+            pass
+
         async def addresses(self, _host: str) -> tuple[str, ...]:
             return ("127.0.0.1", "127.0.0.2")
 

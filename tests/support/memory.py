@@ -36,6 +36,19 @@ _SERVER = ("192.0.2.1", 443)  # TEST-NET-1: nobody's
 _TURNS = 10_000  # of the event loop for one piece; more is a loop without end
 
 
+class _NoSocket:
+    """There is none that could be handed on: what is relayed goes on being relayed."""
+
+    def dup(self) -> None:
+        raise OSError
+
+    def fileno(self) -> int:
+        return -1
+
+    def setsockopt(self, *_: object) -> None:
+        pass
+
+
 class Pipe(asyncio.Transport):
     """One end of a connection whose other end is `peer`.
 
@@ -51,7 +64,7 @@ class Pipe(asyncio.Transport):
         names: tuple[tuple[str, int], tuple[str, int]],
         peer: Callable[[bytes | None], None],
     ) -> None:
-        super().__init__({"peername": names[0], "sockname": names[1]})
+        super().__init__({"peername": names[0], "sockname": names[1], "socket": _NoSocket()})
         self._loop = loop
         self._peer = peer
         self.protocol: Any = None
