@@ -29,6 +29,7 @@ from proxy_addons.settings.load import MAIN_FILE, POLICY_FILE
 
 if TYPE_CHECKING:
     import argparse
+    import socket
     from collections.abc import Sequence
     from pathlib import Path
 
@@ -57,13 +58,15 @@ def run(args: argparse.Namespace) -> int:
     paths = settings.paths
     console = Console(stderr=True, highlight=False)
     try:
-        # Before root is given up: ports below 1024 need it.
-        proxies = [listen(end, settings.listen.workers) for end in settings.listen.proxy]
-        portals = [listen(end, 1)[0] for end in settings.listen.portal]
-        _give_up_root(settings, console)
+        found = account.account_for(settings.run_as)
+        # Before root is given up, since ports below 1024 need it. Otherwise not before the index is
+        # ready: browsers would wait for us instead of going to the other gateway.
+        listeners = _listen(settings) if found else None
+        _give_up_root(settings, found, console)
         paths.data_dir.mkdir(parents=True, exist_ok=True, mode=account.DATA_MODE)
         load_or_make(paths.ca_dir, settings.page.organisation, now_utc())
         _ensure_index(settings, console)
+        proxies, portals = listeners or _listen(settings)
         return asyncio.run(
             Supervisor(
                 settings, overrides, lambda proxies, portals: _ready(settings, proxies, portals)
@@ -82,13 +85,20 @@ def run(args: argparse.Namespace) -> int:
         return _CANNOT
 
 
-def _give_up_root(settings: Settings, console: Console) -> None:
+def _listen(settings: Settings) -> tuple[list[list[socket.socket]], list[socket.socket]]:
+    """Listening sockets of the proxy, one for each worker at each address, and of the portal."""
+    return (
+        [listen(end, settings.listen.workers) for end in settings.listen.proxy],
+        [listen(end, 1)[0] for end in settings.listen.portal],
+    )
+
+
+def _give_up_root(settings: Settings, found: account.Account | None, console: Console) -> None:
     """Become the user that the settings name, and give up what nobody needs.
 
     Raises:
         PrivilegeError, OSError: nothing is started.
     """
-    found = account.account_for(settings.run_as)
     paths = settings.paths
     if found is not None:
         account.give_data_folder(paths.data_dir, found)
