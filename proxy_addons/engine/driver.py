@@ -27,7 +27,7 @@ from proxy_addons.engine.layers import BadRequest, BadRequestHook, SpliceEndHook
 from proxy_addons.engine.outcomes import ConnectFailed, ConnectRefused, where
 from proxy_addons.engine.pace import OF_BODIES, OF_THE_LAYERS, Late, Wait, said
 from proxy_addons.engine.splice import Join, Joined
-from proxy_addons.engine.tuning import ForkingContext
+from proxy_addons.engine.tuning import ForkingContext, take_apart
 from proxy_addons.engine.wires import Acceptor, HalfClose, Hold, Pressure, ServerWire, Wire
 
 if TYPE_CHECKING:
@@ -187,6 +187,8 @@ class Driver:
         self.client.timestamp_end = time.time()
         self._hooks.call(server_hooks.ClientDisconnectedHook(self.client))
         self._on_end(self)
+        if not self._running:
+            take_apart(self._layer)
 
     # --- events ---------------------------------------------------------------------------
 
@@ -334,6 +336,7 @@ class Driver:
         server = command.server
 
         def over() -> None:
+            self._joined = None
             server.state = self.client.state = ConnectionState.CLOSED
             server.timestamp_end = time.time()
             command.tunnel.error = command.tunnel.error or self.client.error

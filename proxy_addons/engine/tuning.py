@@ -64,6 +64,29 @@ def pace_of(context: AnyContext) -> Pace:
     return context.pace
 
 
+def take_apart(outermost: layer.Layer) -> None:
+    """Undo what the layers of an ended connection know of one another.
+
+    They are then gone at once, with their TLS; left to the collector of garbage, which has to walk
+    through all that is young to find them, they made up a seventh of a new connection's cost.
+
+    Args:
+        outermost: nothing may happen to it, or to any layer inside, any more.
+    """
+    waiting: list[Any] = [outermost]
+    while waiting:
+        known = vars(waiting.pop())
+        for value in known.values():
+            if isinstance(value, layer.Layer):
+                waiting.append(value)
+            elif isinstance(value, Context):
+                waiting += value.layers
+                value.layers.clear()
+            elif type(value) is dict:
+                waiting += [each for each in value.values() if isinstance(each, layer.Layer)]
+        known.clear()
+
+
 class _Waiting(list[Any]):
     """What a layer keeps events in while it waits.
 

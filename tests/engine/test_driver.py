@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -682,3 +684,34 @@ async def test_bytes_from_either_side_keep_a_connection_alive() -> None:
         reader, writer = await room.client()
         assert await read(reader) == b"x" * 6, "0.3 s in all, never 0.2 s without a byte"
         writer.close()
+
+
+async def test_what_has_ended_is_gone_at_once() -> None:
+    """Its TLS has tens of kB; nobody should have to wait for the collector of garbage."""
+
+    async def origin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.read(100))
+        await reader.read()
+
+    layers: list[weakref.ref[layer.Layer]] = []
+
+    def noting(context: Any) -> layer.Layer:
+        outer, inner = layer.NextLayer(context), relay_to(lambda: address)(context)
+        outer.layer = inner
+        inner.child_layer, inner.streams = outer, {1: outer}  # type: ignore[attr-defined]
+        layers.append(weakref.ref(outer))  # the outermost is the driver's, which the room keeps
+        return inner
+
+    async with Room(noting) as room:
+        address = await room.origin(origin)
+        reader, writer = await room.client()
+        writer.write(b"x")
+        assert await reader.read(1) == b"x"
+        gc.collect()
+        gc.disable()
+        try:
+            writer.close()
+            await until(lambda: room.ended)
+            await until(lambda: layers[0]() is None)
+        finally:
+            gc.enable()
