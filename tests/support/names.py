@@ -5,6 +5,7 @@ In: names and their addresses. Out: real DNS answers over UDP. Must never: answe
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import itertools
 import socket
@@ -35,8 +36,17 @@ class NameServer:
         self.address = f"127.0.53.{next(_next_address)}"
 
     def __enter__(self) -> Self:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((self.address, 53))
+        while True:
+            self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            try:
+                self._socket.bind((self.address, 53))
+                break
+            except OSError as problem:
+                self._socket.close()
+                if problem.errno != errno.EADDRINUSE:
+                    raise
+                # Another run of the tests has it.
+                self.address = f"127.0.53.{next(_next_address)}"
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
         return self
