@@ -710,7 +710,7 @@ async def test_what_has_ended_is_gone_at_once() -> None:
         gc.collect()
         gc.disable()
         try:
-            writer.close()
+            reset(writer)
             await until(lambda: room.ended)
             await until(lambda: layers[0]() is None)
         finally:
