@@ -16,6 +16,8 @@ from support.room import Room, reset
 from support.waiting import PATIENCE, until
 
 from proxy_addons.engine.outcomes import ConnectRefused
+from proxy_addons.engine.pace import Late, Wait
+from proxy_addons.engine.tuning import pace_of
 from proxy_addons.engine.wires import HalfClose, Hold
 
 if TYPE_CHECKING:
@@ -715,3 +717,50 @@ async def test_what_has_ended_is_gone_at_once() -> None:
             await until(lambda: layers[0]() is None)
         finally:
             gc.enable()
+
+
+# --- waits ------------------------------------------------------------------------------------
+
+
+async def test_a_server_that_has_gone_is_not_waited_for() -> None:
+    class Waiting(Relay):
+        def _handle_event(self, event: events.Event) -> Any:
+            yield from super()._handle_event(event)
+            if isinstance(event, events.Start):
+                pace_of(self.context).begin(Wait.BODY, self.context.server)
+
+    async def origin(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await go.wait()
+        reset(writer)
+
+    go = asyncio.Event()
+    async with Room(relay_to(lambda: address, Waiting)) as room:
+        address = await room.origin(origin)
+        _, writer = await room.client()
+        await until(lambda: room.drivers and room.drivers[0]._pace._since)
+        go.set()
+        await until(lambda: not room.drivers[0]._pace._since)
+        reset(writer)
+
+
+async def test_a_wait_of_the_layers_is_theirs_to_end_and_any_other_ends_the_connection() -> None:
+    class Begins(Recording):
+        def do(self, event: events.Event) -> Any:
+            if isinstance(event, events.DataReceived):
+                pace_of(self.context).begin(Wait(event.data.decode()), "key")
+            elif isinstance(event, Late):
+                late.append((event.what, event.key))
+            yield from ()
+
+    late: list[Any] = []
+    told: list[str] = []
+    async with Room(lambda context: Begins(context, told)) as room:
+        reader, writer = await room.client()
+        for what in ("first-byte", "stream", "body"):
+            writer.write(what.encode())
+            await until(lambda what=what: f"client {what}" in told)
+            room.drivers[0].sweep(0.0)
+            room.drivers[0].sweep(1e6)
+        assert late == [(Wait.FIRST_BYTE, "key"), (Wait.STREAM, "key")]
+        await cut_off(reader)
+        assert room.drivers[0].client.error == "no byte of a body for 60 s"

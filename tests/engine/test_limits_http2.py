@@ -168,7 +168,7 @@ async def test_a_head_that_takes_too_long_ends_the_connection(stage: Stage, sent
     client = await raw(stage, sent)
     await waits(stage, Wait.HEAD)
     look(stage, 0.0, 29.9)
-    assert stage.drivers
+    assert stage.drivers[0]._why is None
     look(stage, 30.0)
     await client.ended()
     (record,) = await stage.end()
@@ -181,20 +181,45 @@ async def playing(side: Http2, stream_id: int) -> None:
     path = side.headers[stream_id][":path"]
     if path == "/never":
         return
-    side.respond(stream_id)
-    await side.send(stream_id, b"hello", end=path != "/stops")
+    side.respond(stream_id, *([("content-type", "text/event-stream")] if path == "/quiet" else []))
+    await side.send(stream_id, b"hello", end=path not in {"/stops", "/breaks", "/quiet"})
+    if path == "/breaks":
+        side.h2.reset_stream(stream_id)
+        side.flush()
 
 
-@pytest.mark.parametrize("origin", ["HTTP/1.1", "HTTP/2"])
-async def test_streams_that_take_too_long_end_alone(
-    stage: Stage, connect: Callable[..., Any], origin: str
-) -> None:
+async def play(stage: Stage, origin: str) -> None:
     if origin == "HTTP/2":
         context = tls_with(stage.web.leaf("allowed.test"))
         context.set_alpn_protocols(["h2"])
         await stage.origin("allowed.test", script=speaking(playing), tls=context)
     else:
         await stage.secure_origin("allowed.test", script=playing_http1)
+
+
+@pytest.mark.parametrize("origin", ["HTTP/1.1", "HTTP/2"])
+async def test_events_may_be_quiet_and_nothing_is_left_of_what_breaks(
+    stage: Stage, connect: Callable[..., Any], origin: str
+) -> None:
+    await play(stage, origin)
+    client = await connect()
+    breaks = client.ask("/breaks")
+    await client.until(lambda: breaks in client.reset)
+    quiet = client.ask("/quiet")
+    await client.until(lambda: client.body[quiet] == b"hello")
+    (driver,) = stage.drivers
+    await until(lambda: not driver._pace._since)
+    look(stage, 0.0, 1e6, 2e6)
+    assert quiet not in client.reset
+    assert (await client.answer(client.ask("/fine")))[0] == 200
+    assert quiet not in client.reset
+
+
+@pytest.mark.parametrize("origin", ["HTTP/1.1", "HTTP/2"])
+async def test_streams_that_take_too_long_end_alone(
+    stage: Stage, connect: Callable[..., Any], origin: str
+) -> None:
+    await play(stage, origin)
     client = await connect()
     never = client.ask("/never", "allowed.test", ("accept", "text/html"))
     fine = client.ask("/fine")
@@ -226,10 +251,14 @@ async def playing_http1(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
     path = (await request_head(reader)).split(" ")[1]
     if path == "/never":
         await reader.read()
-    length = 9 if path == "/stops" else 5
+    if path == "/quiet":
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nhello")
+        await reader.read()
+    length = 9 if path in {"/stops", "/breaks"} else 5
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nhello" % length)
     if path == "/stops":
         await reader.read()
+    # What breaks ends here.
 
 
 async def test_an_upload_that_stops_is_reset_alone(
@@ -281,7 +310,6 @@ async def test_a_large_frame_that_comes_slowly_is_not_a_body_that_stops(stage: S
         await until(lambda: None in driver._pace._since.values())
         look(stage, 50.0 * number)
         assert None not in driver._pace._since.values()
-    assert stage.drivers
     look(stage, 509.9)
     assert driver._pace._since
     look(stage, 510.0)
@@ -309,9 +337,9 @@ async def test_a_head_is_not_late_while_we_do_not_read_the_client(stage: Stage) 
     (server,) = [wire for each, wire in driver._wires.items() if each is not driver.client]
     driver.writer_full(server)  # as its transport does when its buffer is full
     look(stage, 0.0, 1e6, 2e6)
-    assert stage.drivers
+    assert driver._why is None
     driver.writer_drained(server)
     look(stage, 2e6 + 29.9)
-    assert stage.drivers
+    assert driver._why is None
     look(stage, 2e6 + 30.0)
     await client.ended()
