@@ -22,11 +22,18 @@ if TYPE_CHECKING:
 _WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - to know them, not to listen there
 _REMEMBERED = 4096  # addresses; a gateway meets some thousands of servers in an hour
 
+# 64:ff9b::/96 and ::ffff:0:0:0/96, before the four octets of the IPv4 address.
+_PREFIXES = frozenset(
+    {bytes.fromhex("0064ff9b0000000000000000"), bytes.fromhex("0000000000000000ffff0000")}
+)
+
 
 def embedded_ipv4(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address that an IPv6 one stands for (mapped, NAT64, 6to4), or the address itself.
+    """The IPv4 address that an IPv6 one stands for, or the address itself.
 
-    Sources: RFC 4291 2.5.5.2 (mapped), RFC 6052 (NAT64 well-known prefix), RFC 3056 (6to4).
+    Sources: RFC 4291 2.5.5.2 (mapped), RFC 6052 (NAT64 well-known prefix), RFC 3056 (6to4),
+    RFC 7915 (IPv4-translated). Teredo (RFC 4380), local-use NAT64 and IPv4-compatible addresses are
+    denied as networks.
     """
     if isinstance(address, IPv4Address):
         return address
@@ -34,7 +41,7 @@ def embedded_ipv4(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Addre
         return address.ipv4_mapped
     if address.sixtofour is not None:
         return address.sixtofour
-    if address.packed[:12] == bytes.fromhex("0064ff9b0000000000000000"):
+    if address.packed[:12] in _PREFIXES:
         return IPv4Address(address.packed[12:])
     return address
 

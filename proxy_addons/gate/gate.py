@@ -13,14 +13,26 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from proxy_addons.gate import metrics
+from proxy_addons.gate.aftermath import Aftermath
 from proxy_addons.gate.basis import Basis, basis_of
-from proxy_addons.gate.blockpage import render
 from proxy_addons.gate.clients import Clients
 from proxy_addons.gate.facts import Course, RequestFacts, Verdict, Visitor
 from proxy_addons.gate.judge import Judgement, judge
 from proxy_addons.gate.names import host_key_of, names_of, with_carried, with_resolved
 from proxy_addons.gate.recording import Recorder
 from proxy_addons.gate.resolved import Resolved
+from proxy_addons.gate.rules import (
+    RULE_BAD_REQUEST,
+    RULE_DESTINATION_DENIED,
+    RULE_INDEX_MISSING,
+    RULE_INNER_ADDRESS,
+    RULE_LOG_UNAVAILABLE,
+    RULE_LOOP,
+    RULE_METHOD_DENIED,
+    RULE_NOT_TLS,
+    RULE_OVERLOADED,
+    RULE_PORT_DENIED,
+)
 from proxy_addons.gate.traits import NONE as NO_TRAITS
 from proxy_addons.gate.traits import traits_of
 from proxy_addons.policy.model import Action, Moment
@@ -31,46 +43,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from zoneinfo import ZoneInfo
 
-    from proxy_addons.accesslog import AccessLog, Transaction
+    from proxy_addons.accesslog import AccessLog
     from proxy_addons.gate.loops import Loops
-    from proxy_addons.gate.refusal import Answer
 
-# Refusals that no rule of the policy makes carry these ids, in the log, on the page and in metrics.
-RULE_LOG_UNAVAILABLE = "log-unavailable"
-RULE_INDEX_MISSING = "index-missing"
-RULE_UNDECIDED = "undecided"
-RULE_BAD_REQUEST = "bad-request"
-RULE_PORT_DENIED = "port-denied"
-RULE_DESTINATION_DENIED = "destination-denied"
-RULE_UPSTREAM_FAILED = "upstream-failed"
-RULE_NOT_TLS = "not-tls-in-tunnel"
-RULE_TUNNEL_WITHOUT_REQUEST = "tunnel-without-request"
-RULE_OVERLOADED = "overloaded"
-RULE_INNER_ADDRESS = "inner-address"
-RULE_METHOD_DENIED = "method-denied"
-RULE_LOOP = "loop"
-
-# The page of each (refusal.Kind).
-_KINDS = {
-    RULE_LOG_UNAVAILABLE: "log-unavailable",
-    RULE_INDEX_MISSING: "undecided",
-    RULE_UNDECIDED: "undecided",
-    RULE_BAD_REQUEST: "bad-request",
-    RULE_PORT_DENIED: "port-denied",
-    RULE_DESTINATION_DENIED: "destination-denied",
-    RULE_NOT_TLS: "bad-request",
-    RULE_OVERLOADED: "overloaded",
-    RULE_INNER_ADDRESS: "bad-request",
-    RULE_METHOD_DENIED: "method-denied",
-    RULE_LOOP: "loop",
-}
 _LOG_FAULT = "the access log cannot be written"
 _NO_INDEX = "no category index"
 
 __all__ = ["Basis", "Gate", "basis_of"]
 
 
-class Gate:
+class Gate(Aftermath):
     """Decides, explains and records.
 
     Args:
@@ -101,7 +83,7 @@ class Gate:
         self.overloaded: str | None = None
         self.clients = Clients(lambda: self.basis.settings.limits)
         self._clock = clock
-        self._recorder = Recorder(log, lambda: self.basis, self._now)
+        super().__init__(Recorder(log, lambda: self.basis, self._now))
         self._moment = Moment(self._local(0.0))
         self._moment_second = 0
 
@@ -323,89 +305,7 @@ class Gate:
         """Why a resolved address must not be connected to; None when it may be."""
         return self.basis.destinations.refusal(address, port)
 
-    # --- what became of it ----------------------------------------------------------------
-
-    def undecided(self, visitor: Visitor, facts: RequestFacts, problem: str) -> Verdict:
-        """A decision point failed inside. The request in hand is refused and recorded.
-
-        Args:
-            visitor: whose request it is.
-            facts: what is known of it.
-            problem: the kind of failure (an exception's class), never its text: that may quote
-                what the client sent.
-        """
-        visitor.requests += 1  # its record says what became of the tunnel
-        return self._refuse(visitor, facts, None, RULE_UNDECIDED, problem)
-
-    def upstream_failed(
-        self,
-        visitor: Visitor,
-        facts: RequestFacts,
-        transaction: Transaction,
-        kind: str,
-        problem: str,
-    ) -> Answer:
-        """An allowed request could not be answered by its server: the page that says so.
-
-        The record keeps the decision and gains the error; a destination refused after name
-        resolution becomes a block.
-        """
-        transaction.error = problem
-        if kind == "destination-denied":
-            self._denied(transaction)
-        metrics.count_refusal(kind)
-        return render(
-            self._recorder.refusal(
-                visitor,
-                facts,
-                transaction.url or "",
-                transaction.host or "",
-                kind,
-                problem,
-                transaction.id,
-            )
-        )
-
-    def tunnel_failed(self, visitor: Visitor, problem: str) -> None:
-        """A tunnel that was accepted ended before any request of it could be read: record it."""
-        if visitor.connect_host is None:
-            return
-        facts = RequestFacts("CONNECT", visitor.connect_host, visitor.connect_host, 1, "")
-        key = UrlKey("", visitor.connect_host, visitor.connect_port)
-        transaction = self._recorder.begin(
-            visitor, facts, key, kind="connect", handling="none", at=visitor.tunnel_started
-        )
-        transaction.action = "allow"
-        transaction.rule = RULE_TUNNEL_WITHOUT_REQUEST
-        transaction.finish(error=problem)
-
-    def tunnel_broke(self, transaction: Transaction, kind: str | None, problem: str) -> None:
-        """A spliced tunnel could not be set up, or broke: say so in its record.
-
-        Args:
-            transaction: its open record.
-            kind: the kind of refusal, where the tunnel was not set up.
-            problem: what happened, in words of ours.
-        """
-        transaction.error = problem
-        if kind == "destination-denied":
-            self._denied(transaction)
-
-    @staticmethod
-    def _denied(transaction: Transaction) -> None:
-        """The name resolved to an address that must not be connected to."""
-        transaction.action = "block"
-        transaction.rule = RULE_DESTINATION_DENIED
-        transaction.clause = transaction.reason = None
-        metrics.count("block", RULE_DESTINATION_DENIED)
-
     # --- inside ---------------------------------------------------------------------------
-
-    def _refuse(
-        self, visitor: Visitor, facts: RequestFacts, key: UrlKey | None, rule: str, problem: str
-    ) -> Verdict:
-        """Refuse what no rule of the policy decided; see Recorder.refuse."""
-        return self._recorder.refuse(visitor, facts, key, _KINDS[rule], rule, problem)
 
     def _refuse_by_policy(
         self, visitor: Visitor, facts: RequestFacts, key: UrlKey, judgement: Judgement

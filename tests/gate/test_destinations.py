@@ -36,6 +36,8 @@ def destinations() -> Destinations:
         # IPv4 addresses inside IPv6 ones: mapped, well-known and local NAT64, 6to4, compatible.
         "::ffff:127.0.0.1", "::ffff:a9fe:a9fe", "64:ff9b::7f00:1", "64:ff9b::169.254.169.254",
         "64:ff9b:1::7f00:1", "2002:7f00:1::", "2002:a9fe:a9fe::1", "::127.0.0.1",
+        # IPv4-translated, and Teredo, which hides the client's address by inverting its bits.
+        "::ffff:0:127.0.0.1", "2001:0:4136:e378:8000:63bf:80ff:fffe", "2001::1",
     ],
 )  # fmt: skip
 def test_inside_addresses_are_refused(destinations: Destinations, address: str) -> None:
@@ -49,7 +51,8 @@ def test_inside_addresses_are_refused(destinations: Destinations, address: str) 
     "address",
     ["8.8.8.8", "172.32.0.1", "172.15.255.255", "11.0.0.0", "9.255.255.255", "128.0.0.1",
      "169.253.255.255", "100.128.0.1", "223.255.255.255", "192.0.2.1",
-     "2001:db8::1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808::1"],
+     "2001:db8::1", "2606:4700::1111", "2001:1::1", "::ffff:8.8.8.8",
+     "::ffff:0:8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808::1"],
 )  # fmt: skip
 def test_outside_addresses_pass(destinations: Destinations, address: str) -> None:
     assert destinations.refusal(address, 443) is None

@@ -250,3 +250,36 @@ def test_only_where_all_names_are_private_it_is_not_inspected(
     """An outer name of encrypted ClientHello is a name like any other."""
     visitor = doors.visitor(STANDARD, f"{connect}:443", "none")
     assert ended(doors.gate.client_hello(visitor, sni)).course is course
+
+
+# --- the portal and the proxy itself --------------------------------------------------------------
+
+OWN = {
+    "network": {"intranet": ["127.0.0.0/8", "::1/128", "0.0.0.0/8"]},
+    "listen": {"proxy": "127.0.0.1:8080", "portal": "127.0.0.1:8081"},
+}
+
+
+@pytest.mark.parametrize("port", [8080, 8081])
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "127.1", "0x7f000001", "2130706433", "0177.0.0.1", "127.0.0.1.", "0.0.0.0",
+     "[::ffff:127.0.0.1]", "[64:ff9b::127.0.0.1]", "%31%32%37.0.0.1"],
+)  # fmt: skip
+def test_the_portal_and_the_proxy_are_not_reached_through_the_proxy(
+    host: str, port: int, doors_with: Callable[..., Doors], head: Head
+) -> None:
+    """Even where loopback is intranet: a PAC file sends browsers to the portal directly."""
+    doors = doors_with({**OWN, "network": OWN["network"] | {"allow_ports": [443, port]}})
+    verdict = ended(doors.gate.request(doors.visitor(), head(f"http://{host}:{port}/")))
+    assert verdict.course is REFUSE
+    verdict = ended(doors.gate.connect(doors.visitor(), f"{host}:{port}"))
+    assert verdict.course is REFUSE
+    assert {record["rule"] for record in doors.records()} == {"destination-denied"}
+
+
+def test_nor_by_a_name_that_resolves_to_them(doors_with: Callable[..., Doors]) -> None:
+    doors = doors_with(OWN)
+    for port in (8080, 8081):
+        assert "this gateway itself" in (doors.gate.destination("127.0.0.1", port) or "")
+    assert doors.gate.destination("127.0.0.1", 8082) is None

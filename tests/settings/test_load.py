@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from proxy_addons.gate import gate
+from proxy_addons.gate import rules
 from proxy_addons.policy.decide import NO_RULE_MATCHED
 from proxy_addons.policy.model import RESERVED_RULES
 from proxy_addons.settings.load import SettingsError, load
@@ -243,7 +243,7 @@ def test_every_rule_of_the_default_policy_is_documented(look: Callable[..., Exam
 
 
 def test_the_gates_own_rule_ids_are_reserved():
-    own = {value for name, value in vars(gate).items() if name.startswith("RULE_")}
+    own = {value for name, value in vars(rules).items() if name.startswith("RULE_")}
     assert own
     assert own | {NO_RULE_MATCHED} <= RESERVED_RULES
 
