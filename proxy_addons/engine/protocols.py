@@ -14,11 +14,12 @@ from mitmproxy.connection import Server
 from mitmproxy.net.tls import starts_like_tls_record
 from mitmproxy.proxy.layers import modes
 from mitmproxy.proxy.layers.http import HTTPMode
-from mitmproxy.proxy.layers.tls import HTTP_ALPNS, parse_client_hello
+from mitmproxy.proxy.layers.tls import HTTP_ALPNS
 from OpenSSL import SSL
 
 from proxy_addons.addons.observing import observe
 from proxy_addons.addons.words import unquoted
+from proxy_addons.engine.hello import Hello, read_hello
 from proxy_addons.engine.httplayer import Http
 from proxy_addons.engine.layers import Refuse, Splice, Tunnel
 from proxy_addons.engine.pace import Wait
@@ -30,7 +31,7 @@ from proxy_addons.urlkey import host_key
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.layer import Layer, NextLayer
-    from mitmproxy.tls import ClientHello, TlsData
+    from mitmproxy.tls import TlsData
 
     from proxy_addons.accesslog import Transaction
     from proxy_addons.addons.visitors import Visitors
@@ -97,7 +98,7 @@ class Protocols:
         context = choice.context
         try:
             # mitmproxy's reader takes any kind of handshake message for a hello, of any size.
-            hello = parse_client_hello(data) if _may_be_hello(data) else None
+            hello = read_hello(data) if _may_be_hello(data) else None
         except ValueError:
             # Nothing can be said of where it goes: refused, and recorded.
             self._refused(visitor, "a TLS handshake that cannot be read")
@@ -230,7 +231,7 @@ def _may_be_hello(data: bytes) -> bool:
     return record < 4 or len(data) < 9 or int.from_bytes(data[6:9]) <= _CLIENT_HELLO_LIMIT
 
 
-def _name_is_clear(hello: ClientHello) -> bool:
+def _name_is_clear(hello: Hello) -> bool:
     """Whether the hello names one server, or none at all."""
     said = sum(kind == _SERVER_NAME for kind, _ in hello.extensions)
     return said == 0 or (said == 1 and hello.sni is not None)

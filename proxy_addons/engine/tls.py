@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
     from mitmproxy.proxy.context import Context
     from mitmproxy.proxy.layer import CommandGenerator
-    from mitmproxy.tls import ClientHello
+
+    from proxy_addons.engine.hello import Hello
 
 _lib: Any = SSL._lib  # type: ignore[attr-defined]
 _ffi: Any = SSL._ffi  # type: ignore[attr-defined]
@@ -213,9 +214,9 @@ class InspectedTls(QuickTls, ClientTLSLayer):
         hello: its ClientHello, parsed and passed by the gate.
     """
 
-    def __init__(self, context: Context, hello: ClientHello) -> None:
+    def __init__(self, context: Context, hello: Hello) -> None:
         super().__init__(context)
-        self._hello: ClientHello | None = hello
+        self._hello: Hello | None = hello
 
     def receive_handshake_data(self, data: bytes) -> CommandGenerator[tuple[bool, str | None]]:
         """Feed the handshake; with the first bytes, start it."""
