@@ -10,10 +10,12 @@ import socket
 import ssl
 import stat
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from support.scene import through
+from support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -248,6 +250,8 @@ def test_a_name_that_leads_inside_is_refused_after_resolution(
         "rebound.example.org": ["127.0.0.1"],
         "both.example.org": ["192.0.2.1", "10.0.0.1"],
         "six.example.org": ["::ffff:169.254.169.254"],
+        "teredo.example.org": ["2001:0:4136:e378:8000:63bf:80ff:fffe"],
+        "alias.example.org": ["cname rebound.example.org"],
     }
     gateway = start({"network": {"dns_servers": name_server(names), "connect_timeout": 2}})
     for host in names:
@@ -258,6 +262,26 @@ def test_a_name_that_leads_inside_is_refused_after_resolution(
         for record in gateway.records(2, host=host):
             assert (record["action"], record["rule"]) == ("block", "destination-denied")
             assert record["server_ip"] is None
+
+
+@pytest.mark.root
+def test_the_address_of_a_refused_site_is_refused_soon(
+    start: Callable[..., Gateway], name_server: Callable[[dict[str, list[str]]], str]
+) -> None:
+    """Nobody ever reached the site: its address was looked up because its name was refused."""
+    address = "192.0.2.7"  # nobody's
+    names = {"www.hotmail.com": [address], "gov.uk": ["192.0.2.8"]}
+    network = {"dns_servers": name_server(names), "connect_timeout": 0.2, "look_up_refused": True}
+    gateway = start({"network": network, "listen": {"workers": 1}})
+    assert gateway.curl(f"http://{address}/").status in {502, 504}, "no name of it is known yet"
+    assert gateway.curl("http://www.hotmail.com/").status == 403
+    deadline = time.monotonic() + PATIENCE
+    while (reply := gateway.curl(f"http://{address}/")).status != 403:
+        assert time.monotonic() < deadline, reply
+    (record, *_) = gateway.records(1, host=address, action="block")
+    assert (record["rule"], record["judged_host"]) == ("webmail", "www.hotmail.com")
+    assert gateway.curl(f"https://{address}/").status == 403
+    assert gateway.curl("http://192.0.2.8/").status in {502, 504}
 
 
 @pytest.mark.parametrize("port", [22, 25, 80, 8443])

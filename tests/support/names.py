@@ -13,7 +13,7 @@ import struct
 import threading
 from typing import Self
 
-_A, _AAAA = 1, 28
+_A, _CNAME, _AAAA = 1, 5, 28
 _next_address = itertools.count(1)
 
 
@@ -21,7 +21,8 @@ class NameServer:
     """Answers A and AAAA questions.
 
     Args:
-        names: addresses by name. A list of lists answers differently at each question (rebinding).
+        names: addresses by name; `cname other.test` as the first is an alias. A list of lists
+            answers differently at each question (rebinding).
         ttl: seconds that an answer may be kept.
 
     Attributes:
@@ -70,6 +71,21 @@ class NameServer:
                 answer = answer[:2] + b"\xff" * 20
             self._socket.sendto(answer, client)
 
+    def _owner(self, name: str) -> bytes:
+        """Who has the addresses, as the answer writes it: the name asked for, or its alias."""
+        first = next(iter(self.names.get(name, [])), "")
+        if not first.startswith("cname "):
+            return b"\xc0\x0c"
+        labels = first[6:].split(".")
+        return b"".join(bytes([len(label)]) + label.encode() for label in labels) + bytes(1)
+
+    def _found(self, name: str) -> list[str]:
+        """What is known of a name: addresses, or an alias and the addresses behind it."""
+        found = self.names.get(name, [])
+        if found and found[0].startswith("cname "):
+            return [found[0], *self.names.get(found[0][6:], [])]
+        return found
+
     def _answer(self, question: bytes) -> bytes:
         labels, position = [], 12
         while length := question[position]:
@@ -81,11 +97,17 @@ class NameServer:
         self.asked.append(name)
         answers = b""
         count = 0
-        for text in self.names.get(name, []):
+        for text in self._found(name):
+            if text.startswith("cname "):
+                target = self._owner(name)
+                answers += struct.pack(">HHHIH", 0xC00C, _CNAME, 1, self.ttl, len(target)) + target
+                count += 1
+                continue
             address = ipaddress.ip_address(text)
             if kind == (_A if address.version == 4 else _AAAA):
                 packed = address.packed
-                answers += struct.pack(">HHHIH", 0xC00C, kind, 1, self.ttl, len(packed)) + packed
+                owner = self._owner(name)
+                answers += owner + struct.pack(">HHIH", kind, 1, self.ttl, len(packed)) + packed
                 count += 1
         code = 0 if name in self.names else 3
         head = question[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, count, 0, 0)
