@@ -28,7 +28,7 @@ from proxy_addons.engine.outcomes import ConnectFailed, ConnectRefused, where
 from proxy_addons.engine.pace import OF_BODIES, OF_THE_LAYERS, Late, Wait, said
 from proxy_addons.engine.splice import Join, Joined
 from proxy_addons.engine.tuning import ForkingContext, take_apart
-from proxy_addons.engine.wires import Acceptor, HalfClose, Hold, Pressure, ServerWire, Wire
+from proxy_addons.engine.wires import Acceptor, Full, HalfClose, Hold, Pressure, ServerWire, Wire
 
 if TYPE_CHECKING:
     import socket
@@ -86,6 +86,7 @@ class Driver:
         self._queue: deque[events.Event] = deque()
         self._running = False
         self._pressure = Pressure()
+        self._full: set[Wire] = set()  # of servers, where the layers hold single exchanges
         self._ended = False
         self._why: str | None = None  # why we ended it
         self._dirty: list[Wire] = []
@@ -442,11 +443,18 @@ class Driver:
 
     def writer_full(self, wire: Wire) -> None:
         """A peer takes data more slowly than it comes: stop reading what is meant for it."""
+        if self.client.alpn == b"h2" and wire.connection is not self.client:
+            self._full.add(wire)
+            self.dispatch(Full(wire.connection, on=True))
+            return
         self._pressure.full(wire)
         self._settle()
 
     def writer_drained(self, wire: Wire) -> None:
-        """A slow peer has caught up."""
+        """A slow peer has caught up, or has gone."""
+        if wire in self._full:
+            self._full.discard(wire)
+            self.dispatch(Full(wire.connection, on=False))
         self._pressure.drained(wire)
         self._last_activity = self._loop.time()
         self._settle()

@@ -27,7 +27,7 @@ from proxy_addons.engine.exchange import Stream
 from proxy_addons.engine.outcomes import ConnectRefused
 from proxy_addons.engine.pace import Late
 from proxy_addons.engine.tls import ServerTls
-from proxy_addons.engine.wires import HoldStream
+from proxy_addons.engine.wires import Full, HoldStream
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.context import Context
@@ -79,6 +79,7 @@ class Http(HttpLayer):
         self._http2: list[tuple[Connection, http2.Server | http2.Client]] = []
         # Exchanges of which one side is held, by the connection whose peer is slow.
         self._held: dict[tuple[Connection, int], Connection] = {}
+        self._full: set[Connection] = set()  # servers' connections that take no more for now
 
     def _handle_event(self, event: events.Event) -> Commands[None]:
         if isinstance(event, events.Start):
@@ -93,6 +94,13 @@ class Http(HttpLayer):
             yield from self._too_late(self._deadlines.pop(event.command))
         elif isinstance(event, Late):
             yield from self._late(event)
+        elif isinstance(event, Full):
+            if event.on:
+                self._full.add(event.connection)
+            else:
+                self._full.discard(event.connection)
+            yield from self._balance()
+            yield from self._tell_tunnels(event)
         elif (
             isinstance(event, events.ConnectionEvent)
             and event.connection not in self.connections
@@ -119,6 +127,9 @@ class Http(HttpLayer):
             if getattr(way.speaker, "child_layer", None) is side and side is not None:
                 yield from self.event_to_child(self.connections[server], event)
                 return
+        yield from self._tell_tunnels(event)
+
+    def _tell_tunnels(self, event: events.Event) -> Commands[None]:
         for exchange in list(self.streams.values()):
             if exchange.child_layer is not None:
                 yield from self.event_to_child(exchange, event)
@@ -227,7 +238,7 @@ class Http(HttpLayer):
     # --- back-pressure --------------------------------------------------------------------
 
     def _balance(self) -> Commands[None]:
-        """Hold the side that sends faster than an HTTP/2 peer on the other side takes."""
+        """Hold the side that sends faster than its peer takes, where one of them is HTTP/2."""
         waiting: dict[tuple[Connection, int], int] = {}
         for slow, side in self._http2:
             if side.h2_conn.stream_buffers or (
@@ -235,6 +246,10 @@ class Http(HttpLayer):
             ):
                 for stream_id, size in side.swamped().items():
                     waiting[slow, stream_id] = size
+        for stream_id, exchange in self.streams.items() if self._full else ():
+            way = self._ways.get(exchange.context.server)
+            if way is not None and way.carrier in self._full:
+                waiting[exchange.context.server, stream_id] = _HIGH + 1
         for key, size in waiting.items():
             if size > _HIGH and key not in self._held:
                 yield from self._hold(*key)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mitmproxy.connection import Connection, ConnectionState
-from mitmproxy.proxy import commands
+from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layers.http._base import HttpEvent
 
 if TYPE_CHECKING:
@@ -46,6 +46,22 @@ class HoldStream(HttpEvent):
         on: hold, or let go.
     """
 
+    on: bool
+
+
+@dataclass
+class Full(events.Event):
+    """A server takes data more slowly than it comes, or has caught up.
+
+    Told to the layers where the client has many exchanges on its connection (HTTP/2): only those
+    with that server may be held, not the reading from the client.
+
+    Attributes:
+        connection: the server's, on the network.
+        on: whether it is full now.
+    """
+
+    connection: Connection
     on: bool
 
 

@@ -25,6 +25,7 @@ PIECE = b"x" * 65536
 HOST = "Host: allowed.test"
 # What may wait for one slow stream: the high-water mark, a window, and what is on its way.
 BIG = 8 * MEGABYTE
+HUGE = 20 * MEGABYTE  # more than all buffers of the kernel between two sockets
 BOUND = httplayer._HIGH + ours.WINDOW + MEGABYTE
 
 
@@ -327,6 +328,44 @@ async def test_a_server_that_opens_no_window(stage: Stage, connect: Callable[...
     await client.close()
     (record,) = await stage.end()
     assert record["bytes_up"] == size
+
+
+async def test_an_upload_to_a_slow_server_stops_no_other_exchange(
+    stage: Stage, connect: Callable[..., Any]
+) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await request_head(reader)
+        if head.startswith("PUT"):
+            arrived.append(1)
+            await wanted.wait()
+            size = int(head.lower().partition("content-length:")[2].split()[0])
+            await reader.readexactly(size)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+
+    arrived: list[int] = []
+    wanted = asyncio.Event()
+    await stage.secure_origin("allowed.test", script=script)
+    client = await connect()
+    slow = client.ask(
+        "/slow", "allowed.test", ("content-length", str(HUGE)), method="PUT", end=False
+    )
+    sending = asyncio.ensure_future(client.send(slow, b"x" * HUGE, end=True))
+    await until(lambda: arrived)
+    (driver,) = stage.drivers
+    await until(lambda: driver._full)
+    for number in range(5):
+        assert await client.answer(client.ask(f"/{number}")) == (200, b"hello")
+    assert driver._full, "it is still slow"
+    assert not sending.done()
+    wires = driver._wires.values()
+    assert max(wire.transport.get_write_buffer_size() for wire in wires) < BOUND
+    wanted.set()
+    assert await client.answer(slow) == (200, b"hello")
+    await sending
+    assert not driver._full
+    await client.close()
+    records = await stage.end()
+    assert sorted(record["bytes_up"] for record in records) == [0] * 5 + [HUGE]
 
 
 async def test_an_upload_that_waits_for_its_server(
