@@ -208,3 +208,25 @@ def test_a_wrong_configuration(watchhouse: Callable[..., Any]):
     done = watchhouse("explain", "https://www.gov.uk/", "--set", "listen.workers=many")
     assert (done.code, done.out) == (1, "")
     assert "listen.workers" in done.err
+
+
+def test_an_address_that_another_carries(explain: Callable[..., dict[str, Any]]):
+    url = "https://translate.google.com/translate?u=https%3A%2F%2Fwww.hotmail.com%2F"
+    found = explain(url)
+    assert (found["action"], found["rule"]) == ("block", "webmail")
+    assert found["carried"] == ["https://www.hotmail.com/"]
+    assert found["judged_host"] == "www.hotmail.com"
+    assert found["categories"] == ["translators", "webmail"]
+    (step,) = (step for step in found["trace"] if step["matched"])
+    assert step["rule"] == "webmail"
+    plain = explain("https://translate.google.com/")
+    assert (plain["rule"], plain["carried"]) == ("business", [])
+    assert plain["judged_host"] == "translate.google.com"
+
+
+def test_an_address_inside_that_cannot_be_read(watchhouse: Callable[..., Any], data: Path):
+    done = watchhouse(
+        "explain", "https://web.archive.org/web/2020/http://a..b/", "--data", str(data)
+    )
+    assert done.code == 1
+    assert "inner-address" in done.err
