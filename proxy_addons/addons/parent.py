@@ -15,17 +15,25 @@ if TYPE_CHECKING:
     from proxy_addons.addons.visitors import Visitors
 
 
+def basic_login(credentials: str) -> bytes:
+    """What `Proxy-Authorization` says (RFC 7617).
+
+    Args:
+        credentials: `user:password`.
+    """
+    return b"Basic " + base64.b64encode(credentials.encode())
+
+
 class ParentCredentials:
     """Signs in at the parent proxy.
 
     Args:
-        credentials: `user:password`.
+        login: as `basic_login` makes it.
         visitors: tells requests inside a tunnel (which the parent does not read) from others.
     """
 
-    def __init__(self, credentials: str, visitors: Visitors) -> None:
-        encoded = base64.b64encode(credentials.encode()).decode("ascii")
-        self._header = f"Basic {encoded}"  # RFC 7617
+    def __init__(self, login: bytes, visitors: Visitors) -> None:
+        self._header = login.decode("ascii")
         self._visitors = visitors
 
     def http_connect_upstream(self, flow: HTTPFlow) -> None:

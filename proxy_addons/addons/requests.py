@@ -115,7 +115,7 @@ class Requests:
         assert flow.error is not None
         transaction: Transaction = flow.metadata[RECORD]
         facts: RequestFacts = flow.metadata[FACTS]
-        kind = getattr(flow.error.msg, "kind", None) or _kind_of(flow.error.msg)
+        kind = getattr(flow.error.msg, "kind", None) or kind_of(flow.error.msg)
         answer = self._gate.upstream_failed(
             self._visitors[flow.client_conn], facts, transaction, kind, unquoted(flow.error.msg)
         )
@@ -184,7 +184,7 @@ def facts_of(request: Request, *, inside_tunnel: bool) -> RequestFacts:
     )
 
 
-def _kind_of(problem: str) -> str:
+def kind_of(problem: str) -> str:
     """The kind of page for a failure that mitmproxy's layers named themselves, in their words."""
     if problem.startswith("Certificate verify failed"):
         return "upstream-certificate"

@@ -23,6 +23,7 @@ from proxy_addons.engine.hello import Hello, read_hello
 from proxy_addons.engine.httplayer import Http
 from proxy_addons.engine.layers import Refuse, Splice, Tunnel
 from proxy_addons.engine.pace import Wait
+from proxy_addons.engine.relay.lane import Relay
 from proxy_addons.engine.sessions import Place
 from proxy_addons.engine.tls import InspectedTls
 from proxy_addons.engine.tuning import pace_of
@@ -30,11 +31,13 @@ from proxy_addons.gate.facts import Course
 from proxy_addons.urlkey import host_key
 
 if TYPE_CHECKING:
+    from mitmproxy.proxy.context import Context
     from mitmproxy.proxy.layer import Layer, NextLayer
     from mitmproxy.tls import TlsData
 
     from proxy_addons.accesslog import Transaction
     from proxy_addons.addons.visitors import Visitors
+    from proxy_addons.engine.relay.lane import Desk
     from proxy_addons.engine.tlscontexts import TlsContexts
     from proxy_addons.gate.facts import Visitor
     from proxy_addons.gate.gate import Gate
@@ -58,15 +61,23 @@ class Protocols:
         gate: asked for the course of each ClientHello.
         visitors: the connected clients.
         contexts: TLS contexts of both sides.
+        desk: of the relay lane; None where it is switched off.
         parent: whether requests go to a parent proxy.
     """
 
     def __init__(
-        self, gate: Gate, visitors: Visitors, contexts: TlsContexts, *, parent: bool
+        self,
+        gate: Gate,
+        visitors: Visitors,
+        contexts: TlsContexts,
+        desk: Desk | None,
+        *,
+        parent: bool,
     ) -> None:
         self._gate = gate
         self._visitors = visitors
         self._contexts = contexts
+        self._desk = desk
         self._mode = HTTPMode.upstream if parent else HTTPMode.regular
 
     # --- layers ---------------------------------------------------------------------------
@@ -80,7 +91,7 @@ class Protocols:
         context = choice.context
         outer = context.layers[-1]
         if isinstance(outer, (modes.HttpProxy, modes.HttpUpstreamProxy)):
-            return Http(context, self._mode)
+            return self._http(context, self._mode)
         visitor = self._visitors[context.client]
         data: bytes = choice.data_client()  # type: ignore[no-untyped-call] # of mitmproxy
         if visitor.tls:
@@ -132,9 +143,15 @@ class Protocols:
 
     def _inside_tls(self, choice: NextLayer, visitor: Visitor, data: bytes) -> Layer | None:
         context = choice.context
-        if context.client.alpn in HTTP_ALPNS:
+        if context.client.alpn == b"h2":
             return Http(context, HTTPMode.transparent)
+        if context.client.alpn in HTTP_ALPNS:
+            return self._http(context, HTTPMode.transparent)
         return self._plain(choice, visitor, data)
+
+    def _http(self, context: Context, mode: HTTPMode) -> Layer:
+        """HTTP/1: by the relay lane, unless it is switched off."""
+        return Http(context, mode) if self._desk is None else Relay(context, self._desk, mode)
 
     def _plain(self, choice: NextLayer, visitor: Visitor, data: bytes) -> Layer | None:
         """Bytes that are not TLS: HTTP/1 by its first word, else refused."""
@@ -151,7 +168,7 @@ class Protocols:
             self._refused(visitor, "neither TLS nor HTTP")
             return Refuse(choice.context)
         pace_of(choice.context).end(Wait.HANDSHAKE)
-        return Http(choice.context, HTTPMode.transparent)
+        return self._http(choice.context, HTTPMode.transparent)
 
     def _refused(self, visitor: Visitor, found: str) -> None:
         verdict = self._gate.not_tls(visitor, found)

@@ -23,7 +23,7 @@ from mitmproxy.proxy import mode_specs
 from mitmproxy.proxy.layers import modes
 
 from proxy_addons.accesslog import AccessLog, AccessLogError
-from proxy_addons.addons.parent import ParentCredentials
+from proxy_addons.addons.parent import ParentCredentials, basic_login
 from proxy_addons.addons.requests import Requests
 from proxy_addons.addons.tunnels import Tunnels
 from proxy_addons.addons.visitors import Visitors
@@ -43,6 +43,7 @@ from proxy_addons.engine.options import options_of
 from proxy_addons.engine.outcomes import where
 from proxy_addons.engine.protocols import Protocols
 from proxy_addons.engine.pseudonym import loops_of
+from proxy_addons.engine.relay.lane import Desk
 from proxy_addons.engine.resolver import Resolver
 from proxy_addons.engine.tlscontexts import TlsContexts
 from proxy_addons.engine.trust import TrustError
@@ -122,10 +123,15 @@ class Worker:
             Tunnels(self.gate, visitors),
             Requests(self.gate, visitors),
             WebSockets(visitors),
-            Protocols(self.gate, visitors, self._contexts, parent=parent is not None),
         ]
+        login = None
         if parent and parent.credentials:
-            addons.insert(3, ParentCredentials(parent.credentials, visitors))
+            login = basic_login(parent.credentials)
+            addons.append(ParentCredentials(login, visitors))
+        desk = Desk(self.gate, visitors, login) if network.relay_lane else None
+        addons.append(
+            Protocols(self.gate, visitors, self._contexts, desk, parent=parent is not None)
+        )
         self.hooks = HookTable(addons, FailClosed(self.gate, visitors), OWN_HOOKS)
 
     async def run(self, ready: int | None, lifeline: int | None) -> int:

@@ -11,7 +11,7 @@ from mitmproxy import http
 from support.stage import answering, request_head
 from support.waiting import until
 
-from proxy_addons.addons.requests import _kind_of, facts_of
+from proxy_addons.addons.requests import facts_of, kind_of
 from proxy_addons.gate.refusal import Kind
 
 if TYPE_CHECKING:
@@ -261,5 +261,5 @@ async def test_a_request_behind_a_refused_upload_is_neither_lost_nor_smuggled(
         ("whatever else", Kind.UPSTREAM_FAILED),
     ],
 )
-def test_the_kind_of_page(said: str, kind: Kind) -> None:
-    assert _kind_of(said) == kind
+def test_thekind_of_page(said: str, kind: Kind) -> None:
+    assert kind_of(said) == kind

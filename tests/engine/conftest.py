@@ -1,5 +1,13 @@
 """What the engine's tests share: a clock, certificates, an index, and a stage to play on."""
 
-from support.fixtures import clock, nothing_blocks, small_index, stage, stage_with, web_authority
+from support.fixtures import (
+    clock,
+    lane,
+    nothing_blocks,
+    small_index,
+    stage,
+    stage_with,
+    web_authority,
+)
 
-__all__ = ["clock", "nothing_blocks", "small_index", "stage", "stage_with", "web_authority"]
+__all__ = ["clock", "lane", "nothing_blocks", "small_index", "stage", "stage_with", "web_authority"]

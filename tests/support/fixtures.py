@@ -13,6 +13,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 
 from support.certificates import WebAuthority
+from support.gateway import merge
 from support.stage import Stage, make_index
 
 if TYPE_CHECKING:
@@ -52,8 +53,14 @@ def nothing_blocks() -> Iterator[None]:
 
 
 @pytest.fixture
+def lane() -> str:
+    """Which lane requests take: `relay`, or `generic`. Modules that try both say so."""
+    return "relay"
+
+
+@pytest.fixture
 async def stage_with(
-    tmp_path: Path, small_index: Path, web_authority: WebAuthority
+    tmp_path: Path, small_index: Path, web_authority: WebAuthority, lane: str
 ) -> AsyncIterator[Callable[..., Any]]:
     """Sets stages up; what a test leaves standing ends with it."""
     stages: list[Stage] = []
@@ -61,6 +68,7 @@ async def stage_with(
     async def begin(settings: dict[str, Any] | None = None, **more: Any) -> Stage:
         folder = tmp_path / f"stage-{len(stages)}"
         index = more.pop("index", small_index)
+        settings = merge({"network": {"relay_lane": lane == "relay"}}, settings or {})
         stage = await asyncio.to_thread(Stage, folder, index, web_authority, settings, **more)
         stages.append(stage)
         return await stage.__aenter__()

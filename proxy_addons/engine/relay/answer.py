@@ -1,0 +1,142 @@
+"""A server's answer to one request, as it passes.
+
+In: bytes of the server's connection. Out: bytes for the client: the head written anew, the body
+framed anew.
+Must never: give out a byte before the head is whole and sound; hold more than a head.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from proxy_addons.engine.relay.bodies import BodyError, UntilClose, body_of
+from proxy_addons.engine.relay.heads import UNTIL_CLOSE, HeadError, read_answer
+
+if TYPE_CHECKING:
+    from proxy_addons.engine.relay.bodies import Body
+    from proxy_addons.engine.relay.heads import AnswerHead
+
+_END = b"\r\n\r\n"
+_SLOPPY_END = re.compile(rb"\r?\n\r?\n")  # old servers' ways (RFC 9112 2.2)
+_SWITCHING = 101
+LEFT_IN_HEAD = "the server closed the connection in the middle of its answer's head"
+LEFT_IN_BODY = "the server closed the connection in the middle of its answer"
+
+
+class AnswerError(Exception):
+    """An answer that cannot be passed on, or no further. Its text is ours, and quotes nothing."""
+
+
+class Answer:
+    """One answer.
+
+    Args:
+        method: of the request.
+        head_limit: bytes of a head.
+        close: whether the client's connection ends with the answer.
+
+    Attributes:
+        head: what its head said; None before that.
+        close: as the argument, or because only the connection's end can end the body.
+        last: whether the server's connection cannot be used again.
+        done: whether all of it has come.
+        count: bytes of the body's content so far.
+    """
+
+    __slots__ = ("_body", "_buffer", "_head_limit", "_method", "close", "done", "head", "last")
+
+    def __init__(self, method: str, head_limit: int, *, close: bool) -> None:
+        self._method = method
+        self._head_limit = head_limit
+        self._buffer = b""
+        self._body: Body | None = None
+        self.head: AnswerHead | None = None
+        self.close = close
+        self.last = False
+        self.done = False
+
+    @property
+    def count(self) -> int:
+        """See the class."""
+        return self._body.count if self._body is not None else 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything of it has come at all."""
+        return self.head is not None or bool(self._buffer)
+
+    def feed(self, data: bytes) -> bytes:
+        """Bytes have come. Gives what the client gets for them.
+
+        Raises:
+            AnswerError: it cannot be passed on.
+        """
+        if self._body is not None:
+            return self._pass(data)
+        data = self._buffer + data if self._buffer else data
+        while True:
+            end = data.find(_END)
+            size = len(_END)
+            if end < 0 and (found := _SLOPPY_END.search(data)) is not None:
+                end, size = found.start(), found.end() - found.start()
+            if (end if end >= 0 else len(data)) > self._head_limit:
+                raise AnswerError(f"an answer's head of more than {self._head_limit // 1024} kB")
+            if end < 0:
+                self._buffer = data
+                return b""
+            try:
+                head = read_answer(data[: end + size], self._method)
+            except HeadError as problem:
+                raise AnswerError(str(problem)) from problem
+            data = data[end + size :]
+            if head.status == _SWITCHING:
+                raise AnswerError("a change of protocol that nobody asked for")
+            if head.status > _SWITCHING + 98:
+                break
+            # Others are hints; the client was told to go on already.
+        self._buffer = b""
+        return self._begin(head) + (self._pass(data) if data or self.done else b"")
+
+    def _begin(self, head: AnswerHead) -> bytes:
+        self.head = head
+        self.last = head.close
+        self.close = self.close or head.length == UNTIL_CLOSE
+        self._body = body_of(head.length)
+        self.done = self._body.done
+        lines = [b"HTTP/1.1 %d %b" % (head.status, head.reason)]
+        lines += [b"%b: %b" % field for field in head.fields]
+        if self.close:
+            lines.append(b"Connection: close")
+        lines += (b"", b"")
+        return b"\r\n".join(lines)
+
+    def _pass(self, data: bytes) -> bytes:
+        body = self._body
+        assert body is not None
+        if self.done:
+            self.last = self.last or bool(data)  # it says more than it was asked
+            return b""
+        try:
+            passed, rest = body.feed(data)
+        except BodyError as problem:
+            raise AnswerError(f"HTTP/1 protocol error: {problem}") from problem
+        self.done = body.done
+        if rest != b"":
+            self.last = True
+        return passed
+
+    def end(self) -> None:
+        """The server sends no more.
+
+        Raises:
+            AnswerError: it was not done.
+        """
+        self.last = True
+        if self.done:
+            return
+        if self.head is None:
+            raise AnswerError(LEFT_IN_HEAD)
+        if not isinstance(self._body, UntilClose):
+            raise AnswerError(LEFT_IN_BODY)
+        self.done = True

@@ -1,0 +1,531 @@
+"""The relay lane's layer: reads requests of one client connection, asks the gate, passes bodies on.
+
+In: events of the client's connection, in the clear or out of its TLS, and of servers.
+Out: commands; requests and answers with heads written anew.
+Must never: send on a byte of a request that the gate has not passed; read a request that is not
+ordinary (the generic lane does, from its first byte on); leave a record open behind an exchange.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.layers.http import HTTPMode
+from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
+from mitmproxy.proxy.mode_specs import UpstreamMode
+
+from proxy_addons.addons.heads import facts_of_head, fault_of_head, forward_fields
+from proxy_addons.addons.observing import observe
+from proxy_addons.addons.requests import kind_of
+from proxy_addons.addons.words import unquoted
+from proxy_addons.engine.http1 import UNANSWERED
+from proxy_addons.engine.httplayer import Http
+from proxy_addons.engine.outcomes import ConnectRefused, where
+from proxy_addons.engine.pace import Late, Wait, said
+from proxy_addons.engine.relay.answer import Answer, AnswerError
+from proxy_addons.engine.relay.bodies import BodyError, body_of
+from proxy_addons.engine.relay.exchange import Exchange, content_type_of, page
+from proxy_addons.engine.relay.heads import read_request
+from proxy_addons.engine.relay.servers import Servers
+from proxy_addons.engine.tuning import pace_of
+from proxy_addons.engine.wires import Hold
+from proxy_addons.gate.facts import Course
+
+if TYPE_CHECKING:
+    from mitmproxy.proxy.context import Context
+
+    from proxy_addons.addons.visitors import Visitors
+    from proxy_addons.engine.relay.heads import RequestHead
+    from proxy_addons.engine.relay.ways import Way
+    from proxy_addons.gate.facts import RequestFacts, Verdict
+    from proxy_addons.gate.gate import Gate
+
+type Commands = layer.CommandGenerator[None]
+
+logger = logging.getLogger("watchhouse.engine")
+
+# An absolute-form target (RFC 9112 3.2.2) as browsers write it; others are for the generic lane.
+_ABSOLUTE = re.compile(r"http://([^/?#@\\]+)(/.*)", re.IGNORECASE)
+_TUNNEL = re.compile(r"[^/?#@\\]+:[0-9]{1,5}")  # RFC 9110 9.3.6
+_END = b"\r\n\r\n"
+# Bytes of further requests that may wait behind one that is being answered.
+_PIPELINE_LIMIT = 64 * 1024
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 9.2.1
+_ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What all relays of a worker share.
+
+    Attributes:
+        gate: asked about each request.
+        visitors: the connected clients.
+        login: `Proxy-Authorization` for the parent proxy, or None.
+    """
+
+    gate: Gate
+    visitors: Visitors
+    login: bytes | None = None
+
+
+class Relay(layer.Layer):
+    """The relay of one client connection.
+
+    Args:
+        context: of the connection.
+        desk: what relays share.
+        mode: transparent inside a tunnel; else regular, or upstream with a parent proxy.
+    """
+
+    def __init__(self, context: Context, desk: Desk, mode: HTTPMode) -> None:
+        super().__init__(context)
+        self._desk = desk
+        self._mode = mode
+        self._inside = mode is HTTPMode.transparent
+        self._pace = pace_of(context)
+        self._servers = Servers(context, inside=self._inside)
+        self._in = b""  # of the client, not used yet
+        self._exchange: Exchange | None = None
+        self._held = False
+        self._over = False  # nothing of the client is read any more
+
+    # --- events ---------------------------------------------------------------------------
+
+    def _handle_event(self, event: events.Event) -> Commands:
+        client = self.context.client
+        if isinstance(event, events.DataReceived) and event.connection is client:
+            if not self._over:
+                self._in = self._in + event.data if self._in else event.data
+                yield from self._work()
+        elif isinstance(event, events.Wakeup):
+            yield from self._servers.woken(event)
+        elif isinstance(event, (events.ConnectionEvent, events.CommandCompleted)):
+            if isinstance(event, events.ConnectionClosed) and event.connection is client:
+                self._over = True
+                yield commands.CloseConnection(client)
+            elif (way := self._servers.of(event)) is not None:
+                yield from self._from_server(way, event)
+        else:
+            yield from self._time(event)
+
+    def _time(self, event: events.Event) -> Commands:
+        """The beginning, or something that took too long."""
+        if isinstance(event, Late):
+            exchange = self._exchange
+            if exchange is not None and event.key is exchange:
+                why = said(event.what, self._pace.limit(event.what))
+                yield from self._fail(exchange, ConnectRefused(why, "upstream-timeout"))
+                yield from self._work()
+        elif isinstance(event, events.Start) and self._mode is HTTPMode.upstream:
+            mode = self.context.client.proxy_mode
+            assert isinstance(mode, UpstreamMode)
+            self.context.server.via = (mode.scheme, mode.address)
+
+    def _work(self) -> Commands:
+        """Do what can be done with what has come from the client."""
+        while self._in and not self._over:
+            exchange = self._exchange
+            if exchange is None:
+                if not (yield from self._read_head()):
+                    return
+            elif exchange.upload.done:
+                if len(self._in) > _PIPELINE_LIMIT and not self._held:
+                    self._held = True
+                    yield Hold(self.context.client, self, on=True)
+                return
+            elif exchange.way is not None and exchange.way.opening:
+                return
+            else:
+                yield from self._upload(exchange)
+
+    # --- requests -------------------------------------------------------------------------
+
+    def _read_head(self) -> layer.CommandGenerator[bool]:
+        """Take up the next request. False when its head has not come whole."""
+        data = self._in
+        while data.startswith(b"\r\n"):
+            data = data[2:]  # RFC 9112 2.2: empty lines before a request
+        options = self.context.options
+        end = data.find(_END)
+        if end < 0:
+            if len(data) <= options.head_bytes and _may_become_ordinary(data):
+                self._pace.begin(Wait.HEAD)
+                return False
+            yield from self._give_way(Http(self.context, self._mode))
+            return True
+        self._pace.end(Wait.HEAD)
+        end += len(_END)
+        head = read_request(data[:end]) if end <= options.head_bytes else None
+        if (
+            head is None
+            or len(head.fields) > options.head_fields
+            or len(head.target) > options.url_bytes
+            or fault_of_head(head.method.encode(), b"HTTP/1.1", head.fields) is not None
+        ):
+            yield from self._give_way(Http(self.context, self._mode))
+        elif head.method == "CONNECT":
+            if self._inside or head.length or not _TUNNEL.fullmatch(head.target):
+                yield from self._give_way(Http(self.context, self._mode))
+            else:
+                self._in = data[end:]
+                yield from self._connect(head)
+        elif self._inside and head.target.startswith("/"):
+            self._in = data[end:]
+            yield from self._begin(head, "", head.target)
+        elif not self._inside and (found := _ABSOLUTE.fullmatch(head.target)) is not None:
+            self._in = data[end:]
+            yield from self._begin(head, *found.groups())
+        else:
+            yield from self._give_way(Http(self.context, self._mode))
+        return True
+
+    def _begin(self, head: RequestHead, authority: str, path: str) -> Commands:
+        """Have a request decided, and send it on or answer it."""
+        visitor = self._desk.visitors[self.context.client]
+        facts = facts_of_head(
+            head.fields,
+            method=head.method,
+            scheme="https" if self._inside and self.context.server.tls else "http",
+            path=path,
+            target_authority=authority,
+        )
+        verdict = self._decide(facts)
+        transaction = verdict.transaction
+        assert transaction is not None
+        visitor.open[transaction.id] = transaction
+        upload = body_of(head.length, exact=True)
+        exchange = Exchange(facts, transaction, upload, close=head.close)
+        self._exchange = exchange
+        if verdict.course is not Course.PASS:
+            assert verdict.answer is not None
+            data, size = page(verdict.answer, facts.method, close=head.close)
+            transaction.status = verdict.answer.status
+            transaction.content_type = content_type_of(verdict.answer)
+            transaction.bytes_down = size
+            yield commands.SendData(self.context.client, data)
+            yield from self._complete(exchange)
+            return
+        host = None
+        if not self._inside:
+            bare = f"[{verdict.host}]" if ":" in verdict.host else verdict.host
+            host = bare if verdict.port == 80 else f"{bare}:{verdict.port}"
+        exchange.head = self._written(head, path, host)
+        exchange.address = (verdict.host, verdict.port)
+        yield from self._send(exchange)
+
+    def _decide(self, facts: RequestFacts) -> Verdict:
+        """Ask the gate about a request or tunnel; where it fails, it is refused and recorded."""
+        gate, visitor = self._desk.gate, self._desk.visitors[self.context.client]
+        try:
+            if facts.method == "CONNECT":
+                return gate.connect(visitor, facts.target_authority, facts.accept)
+            return gate.request(visitor, facts)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, the request is refused
+            kind = type(problem).__name__
+            # No traceback: it could quote what the client sent.
+            logger.error("the gate failed (%s at %s): refused", kind, where(problem))  # noqa: TRY400
+            if facts.method == "CONNECT":
+                visitor.connect_host = None
+            return gate.undecided(visitor, facts, kind)
+
+    def _written(self, head: RequestHead, path: str, host: str | None) -> bytes:
+        """The head as it goes to the server, or to the parent proxy."""
+        fields = forward_fields(
+            head.fields,
+            websocket=False,
+            via=self._desk.gate.via(http2=False),
+            host=None if host is None else host.encode(),
+        )
+        if self._mode is HTTPMode.upstream:
+            path = f"http://{host}{path}"  # RFC 9112 3.2.2
+            if self._desk.login is not None:
+                fields.append((b"Proxy-Authorization", self._desk.login))
+        lines = [f"{head.method} {path} HTTP/1.1".encode("ascii")]
+        lines += [b"%b: %b" % field for field in fields]
+        lines += (b"", b"")
+        return b"\r\n".join(lines)
+
+    def _connect(self, head: RequestHead) -> Commands:
+        """A tunnel is asked for: refuse it, or see what comes inside it."""
+        facts = facts_of_head(
+            head.fields, method="CONNECT", scheme="", path="", target_authority=head.target
+        )
+        verdict = self._decide(facts)
+        context = self.context
+        if verdict.course is not Course.PASS:
+            assert verdict.answer is not None
+            assert verdict.transaction is not None
+            data, size = page(verdict.answer, "CONNECT", close=head.close)
+            yield commands.SendData(context.client, data)
+            verdict.transaction.finish(
+                status=verdict.answer.status,
+                bytes_down=size,
+                content_type=content_type_of(verdict.answer),
+            )
+            observe(verdict.transaction)
+            if head.close:
+                yield from self._leave()
+            return
+        context.server.address = (verdict.host, verdict.port)
+        child: layer.Layer = (
+            HttpUpstreamProxy.make(context, send_connect=True)[0]
+            if self._mode is HTTPMode.upstream
+            else layer.NextLayer(context)
+        )
+        self._pace.begin(Wait.HANDSHAKE)
+        yield commands.SendData(context.client, _ESTABLISHED)
+        yield from self._give_way(child)
+
+    # --- to the server --------------------------------------------------------------------
+
+    def _send(self, exchange: Exchange) -> Commands:
+        """Send a request to its server, on a connection that is there or a new one."""
+        limit = self.context.options.head_bytes
+        exchange.answer = Answer(exchange.facts.method, limit, close=exchange.close)
+        exchange.way = self._servers.kept(exchange.address)
+        exchange.fresh = exchange.way is None
+        if exchange.way is not None:
+            yield from self._send_on(exchange.way, exchange)
+            return
+        exchange.way = self._servers.reach(exchange.address)
+        # What comes of its body while the server is being reached would pile up. Without one
+        # nothing is held, so that a client that leaves is noticed.
+        yield from self._servers.start(exchange.way, hold=not exchange.upload.done)
+        yield from self._look(exchange.way)
+
+    def _send_on(self, way: Way, exchange: Exchange) -> Commands:
+        data, body = exchange.head, self._in
+        if not exchange.upload.done and body:
+            self._in = b""
+            try:
+                data += self._take(exchange, body)
+            except BodyError as problem:
+                yield from self._fail(exchange, ConnectRefused(str(problem), "bad-request"))
+                return
+        yield from self._servers.send(way, data)
+        yield from self._after_upload(exchange)
+
+    def _upload(self, exchange: Exchange) -> Commands:
+        """More of a request's body has come."""
+        data, self._in = self._in, b""
+        try:
+            passed = self._take(exchange, data)
+        except BodyError as problem:
+            yield from self._fail(exchange, ConnectRefused(str(problem), "bad-request"))
+            return
+        way = exchange.way
+        if passed and way is not None and way.open:
+            yield from self._servers.send(way, passed)
+        yield from self._after_upload(exchange)
+
+    def _take(self, exchange: Exchange, data: bytes) -> bytes:
+        """Take the body's part of what came; the rest waits."""
+        passed, rest = exchange.upload.feed(data)
+        if exchange.way is not None:
+            exchange.transaction.bytes_up = exchange.upload.count
+        assert rest is not None, "asked for exactly"
+        self._in = rest
+        return passed
+
+    def _after_upload(self, exchange: Exchange) -> Commands:
+        if not exchange.upload.done:
+            self._pace.begin(Wait.BODY, self)
+            return
+        if exchange.upload.count:
+            self._pace.end(Wait.BODY, self)
+        if not exchange.begun:
+            self._pace.begin(Wait.FIRST_BYTE, exchange)
+        elif exchange.answered and self._exchange is exchange:
+            yield from self._next(exchange)
+
+    # --- from the server ------------------------------------------------------------------
+
+    def _from_server(self, way: Way, event: events.Event) -> Commands:
+        yield from self._servers.through(way, event)
+        yield from self._look(way)
+        if self._in and not self._over:
+            yield from self._work()
+
+    def _look(self, way: Way) -> Commands:
+        """Act on what has come out of a way."""
+        exchange = self._exchange
+        if exchange is None or exchange.way is not way or exchange.answered:
+            if way.received or way.ended:
+                # Nothing was asked: it would be taken for the answer to the next request.
+                way.received.clear()
+                yield from self._servers.close(way)
+            return
+        if way.error is not None:
+            yield from self._fail(exchange, way.error)
+            return
+        if way.open and not way.used:
+            way.used = True
+            yield from self._send_on(way, exchange)
+        if way.received:
+            data = way.received[0] if len(way.received) == 1 else b"".join(way.received)
+            way.received.clear()
+            yield from self._answered(way, exchange, data)
+        if way.ended and not exchange.answered and way in self._servers:
+            yield from self._left(way, exchange)
+
+    def _answered(self, way: Way, exchange: Exchange, data: bytes) -> Commands:
+        """Bytes of an answer came."""
+        answer, transaction = exchange.answer, exchange.transaction
+        assert answer is not None
+        waited = answer.head is None
+        try:
+            passed = answer.feed(data)
+        except AnswerError as problem:
+            text = f"not a sound HTTP response: {problem}" if waited else str(problem)
+            yield from self._fail(exchange, ConnectRefused(text, "upstream-response"))
+            return
+        head = answer.head
+        if head is None:
+            return
+        if waited:
+            self._pace.end(Wait.FIRST_BYTE, exchange)
+            transaction.status = head.status
+            transaction.content_type = head.content_type
+            if peer := way.carrier.peername:
+                transaction.server_ip, transaction.server_port = peer[0], peer[1]
+        transaction.bytes_down = answer.count
+        if passed:
+            exchange.begun = True
+            yield commands.SendData(self.context.client, passed)
+        if answer.done:
+            exchange.close = answer.close
+            yield from self._complete(exchange)
+        else:
+            self._pace.begin(Wait.BODY, exchange)
+
+    def _left(self, way: Way, exchange: Exchange) -> Commands:
+        """A server sends no more."""
+        answer = exchange.answer
+        assert answer is not None
+        yield from self._servers.close(way)
+        if not answer.begun:
+            if self._may_ask_again(exchange):
+                self._pace.end(Wait.FIRST_BYTE, exchange)
+                yield from self._send(exchange)
+            else:
+                yield from self._fail(exchange, UNANSWERED)
+            return
+        try:
+            answer.end()
+        except AnswerError as problem:
+            yield from self._fail(exchange, str(problem))
+            return
+        exchange.close = answer.close
+        yield from self._complete(exchange)
+
+    @staticmethod
+    def _may_ask_again(exchange: Exchange) -> bool:
+        """Whether the server has only closed a connection that it had kept open for long enough.
+
+        A browser would ask again itself (RFC 9112 9.3.1), but from us it gets an answer.
+        """
+        return (
+            not exchange.fresh
+            and exchange.facts.method in _SAFE
+            and exchange.upload.done
+            and exchange.upload.count == 0
+        )
+
+    # --- ends -----------------------------------------------------------------------------
+
+    def _complete(self, exchange: Exchange) -> Commands:
+        """The answer has gone out whole."""
+        exchange.begun = exchange.answered = True
+        self._pace.end(Wait.BODY, exchange)
+        self._record(exchange, None)
+        answer, way = exchange.answer, exchange.way
+        if answer is not None and answer.last and way is not None and way in self._servers:
+            yield from self._servers.close(way)
+        if exchange.upload.done:
+            yield from self._next(exchange)
+
+    def _next(self, exchange: Exchange) -> Commands:
+        """An exchange is over: what follows can be taken up."""
+        self._exchange = None
+        if exchange.close:
+            yield from self._leave()
+        elif self._held:
+            self._held = False
+            yield Hold(self.context.client, self, on=False)
+
+    def _fail(self, exchange: Exchange, problem: str) -> Commands:
+        """No answer can be had: give the page that says so, or break off what has begun."""
+        self._pace.end(Wait.FIRST_BYTE, exchange)
+        way = exchange.way
+        if way is not None and way in self._servers:
+            yield from self._servers.close(way)
+        if exchange.begun:
+            # The client sees by the connection's end that its answer is not whole.
+            self._record(exchange, unquoted(problem))
+            self._exchange = None
+            yield from self._leave()
+            return
+        kind = getattr(problem, "kind", None) or kind_of(problem)
+        transaction = exchange.transaction
+        answer = self._desk.gate.upstream_failed(
+            self._desk.visitors[self.context.client],
+            exchange.facts,
+            transaction,
+            kind,
+            unquoted(problem),
+        )
+        if kind == "bad-request":
+            # Where this request ends, and the next begins, is not known.
+            exchange.upload = body_of(0)
+            exchange.close = True
+        data, size = page(answer, exchange.facts.method, close=exchange.close)
+        transaction.status = answer.status
+        transaction.content_type = content_type_of(answer)
+        transaction.bytes_down = size
+        exchange.answer = None
+        yield commands.SendData(self.context.client, data)
+        yield from self._complete(exchange)
+
+    def _record(self, exchange: Exchange, error: str | None) -> None:
+        """Finish the record of an exchange, once."""
+        transaction = exchange.transaction
+        visitor = self._desk.visitors[self.context.client]
+        if visitor.open.pop(transaction.id, None) is None:
+            return
+        if error is None:
+            transaction.finish()
+        else:
+            transaction.finish(error=transaction.error or error)
+        observe(transaction)
+
+    def _leave(self) -> Commands:
+        """End the client's connection; what was sent goes out first."""
+        self._over = True
+        self._in = b""
+        yield commands.CloseConnection(self.context.client)
+
+    def _give_way(self, successor: layer.Layer) -> Commands:
+        """Another layer goes on with this connection, and with what has come of it.
+
+        The generic lane, with the request in hand from its first byte; or what is in a tunnel.
+        """
+        yield from self._servers.close_all()
+        data, self._in = self._in, b""
+        self._over = True
+        self._handle_event = successor.handle_event  # type: ignore[method-assign] # as mitmproxy does
+        yield from successor.handle_event(events.Start())
+        if data:
+            yield from successor.handle_event(events.DataReceived(self.context.client, data))
+
+
+def _may_become_ordinary(data: bytes) -> bool:
+    """Whether the beginning of a head can be that of an ordinary one.
+
+    If not, the generic lane need not wait for its end, which may never come.
+    """
+    return data[:1].isalpha() and data.count(b"\n") == data.count(b"\r\n")
