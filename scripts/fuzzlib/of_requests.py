@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _WAYS = (None, "allowed.test", "blocked.test", None)  # CONNECT first, or not
 _LANES = {"relay": True, "generic": False}
 # What a lane may write in its own way: all that concerns one connection alone.
-_ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+_ESTABLISHED = re.compile(rb"HTTP/1\.[01] 200 Connection established\r\n\r\n")
 _UNUSUAL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\xff]")
 _HOP = {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"te"}
 
@@ -242,17 +242,23 @@ def _is_blocked(host: str) -> bool:
 def _client_reads(outcome: Outcome, way: str | None) -> None:
     """The client reads a whole answer for each record that says so, and nothing else."""
     left = outcome.got
-    assert way is None or left.startswith(_ESTABLISHED), "no tunnel"
+    assert way is None or _ESTABLISHED.match(left), "no tunnel"
     for record in outcome.records:
-        left = left.removeprefix(_ESTABLISHED)
+        left = _without_tunnel(left)
         if record["status"] is None:
             continue
         if not left and outcome.closed and record["action"] == "block":
             continue  # a body that cannot be read ended the connection before the page went out
         left = _one_answer(left, record)
-    left = left.removeprefix(_ESTABLISHED)
+    left = _without_tunnel(left)
     interim = b"HTTP/1.1 100 Continue\r\n\r\n"
     assert left in (b"", interim), f"what is no answer to any request: {left[:100]!r}"
+
+
+def _without_tunnel(said: bytes) -> bytes:
+    """What follows the answer to a CONNECT, where that comes first."""
+    established = _ESTABLISHED.match(said)
+    return said[established.end() :] if established else said
 
 
 def _one_answer(said: bytes, record: dict[str, Any]) -> bytes:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from support.gateway import Gateway
     from support.web import Web
 
-AT_A_TIME = 30
+AT_A_TIME = 12
 THREADS = 40  # that a worker may add for look-ups (the resolver's own limit, and some room)
 
 

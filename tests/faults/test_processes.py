@@ -42,6 +42,7 @@ def test_a_worker_killed_under_load(rounds: int, start: Callable[..., Gateway], 
             os.kill(victim, signal.SIGKILL)
             load.wait(20)
             assert other in gateway.workers(), "the other one serves on"
+            gateway.process.send_signal(signal.SIGHUP)  # the settings are read anew meanwhile
             come_about(
                 lambda gone=victim: len(gateway.workers()) == 2 and gone not in gateway.workers()
             )
@@ -50,8 +51,10 @@ def test_a_worker_killed_under_load(rounds: int, start: Callable[..., Gateway], 
     records = sound_log(gateway)
     recorded = {record["url"] for record in records}
     missing = [each for each in load.answered() if each.url not in recorded]
+    # Where more wants to run than there are cores, everything takes as many times as long.
+    within = DURABLE_WITHIN * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     for each in missing:
-        assert any(kill - DURABLE_WITHIN <= each.at <= kill + 0.05 for kill in kills), (
+        assert any(kill - within <= each.at <= kill + 0.05 for kill in kills), (
             f"{min(abs(kill - each.at) for kill in kills):.3f} s from a kill"
         )
     assert len(load.answered()) > 60 * rounds
@@ -65,10 +68,8 @@ def fixed_port(settings: dict[str, Any]) -> dict[str, Any]:
     return settings | {"listen": {"proxy": f"127.0.0.1:{port}"}}
 
 
-@pytest.mark.parametrize(("rounds", "kills"), [(1, 0), pytest.param(3, 3, marks=pytest.mark.heavy)])
-def test_a_supervisor_restarted_under_load(
-    rounds: int, kills: int, start: Callable[..., Gateway], web: Web
-) -> None:
+@pytest.mark.heavy
+def test_a_supervisor_restarted_under_load(start: Callable[..., Gateway], web: Web) -> None:
     """SIGTERM and a new start, SIGKILL and a new start, new settings: nothing passes undecided."""
     gateway = start(fixed_port(through(web)), at=working_time("10:30:00"), workers=2)
     proxy = gateway.proxy
@@ -77,7 +78,7 @@ def test_a_supervisor_restarted_under_load(
         Load(proxy, ("www.hotmail.com",), clients=2, pause=0.02) as refused,
     ):
         load.wait(50)
-        for _ in range(rounds):
+        for _ in range(3):
             gateway.process.send_signal(signal.SIGTERM)
             assert gateway.process.wait(15) == 0
             gateway.stop()  # what is left of it in the test
@@ -86,7 +87,7 @@ def test_a_supervisor_restarted_under_load(
             gateway.process.send_signal(signal.SIGHUP)
             load.wait(30)
             refused.wait(3, 403)
-        for _ in range(kills):
+        for _ in range(3):
             workers = gateway.workers()
             gateway.process.kill()
             gateway.stop()
