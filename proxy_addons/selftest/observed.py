@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 ORIGIN_FIELD = "x-watchhouse-origin"
 """A header by which answers of our own origin (origin.py) are known."""
 
-_REFERENCE = re.compile(r"^Reference: (\S+)$", re.MULTILINE)
+# As the page has it (gate/blockpage.py): in HTML, or in plain text.
+_REFERENCE = re.compile(
+    r'(?:class="ref"><span>|^Reference: )([0-9A-Za-z-]+)(?:</span>|$)', re.MULTILINE
+)
 _RULE = re.compile(r'details="rule ([^"]+)"')
 _DETAILS = re.compile(r'details="([^"]*)"')
 

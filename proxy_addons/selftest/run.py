@@ -49,9 +49,10 @@ def run(rows: Iterable[Row], place: Place, at_hand: Collection[str]) -> Iterator
         OSError: the proxy cannot be reached any more.
     """
     for row in rows:
-        missing = [need for need in sorted(row.needs) if need in _WHY and need not in at_hand]
+        missing = [_WHY[need] for need in sorted(row.needs) if need in _WHY and need not in at_hand]
+        missing += [f"needs {{{name}}}" for name in row.names if name not in place.names]
         if missing:
-            verdict = Verdict(Outcome.NOT_RUN, "; ".join(_WHY[need] for need in missing))
+            verdict = Verdict(Outcome.NOT_RUN, "; ".join(missing))
             yield Result(row, Observed(), verdict)
             continue
         seen = send(row, place)

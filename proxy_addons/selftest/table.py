@@ -86,6 +86,14 @@ class Row:
     lane: str = ""
 
     @property
+    def names(self) -> list[str]:
+        """The placeholders in it that name something."""
+        texts = [self.tunnel, self.connect, self.data, *(self.tls.names if self.tls else ())]
+        for head, body in self.h2:
+            texts += [body or "", *(value for _, value in head)]
+        return list(dict.fromkeys(each[1:-1] for text in texts for each in _LEFT.findall(text)))
+
+    @property
     def closes(self) -> bool:
         """Whether nothing but the end of the connection is expected."""
         return not set(self.want) - {"closed", "cut"}
