@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,13 @@ def test_a_wheel_carries_the_table_of_the_tests() -> None:
     carried = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
     assert carried == {f"tests/cases/{FILE}": f"proxy_addons/selftest/{FILE}"}
     assert find() == TOP / "tests/cases" / FILE
+
+
+def test_the_threat_model_lists_the_table() -> None:
+    text = (TOP / "docs/THREAT-MODEL.md").read_text("utf-8")
+    section = text.partition("### No way round\n")[2].partition("\n### ")[0]
+    rows = read(find().read_text("utf-8"))
+    counted = Counter(row.group for row in rows)
+    listed = dict(re.findall(r"(?m)^\| ([^|]+) \| ([0-9]+) \|$", section))
+    assert listed == {group: str(number) for group, number in counted.items()}
+    assert ("there are none at present" in section) is not any(row.hole for row in rows)
