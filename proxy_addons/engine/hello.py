@@ -97,13 +97,17 @@ def read_hello(data: bytes) -> Hello | None:
         if reader.more():
             msg = "a ClientHello with something behind it"
             raise ValueError(msg)
-    sni, protocols = None, list[bytes]()
-    for kind, body in extensions:
-        if kind == _SERVER_NAME and sni is None:
-            sni = _name(body)
-        elif kind == _ALPN and not protocols:
-            protocols = _protocols(body)
-    return Hello(sni, protocols, extensions)
+    by_type = dict(extensions)
+    if len(by_type) < len(extensions):
+        # RFC 8446 4.2. Of two names one would be judged, and the other perhaps gone to.
+        msg = "a ClientHello that says something twice"
+        raise ValueError(msg)
+    name, protocols = by_type.get(_SERVER_NAME), by_type.get(_ALPN)
+    return Hello(
+        _name(name) if name is not None else None,
+        _protocols(protocols) if protocols is not None else [],
+        extensions,
+    )
 
 
 def _name(body: bytes) -> str | None:

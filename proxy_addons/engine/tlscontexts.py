@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cachetools import TTLCache
 from cryptography.hazmat.primitives.asymmetric import ec
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 
 from proxy_addons.engine.sessions import Place, Sessions
 from proxy_addons.engine.trust import load_trust
@@ -57,11 +57,7 @@ class TlsContexts:
         self._authority = authority
         self._select_alpn = _select_any if http2 else _select_http1
         self._now = now
-        key = ec.generate_private_key(ec.SECP256R1())
-        self._leaf_public = key.public_key()
-        self._leaf_key = crypto.PKey.from_cryptography_key(
-            key
-        )  # read by OpenSSL once, not per host
+        self._leaf_key = ec.generate_private_key(ec.SECP256R1())
         self._shown: TTLCache[str, SSL.Context] = TTLCache(_HOSTS, _LEAF_KEPT, clock)
         self._server = SSL.Context(SSL.TLS_CLIENT_METHOD)
         self._server.set_min_proto_version(SSL.TLS1_2_VERSION)
@@ -100,7 +96,9 @@ class TlsContexts:
         # An idle connection keeps no room for records: 26 kB less for each.
         context.set_mode(SSL.MODE_RELEASE_BUFFERS)
         context.set_session_id(host.encode()[:32])
-        context.use_certificate(self._authority.leaf(host, self._leaf_public, self._now()))
+        context.use_certificate(
+            self._authority.leaf(host, self._leaf_key.public_key(), self._now())
+        )
         context.use_privatekey(self._leaf_key)
         context.set_alpn_select_callback(self._select_alpn)
         return context

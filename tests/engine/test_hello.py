@@ -122,12 +122,6 @@ def test_without_any_extension() -> None:
     assert read_hello(records(message(None))) == Hello(None, [], [])
 
 
-def test_of_two_name_extensions_both_are_told_of() -> None:
-    hello = read_hello(records(message(names(b"bank.test") + names(b"blocked.test"))))
-    assert hello is not None
-    assert [kind for kind, _ in hello.extensions] == [0, 0], "its reader refuses it"
-
-
 UNREADABLE = {
     "a long session": message(session=bytes(33)),
     "no ciphers": message(ciphers=b""),
@@ -140,6 +134,8 @@ UNREADABLE = {
     "a list of names too long": message(extension(0, b"\0\x20\0\0\x09bank.test")),
     "a protocol too long": message(extension(16, sized(b"\x09h2"))),
     "behind the protocols": message(extension(16, sized(b"\x02h2") + b"x")),
+    "two names, apart": message(names(b"bank.test") + names(b"blocked.test")),
+    "protocols twice": message(2 * extension(16, sized(b"\x02h2"))),
     "only a version": b"\x01" + sized(b"\x03\x03", 3),
 }
 
@@ -160,7 +156,7 @@ CHANGES = st.lists(
 
 @settings(max_examples=400, deadline=None)
 @given(which=st.sampled_from([0, 1]), changes=CHANGES)
-@example(which=0, changes=[(5, "flip", 1)])
+@example(which=0, changes=[(126, "flip", 0)])
 def test_it_never_reads_what_the_other_reader_does_not(
     which: int, changes: list[tuple[int, str, int]]
 ) -> None:
@@ -178,7 +174,14 @@ def test_it_never_reads_what_the_other_reader_does_not(
         ours = read_hello(bytes(data))
     except ValueError:
         return
-    theirs = parse_client_hello(bytes(data))
+    try:
+        theirs = parse_client_hello(bytes(data))
+    except ValueError:
+        # It stumbles over a name for which we give none: refused by the one who asks.
+        assert ours is not None
+        assert ours.sni is None
+        assert 0 in dict(ours.extensions)
+        return
     assert (ours is None) == (theirs is None)
     if ours is None or theirs is None:
         return
