@@ -11,7 +11,7 @@ which the lines are queued only because nothing comes between.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
@@ -60,8 +60,12 @@ class RecordLogger(structlog.BoundLoggerBase):
 
     def record(self, record: Record) -> None:
         """Runs the processors and queues the line."""
-        # As one value, not as 36 keywords: structlog would copy those three times (6 us).
-        self._proxy_to_logger("write", record=record)
+        # What structlog's `_proxy_to_logger` does, without the context that it copies each time:
+        # there is none.
+        event: Any = {"record": record}
+        for process in self._processors:
+            event = process(self._logger, "write", event)
+        self._logger.write(event)
 
 
 class Pipeline:

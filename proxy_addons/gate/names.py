@@ -71,6 +71,9 @@ def with_carried(keys: Sequence[UrlKey], carriers: Carriers) -> Sequence[UrlKey]
     Raises:
         CarriedError: one of those cannot be read. The request is refused.
     """
+    if len(keys) == 1:  # nearly always
+        inner = carriers.inside(keys[0])
+        return (*keys, *inner) if inner else keys
     if not any(found := [carriers.inside(key) for key in keys]):
         return keys
     return tuple(dict.fromkeys((*keys, *chain.from_iterable(found))))

@@ -10,6 +10,7 @@ understand.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from proxy_addons.urlkey.host import classified_host
 from proxy_addons.urlkey.key import DEFAULT_PORTS, UrlKey, UrlKeyError
@@ -18,6 +19,7 @@ from proxy_addons.urlkey.path import path_key, query_key
 MAX_URL = 65_536  # octets. Browsers and servers stop far below; what is longer is refused, not cut.
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#\\]*)([^?#]*)(?:\?([^#]*))?(#.*)?", re.DOTALL)
+_CACHED_LENGTH = 255  # longer authorities are hostile or rare: not worth memory in the cache
 _PORT = re.compile(r"[0-9]*", re.ASCII)
 
 
@@ -113,6 +115,12 @@ def _default_port(scheme: str) -> int:
 
 
 def _host_and_port(authority: str, default_port: int) -> tuple[str, int, bool]:
+    if len(authority) <= _CACHED_LENGTH:
+        return _known_host_and_port(authority, default_port)
+    return _read_host_and_port(authority, default_port)
+
+
+def _read_host_and_port(authority: str, default_port: int) -> tuple[str, int, bool]:
     host, port = authority, ""
     if ":" in authority and not authority.endswith("]"):
         host, _, port = authority.rpartition(":")
@@ -120,6 +128,10 @@ def _host_and_port(authority: str, default_port: int) -> tuple[str, int, bool]:
             raise UrlKeyError("the host has more than one colon: write an IPv6 address as [IPv6]")
     canonical, is_address = classified_host(host)
     return canonical, _port(port) if port else default_port, is_address
+
+
+# The same few hosts are asked for again and again.
+_known_host_and_port = lru_cache(maxsize=8192)(_read_host_and_port)
 
 
 def _port(port: str) -> int:
