@@ -35,7 +35,7 @@ def draw(written: Mapping[str, Any], output: Path) -> None:
     except ImportError:
         sys.exit(MISSING)
     # The same file each time, but for the figures.
-    mpl.rcParams.update({"svg.hashsalt": "watchhouse", "font.size": 9})
+    mpl.rcParams.update({"svg.hashsalt": "watchhouse", "svg.fonttype": "none", "font.size": 9})
     figure = Figure(figsize=(10, 6), layout="constrained")
     panels = figure.subplots(2, len(growth["by"]), squeeze=False)
     for place, (what, rows) in enumerate(growth["by"].items()):

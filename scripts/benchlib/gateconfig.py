@@ -81,8 +81,13 @@ def write(folder: Path, rules: Sequence[dict[str, Any]], people: Sequence[tuple[
     lines = ",\n".join(map(json.dumps, entries))
     data = json.dumps(str(folder / "data"))
     (folder / "policy.yaml").write_text(json.dumps(policy, indent=1), encoding="utf-8")
+    # One address stands for everybody here.
+    limits = json.dumps(
+        dict.fromkeys(("client_connections", "client_handshakes", "client_tunnels"), 1_000_000)
+    )
     (folder / "watchhouse.yaml").write_text(
-        f'{{"data_dir": {data}, "identity": {{"addresses": [\n{lines}\n]}}}}\n', encoding="utf-8"
+        f'{{"data_dir": {data}, "limits": {limits}, "identity": {{"addresses": [\n{lines}\n]}}}}\n',
+        encoding="utf-8",
     )
     return folder
 
