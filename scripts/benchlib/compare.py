@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 OK, INVALID = 0, 1
 QUICK_SHARE = 4
 # The sides take turns this often within a round, so that its figures meet the same noise.
-SLICES = 4
+SLICES, QUICK_SLICES = 4, 2
 WIDTH = 190
 
 
@@ -110,13 +110,14 @@ def _measure(
 ) -> None:
     """All rounds, the sides in turn, so that a slow minute of the machine meets all alike."""
     for scenario in scenarios:
-        count = scenario.count // (QUICK_SHARE if options.quick else 1) // SLICES
+        slices = QUICK_SLICES if options.quick else SLICES
+        count = scenario.count // (QUICK_SHARE if options.quick else 1) // slices
         able = [side for side in sides if scenario.takes(side)]
         for side in able:
             _sample(scenario, side, scenario.warm_up, results, "warm-up")
         for number in range(1, options.rounds + 1):
             whole: dict[str, Sample] = {}
-            for turn in range(SLICES):
+            for turn in range(slices):
                 # Another begins each time: nobody always follows the same neighbour.
                 first = turn % len(able) if able else 0
                 for side in (*able[first:], *able[:first]):

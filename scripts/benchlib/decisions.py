@@ -138,8 +138,8 @@ def run_deciding(bench: Bench, config: Path, index: Path, files: list[Path]) -> 
         raise BadAnswerError(f"deciding: {ran.stderr[-1500:]}")
     found: dict[str, Any] = json.loads(ran.stdout)
     for name, row in found["files"].items():
-        if row["records"] < row["lines"]:
-            raise BadAnswerError(f"{name}: {row['records']} records of {row['lines']} questions")
+        if row["records"] < row["recorded"]:
+            raise BadAnswerError(f"{name}: {row['records']} records of {row['recorded']} questions")
     return found
 
 

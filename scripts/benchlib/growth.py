@@ -23,7 +23,7 @@ PEOPLE = (100, 1_000, 10_000, 50_000)
 NAMES = (100_000, 500_000, 1_000_000, 5_000_000)
 QUICK_NAMES = (50_000, 100_000, 200_000)
 QUESTIONS, QUICK_QUESTIONS = 40_000, 10_000
-MOST_ROUNDS = 3
+MOST_ROUNDS, QUICK_ROUNDS = 3, 1
 WHAT = {"rules": "rules", "people": "people", "names": "names in the lists"}
 MEASURED = ("decision_us", "repeated_us", "recorded_us", "load_seconds", "settings_mb")
 
@@ -45,7 +45,7 @@ class Growth(Study):
         folder = bench.place.subfolder("growth")
         distinct = list({_key(p): p for p in itertools.chain(*points.values())}.values())
         prepared = {_key(point): _Point(bench, folder, point) for point in distinct}
-        for number in range(min(bench.rounds, MOST_ROUNDS)):
+        for number in range(min(bench.rounds, QUICK_ROUNDS if bench.quick else MOST_ROUNDS)):
             for point in prepared.values():
                 bench.doing(f"{self.name}: round {number + 1}, {point.sizes}")
                 point.run(bench)
