@@ -72,7 +72,7 @@ class AnyName(NameServer):
             place += 1 + length
         kind = struct.unpack(">H", question[place + 1 : place + 3])[0]
         name = ".".join(labels).lower()
-        ours = self._blocked if name.endswith("hotmail.com") else self._ours
+        ours = self._blocked if name.endswith(("hotmail.com", "blocked.test")) else self._ours
         answers, count, owner = b"", 0, b"\xc0\x0c"
         if alias := ALIASES.get(name):
             target = b"".join(bytes([len(p)]) + p.encode() for p in alias.split(".")) + b"\0"
