@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, override
 
 from benchlib import bulkorigin, cpu
 from benchlib.load import BadAnswerError, client_context
+from benchlib.side import AbsentError
 from benchlib.study import Bench, Figures, Study, left_out, shown, spread, spread_of_ratios
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class SpliceBulk(Study):
     def measure(self, bench: Bench) -> Figures:
         figures: Figures = {}
         origin, place = bench.origin, bench.place
+        if not origin.distinct_names:
+            raise AbsentError("needs a name server of our own (root)")
         records = bulkorigin.write_records(place.folder / "bulk.records")
         command = [place.python, "-m", "benchlib.bulkorigin", str(origin.bulk_port)]
         command += [str(origin.folder / "origin.pem"), str(records)]
