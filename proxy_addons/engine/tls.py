@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mitmproxy.proxy.context import Context
-    from mitmproxy.proxy.layer import CommandGenerator
+    from mitmproxy.proxy.layer import CommandGenerator, Layer
 
     from proxy_addons.engine.hello import Hello
 
@@ -63,6 +63,8 @@ _NO_TLS = frozenset({"wrong version number", "packet length too long", "record l
 
 class QuickTls(TLSLayer):
     """What both sides have in common."""
+
+    tls: Any = None
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
         """Take an event; the short way once TLS stands and nothing is waited for."""
@@ -139,6 +141,8 @@ class QuickTls(TLSLayer):
     def _open(self, data: bytes) -> tuple[list[bytes], int, SSL.Error | None]:
         """Decrypt. Gives the plain bytes, OpenSSL's reason for giving no more, and an error."""
         tls: Any = self.tls
+        if tls is None:
+            return [], _WANT_READ, None
         ssl, into = tls._ssl, tls._into_ssl
         pieces = []
         offset, size = 0, len(data)
@@ -165,6 +169,13 @@ class QuickTls(TLSLayer):
                 return pieces, reason, problem  # the caller says so
         return pieces, reason, None
 
+    def receive_close(self) -> CommandGenerator[None]:
+        """The connection has ended."""
+        if self.tls is not None:
+            yield from super().receive_close()
+        else:
+            yield from self.event_to_child(events.ConnectionClosed(self.conn))
+
     def send_data(self, data: bytes) -> CommandGenerator[None]:
         """Encrypt and send."""
         for sealed in self._seal(data):
@@ -172,6 +183,8 @@ class QuickTls(TLSLayer):
 
     def tls_interact(self) -> CommandGenerator[None]:
         """Send what OpenSSL has to say."""
+        if self.tls is None:
+            return
         source = self.tls._from_ssl
         while (count := _BIO_READ(source, _buffer, _SIZE)) > 0:
             yield commands.SendData(self.conn, _view[:count])
@@ -180,6 +193,8 @@ class QuickTls(TLSLayer):
 
     def _seal(self, data: bytes) -> Iterator[bytes]:
         tls: Any = self.tls
+        if tls is None:
+            return
         ssl, source = tls._ssl, tls._from_ssl
         offset, left = 0, len(data)
         with _ffi.from_buffer(data) as start:
@@ -252,8 +267,9 @@ class ServerTls(QuickTls, ServerTLSLayer):
         return self._receive_watching(data)
 
     def _receive_watching(self, data: bytes) -> CommandGenerator[None]:
+        tls = self.tls
         yield from super().receive_data(data)
-        if self._watch is not None and self._watch.look(self.tls):
+        if tls is not None and self._watch is not None and self._watch.look(tls):
             self._watch = None
 
     def on_handshake_error(self, err: str) -> CommandGenerator[None]:
@@ -261,6 +277,21 @@ class ServerTls(QuickTls, ServerTLSLayer):
         if self.tls is not None and isinstance(watch := self.tls.get_app_data(), Watch):
             watch.failed()
         yield from super().on_handshake_error(err)
+
+
+def let_go(outermost: Layer) -> None:
+    """Give back OpenSSL's part of a connection to a server that has been closed.
+
+    The layers themselves know of one another, and may stay until their client goes.
+
+    Args:
+        outermost: of the layers of that connection alone.
+    """
+    each: Layer | None = outermost
+    while each is not None:
+        if isinstance(each, QuickTls):
+            each.tls = None
+        each = getattr(each, "child_layer", None)
 
 
 def _said(tls: Any, problem: SSL.Error, data: bytes) -> str:

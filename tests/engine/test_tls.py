@@ -15,7 +15,7 @@ from OpenSSL import SSL
 from support.certificates import WebAuthority, tls_with
 
 from proxy_addons.engine.options import EngineOptions
-from proxy_addons.engine.tls import QuickTls, ServerTls
+from proxy_addons.engine.tls import QuickTls, ServerTls, let_go
 from proxy_addons.engine.tuning import ForkingContext
 
 if TYPE_CHECKING:
@@ -247,3 +247,19 @@ def test_the_short_way_waits_for_what_the_layer_waits_for(
     talk.peer.write(b"waits")
     talk.feed(talk.outgoing.read())
     assert talk.inner.heard == []
+
+
+def test_what_has_been_let_go_does_nothing_more(web: WebAuthority, good: ssl.SSLContext) -> None:
+    """OpenSSL's part is gone at once; what still comes for it is passed over."""
+    talk = Talk(good, web.file).shake()
+    talk.peer.write(b"late")
+    late = talk.outgoing.read()
+    let_go(talk.layer)
+    assert talk.layer.tls is None
+    sent = talk.incoming.pending
+    talk.feed(late)
+    talk.give(Send(b"never"))
+    talk.give(events.ConnectionClosed(talk.server))
+    assert talk.inner.heard == []
+    assert talk.incoming.pending == sent
+    assert isinstance(talk.inner.events[-1], events.ConnectionClosed)

@@ -13,6 +13,7 @@ from mitmproxy.proxy import commands, events
 
 from proxy_addons.engine.outcomes import ConnectRefused
 from proxy_addons.engine.relay.ways import Outward, Way
+from proxy_addons.engine.tls import let_go
 from proxy_addons.engine.wires import Hold
 
 if TYPE_CHECKING:
@@ -93,6 +94,9 @@ class Servers:
                 self._sources[command] = way
             yield command
         if opening and not way.opening:
+            # Its deadline would keep it, with its TLS, long after it has been closed.
+            for deadline in [each for each, of in self._deadlines.items() if of is way]:
+                del self._deadlines[deadline]
             if way.holds:
                 yield Hold(self._context.client, way, on=False)
             if way.error is not None:
@@ -109,6 +113,7 @@ class Servers:
         self._ways.pop(way.carrier, None)
         if way.carrier.state is not ConnectionState.CLOSED:
             yield commands.CloseConnection(way.carrier)
+        let_go(way.outermost)
 
     def close_all(self) -> Commands:
         """Let all go."""
