@@ -64,7 +64,9 @@ def layers_of(stage: Stage) -> Any:
     found = [
         each
         for each in gc.get_objects()
-        if isinstance(each, httplayer.Http) and each.context.client is driver.client
+        if isinstance(each, httplayer.Http)
+        and "context" in vars(each)  # else of an ended connection, taken apart
+        and each.context.client is driver.client
     ]
     return max(found, key=lambda each: len(each.context.layers))
 

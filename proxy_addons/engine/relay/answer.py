@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from proxy_addons.engine.http1 import size_of
 from proxy_addons.engine.relay.bodies import BodyError, UntilClose, body_of
 from proxy_addons.engine.relay.heads import UNTIL_CLOSE, HeadError, read_answer
 
@@ -33,7 +34,8 @@ class Answer:
 
     Args:
         method: of the request.
-        head_limit: bytes of a head.
+        head_limit: bytes of a head, its empty line not counted.
+        most_fields: fields in it.
         close: whether the client's connection ends with the answer.
 
     Attributes:
@@ -44,11 +46,15 @@ class Answer:
         count: bytes of the body's content so far.
     """
 
-    __slots__ = ("_body", "_buffer", "_head_limit", "_method", "close", "done", "head", "last")
+    __slots__ = (
+        "_body", "_buffer", "_head_limit", "_method", "_most_fields",
+        "close", "done", "head", "last",
+    )  # fmt: skip
 
-    def __init__(self, method: str, head_limit: int, *, close: bool) -> None:
+    def __init__(self, method: str, head_limit: int, most_fields: int, *, close: bool) -> None:
         self._method = method
         self._head_limit = head_limit
+        self._most_fields = most_fields
         self._buffer = b""
         self._body: Body | None = None
         self.head: AnswerHead | None = None
@@ -80,11 +86,13 @@ class Answer:
             size = len(_END)
             if end < 0 and (found := _SLOPPY_END.search(data)) is not None:
                 end, size = found.start(), found.end() - found.start()
-            if (end if end >= 0 else len(data)) > self._head_limit:
-                raise AnswerError(f"an answer's head of more than {self._head_limit // 1024} kB")
+            if (end + 2 if end >= 0 else len(data)) > self._head_limit:
+                raise AnswerError(f"an answer's head of more than {size_of(self._head_limit)}")
             if end < 0:
                 self._buffer = data
                 return b""
+            if data.count(b"\n", 0, end) > self._most_fields:
+                raise AnswerError(f"more than {self._most_fields} header fields")
             try:
                 head = read_answer(data[: end + size], self._method)
             except HeadError as problem:

@@ -285,8 +285,10 @@ class Relay(layer.Layer):
 
     def _send(self, exchange: Exchange) -> Commands:
         """Send a request to its server, on a connection that is there or a new one."""
-        limit = self.context.options.head_bytes
-        exchange.answer = Answer(exchange.facts.method, limit, close=exchange.close)
+        options = self.context.options
+        exchange.answer = Answer(
+            exchange.facts.method, options.head_bytes, options.head_fields, close=exchange.close
+        )
         exchange.way = self._servers.kept(exchange.address)
         exchange.fresh = exchange.way is None
         if exchange.way is not None:
@@ -400,8 +402,8 @@ class Relay(layer.Layer):
         if answer.done:
             exchange.close = answer.close
             yield from self._complete(exchange)
-        else:
-            self._pace.begin(Wait.BODY, exchange)
+        elif not (head.content_type or "").lower().startswith("text/event-stream"):
+            self._pace.begin(Wait.BODY, exchange)  # events may have long pauses
 
     def _left(self, way: Way, exchange: Exchange) -> Commands:
         """A server sends no more."""

@@ -17,7 +17,7 @@ OLD = b"HTTP/1.0 200 OK\nContent-Type: text/plain\n\nhello"
 
 
 def answer(method: str = "GET", *, close: bool = False) -> Answer:
-    return Answer(method, 65536, close=close)
+    return Answer(method, 65536, 200, close=close)
 
 
 @given(st.sampled_from([PLAIN, HINTED, CHUNKS, OLD]), st.lists(st.integers(0, 120), max_size=6))
