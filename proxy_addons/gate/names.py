@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from proxy_addons.urlkey import UrlKey, UrlKeyError, authority_key, request_key
+from proxy_addons.urlkey import UrlKey, UrlKeyError, authority_key, other_reading, request_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,11 +66,14 @@ def _add(keys: list[UrlKey], authority: str, default_port: int) -> None:
 
 
 def with_carried(keys: Sequence[UrlKey], carriers: Carriers) -> Sequence[UrlKey]:
-    """The names, and those of the addresses that they carry (urlkey/carriers.py).
+    """The names, the address in another reading, and the addresses that they carry.
 
     Raises:
-        CarriedError: one of those cannot be read. The request is refused.
+        CarriedError: one of those cannot be read (urlkey/carriers.py). The request is refused.
     """
+    other = other_reading(keys[0].path)
+    if other is not None:
+        keys = (*keys, replace(keys[0], path=other))
     if len(keys) == 1:  # nearly always
         inner = carriers.inside(keys[0])
         return (*keys, *inner) if inner else keys

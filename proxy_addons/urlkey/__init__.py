@@ -3,7 +3,7 @@
 from proxy_addons.urlkey.host import classified_host, host_key, is_canonical_name
 from proxy_addons.urlkey.key import UrlKey, UrlKeyError
 from proxy_addons.urlkey.parse import authority_key, request_key, url_key
-from proxy_addons.urlkey.path import canonical_escapes, path_key, query_key
+from proxy_addons.urlkey.path import canonical_escapes, other_reading, path_key, query_key
 
 __all__ = [
     "UrlKey",
@@ -13,6 +13,7 @@ __all__ = [
     "classified_host",
     "host_key",
     "is_canonical_name",
+    "other_reading",
     "path_key",
     "query_key",
     "request_key",

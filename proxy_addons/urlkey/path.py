@@ -21,6 +21,7 @@ _PLAIN_PATH = re.compile(rf"/[{_PCHAR}/]*", re.ASCII)
 _PLAIN_QUERY = re.compile(r"[!\"$-~]*", re.ASCII)
 # An escape, or one character that must become one. Applied to bytes read as Latin-1.
 _TO_REWRITE = re.compile(rf"%[0-9A-Fa-f]{{2}}|[^{_PCHAR}/]")
+_PARAMETERS = re.compile(r";[^/]*")
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _NOT_PRINTABLE = re.compile(r"[^!-~]")
 _REFUSED = re.compile(r"[\x00-\x20\x7f]")
@@ -53,6 +54,24 @@ def path_key(path: str) -> str:
         raise UrlKeyError("the path does not begin with /")
     path = _TO_REWRITE.sub(lambda found: _REWRITTEN[found[0]], _octets(path, "path"))
     return _without_dot_segments(path) if "/." in path else path
+
+
+def other_reading(path: str) -> str | None:
+    """How a server may read a path otherwise than it is spelt; None where it can be read one way.
+
+    Some drop what follows `;` in a segment (RFC 3986 3.3 leaves it to them), some take an encoded
+    slash or backslash for one that separates. Which it is cannot be seen from outside: a request is
+    judged by both.
+
+    Args:
+        path: in canonical spelling (`path_key`).
+    """
+    if ";" not in path and "%" not in path:
+        return None
+    other = _PARAMETERS.sub("", path).replace("%2F", "/").replace("%5C", "/")
+    if other == path:
+        return None
+    return _without_dot_segments(other) if "/." in other else other
 
 
 def query_key(query: str) -> str:

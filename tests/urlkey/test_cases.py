@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from proxy_addons.urlkey import UrlKeyError, authority_key, host_key, request_key, url_key
+from proxy_addons.urlkey import (
+    UrlKeyError,
+    authority_key,
+    host_key,
+    other_reading,
+    request_key,
+    url_key,
+)
 
 CASES = yaml.safe_load(
     (Path(__file__).parents[1] / "cases" / "urlkeys.yaml").read_text(encoding="utf-8")
@@ -128,3 +135,22 @@ def test_an_error_never_repeats_a_password(url: str) -> None:
         url_key(url)
     assert "hunter2" not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("path", "other"),
+    [
+        ("/", None),
+        ("/a/b", None),
+        ("/a%20b", None),
+        ("/a;b", "/a"),
+        ("/a;b/c;d=%2F", "/a/c"),
+        ("/a%2Fb", "/a/b"),
+        ("/a%5Cb", "/a/b"),
+        ("/a/..%2Fb", "/b"),
+        ("/..;/b", "/b"),
+        ("/a%252Fb", None),
+    ],
+)
+def test_a_path_that_servers_read_in_two_ways(path: str, other: str | None) -> None:
+    assert other_reading(path) == other
