@@ -235,7 +235,7 @@ class Server(_Paced, Http1Server):
         try:
             self.request = http1.read_request_head([bytes(line) for line in head])
             size = http1.expected_http_body_size(self.request)
-        except ValueError:
+        except (ValueError, IndexError):
             # mitmproxy's words quote the client, who may have sent a password: ours do not.
             yield from self._refuse(
                 "a request head that cannot be read"
@@ -340,7 +340,7 @@ class Client(_Paced, Http1Client):
                 response = http1.read_response_head([bytes(line) for line in head])
                 size = http1.expected_http_body_size(self.request, response)
                 _unfold(response)
-            except ValueError:
+            except (ValueError, IndexError):  # IndexError: mitmproxy's, of an empty line
                 yield from self._broken("an answer that is not HTTP")
                 return
             if response.status_code in _INFORMATIONAL and response.status_code != _SWITCHING:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Name on the command line, and module of this package.
-NAMES = ("urlkey", "lists", "archives", "settings", "hello", "requests")
+NAMES = ("urlkey", "lists", "archives", "settings", "hello", "requests", "answers")
 
 
 class Target(Protocol):

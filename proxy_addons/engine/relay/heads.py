@@ -226,7 +226,7 @@ def _read_sloppily(head: bytes, method: str) -> AnswerHead:
     try:
         response = http1.read_response_head(lines)
         size = http1.expected_http_body_size(_asked(method), response)
-    except ValueError as problem:
+    except (ValueError, IndexError) as problem:  # IndexError: mitmproxy's, of an empty line
         # Its text quotes the server, who may have sent a cookie.
         raise HeadError("an answer that is not HTTP") from problem
     # RFC 9112 5.2: a proxy puts folded lines on one.
