@@ -11,6 +11,7 @@ takes lengths that do not add up. This one takes less, never more: tests/engine/
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import dataclass
 
 from mitmproxy.net import check
@@ -19,6 +20,8 @@ from mitmproxy.proxy.layers.tls import get_client_hello
 _SERVER_NAME, _ALPN = 0, 16  # RFC 6066 3, RFC 7301 3.1
 _HOST_NAME = 0
 _NAME_LIMIT = 255
+_HEAD = struct.Struct("!HH")  # type and length of an extension
+_BEYOND = "a length that leads beyond the end"
 _RANDOM_END = 2 + 32  # of the version and the random
 _SESSION_LIMIT = 32
 _NAME = re.compile(rb"(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?")
@@ -62,8 +65,7 @@ class _Reader:
     def _take(self, size: int) -> bytes:
         end = self._at + size
         if end > len(self._data):
-            msg = "a length that leads beyond the end"
-            raise ValueError(msg)
+            raise ValueError(_BEYOND)
         piece = self._data[self._at : end]
         self._at = end
         return piece
@@ -89,11 +91,9 @@ def read_hello(data: bytes) -> Hello | None:
     if len(session) > _SESSION_LIMIT or not ciphers or len(ciphers) % 2 or not compression:
         msg = "a ClientHello whose parts have impossible sizes"
         raise ValueError(msg)
-    extensions = []
+    extensions = list[tuple[int, bytes]]()
     if reader.more():  # before TLS 1.3 there need be none
-        inside = _Reader(reader.sized(2))
-        while inside.more():
-            extensions.append((inside.number(2), inside.sized(2)))
+        extensions = _extensions(reader.sized(2))
         if reader.more():
             msg = "a ClientHello with something behind it"
             raise ValueError(msg)
@@ -108,6 +108,22 @@ def read_hello(data: bytes) -> Hello | None:
         _protocols(protocols) if protocols is not None else [],
         extensions,
     )
+
+
+def _extensions(block: bytes) -> list[tuple[int, bytes]]:
+    """By hand: there are a dozen or more, in each hello."""
+    found = []
+    at, end = 0, len(block)
+    while at < end:
+        start = at + 4
+        if start > end:
+            raise ValueError(_BEYOND)
+        kind, size = _HEAD.unpack_from(block, at)
+        at = start + size
+        if at > end:
+            raise ValueError(_BEYOND)
+        found.append((kind, block[start:at]))
+    return found
 
 
 def _name(body: bytes) -> str | None:
