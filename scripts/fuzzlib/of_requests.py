@@ -310,24 +310,20 @@ def _effect(outcome: Outcome) -> Any:
         (
             reached.host,
             reached.port,
-            [
-                (
-                    each.method,
-                    each.target,
-                    # `Via` has the gateway's own pseudonym in it.
-                    sorted(
-                        (name, value if name != b"via" else value.partition(b" ")[0])
-                        for name, value in each.fields
-                        if name not in _HOP
-                    ),
-                    bytes(each.body),
-                )
-                for each in reading(reached).asked
-                if each.complete
-            ],
+            each.method,
+            each.target,
+            # `Via` has the gateway's own pseudonym in it.
+            sorted(
+                (name, value if name != b"via" else value.partition(b" ")[0])
+                for name, value in each.fields
+                if name not in _HOP
+            ),
+            bytes(each.body),
         )
+        # On how many connections is each lane's own business.
         for reached in outcome.reached
-        if any(each.complete for each in reading(reached).asked)
+        for each in reading(reached).asked
+        if each.complete
     ]
     return records, asked
 

@@ -16,10 +16,14 @@ import time
 import traceback
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 from fuzzlib.mutation import inputs
 from fuzzlib.optional import optional
 from fuzzlib.target import NAMES, Target, target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MEGABYTES = 1500  # more than any target needs; libFuzzer ends a run that takes more
 SECONDS_EACH = 20  # longest for one input, on a busy machine
@@ -49,11 +53,30 @@ def main() -> int:
         options = [
             *(f"-max_total_time={args.seconds}", f"-seed={args.seed}", "-print_final_stats=1"),
             *(f"-rss_limit_mb={MEGABYTES}", f"-timeout={SECONDS_EACH}", "-max_len=65536"),
-            *(f"-dict={dictionary}", f"-artifact_prefix={args.findings}/{args.target}-"),
+            *(f"-dict={dictionary}", f"-artifact_prefix={folder}/"),
         ]
-        atheris.Setup([sys.argv[0], *options, str(corpus)], chosen.check)
+        atheris.Setup([sys.argv[0], *options, str(corpus)], _keeping(chosen, args.findings))
         atheris.Fuzz()  # ends the process
     return 0
+
+
+def _keeping(chosen: Target, findings: Path) -> Callable[[bytes], None]:
+    """The check of a target, which keeps what makes a finding before anything else can happen."""
+
+    def check(data: bytes) -> None:
+        try:
+            chosen.check(data)
+        except BaseException:
+            _keep(chosen, findings, data)
+            raise
+
+    return check
+
+
+def _keep(chosen: Target, findings: Path, data: bytes) -> None:
+    name = hashlib.sha256(data).hexdigest()[:16]
+    module: str = chosen.__name__  # type: ignore[attr-defined]
+    (findings / f"{module.rpartition('_')[2]}-crash-{name}").write_bytes(data)
 
 
 def _escaped(word: bytes) -> str:
@@ -72,8 +95,7 @@ def _by_mutation(chosen: Target, seconds: int, seed: int, findings: Path) -> int
             chosen.check(data)
         except Exception:  # noqa: BLE001 - whatever it is, it is a finding; nobody is served here
             traceback.print_exc()
-            name = hashlib.sha256(data).hexdigest()[:16]
-            (findings / f"{chosen.__name__.rpartition('_')[2]}-crash-{name}").write_bytes(data)  # type: ignore[attr-defined]
+            _keep(chosen, findings, data)
             print(f"stat::number_of_executed_units: {count}", file=sys.stderr)
             return 77
     print(f"stat::number_of_executed_units: {count}", file=sys.stderr)

@@ -26,7 +26,8 @@ COUNTS = {
     "archives": 300,
     "settings": 60,
     "hello": 120,
-    "requests": 90,
+    "requests": 80,
+    "answers": 80,
 }
 
 
