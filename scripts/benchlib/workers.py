@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECONDS, QUICK_SECONDS = 6, 2
-CONNECTIONS = 32
+# Connections fall to workers by chance, as in life; with few of them chance is what is measured.
+CONNECTIONS = 256
 # With so many cores the load and the origin have their own.
 CORES_FOR_PLAIN_RATIO = 4
 SCRIPT = """
