@@ -26,7 +26,7 @@ _IDLE = 20  # seconds without a byte, after which a connection is let go
 _TUNNEL = b"HTTP/1.1 200 OK\r\n\r\n"
 _TLS = 0x16
 _WEBSOCKET = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 1.3
-_TAKE = 0.5  # seconds to wait for the gateway to leave
+_TAKE = 3.0  # seconds to wait for the gateway to leave
 
 
 @dataclass(slots=True)

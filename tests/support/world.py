@@ -21,7 +21,7 @@ from proxy_addons.selftest.send import Place
 from proxy_addons.selftest.table import spellings
 from proxy_addons.settings.table import BY_NAME
 from support.certificates import WebAuthority
-from support.gateway import Gateway, merge
+from support.gateway import Gateway
 from support.names import NameServer
 from support.scene import working_time
 
@@ -183,7 +183,7 @@ class World:
         results = list(run(rows, place, self.at_hand))
         wanted = {port for result in results for port in result.seen.ports}
         by_port: dict[object, list[dict[str, Any]]] = {}
-        for _ in range(50):
+        for _ in range(250):
             by_port = {}
             for record in self.gateway.records(event="transaction"):
                 by_port.setdefault(record["client_port"], []).append(record)
@@ -220,6 +220,3 @@ def names(**more: str) -> dict[str, str]:
 def address_of(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     return host, int(port)
-
-
-__all__ = ["LANES", "World", "merge"]
