@@ -61,6 +61,8 @@ class Part:
         process: the running process.
         deaths: how often in a row it has died young.
         renewed: whether it was told to begin anew with changed settings.
+        serving: whether this process (a worker) takes signals: SIGHUP ends one that only begins.
+        reload_due: whether there were new settings before it did.
     """
 
     name: str
@@ -70,6 +72,8 @@ class Part:
     process: asyncio.subprocess.Process | None = None
     deaths: int = 0
     renewed: bool = False
+    serving: bool = False
+    reload_due: bool = False
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -197,7 +201,7 @@ class Supervisor:
             if status in _CANNOT_RUN and not part.ready.is_set():
                 logger.error("%s cannot run with these settings", part.name)
                 return _CANNOT_RUN[0]
-            if part.renewed and not status:
+            if part.renewed and status in {0, -signal.SIGTERM}:  # the latter while it only begins
                 part.renewed = False
                 continue
             part.deaths = 0 if time.monotonic() - started > _STEADY_AFTER else part.deaths + 1
@@ -240,11 +244,16 @@ class Supervisor:
             loop.remove_reader(ready_read)
             if os.read(ready_read, 1):
                 part.ready.set()
+                part.serving = True
+                if part.reload_due and part.process is not None:
+                    part.reload_due = False
+                    part.process.send_signal(signal.SIGHUP)
 
         loop.add_reader(ready_read, heard)
         try:
             return await part.process.wait()
         finally:
+            part.serving = False
             loop.remove_reader(ready_read)
             os.close(ready_read)
 
@@ -261,7 +270,9 @@ class Supervisor:
             logger.error("the last good settings stay in force:\n%s", problem)  # noqa: TRY400
             return
         for part in self._parts:
-            if part.process is not None and part.process.returncode is None:
+            if part.number and not part.serving:
+                part.reload_due = True  # it may have read the old ones already
+            elif part.process is not None and part.process.returncode is None:
                 # Workers change over between two requests; the portal is simply started anew.
                 part.renewed = not part.number
                 part.process.send_signal(signal.SIGHUP if part.number else signal.SIGTERM)

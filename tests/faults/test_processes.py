@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import time
@@ -48,6 +49,8 @@ def test_a_worker_killed_under_load(rounds: int, start: Callable[..., Gateway], 
             )
             load.wait(20)
     assert gateway.stop() == 0
+    ended = re.findall(r"(worker-\d) ended with status", gateway.output.read_text())
+    assert len(ended) == rounds, "new settings do not end a worker that only begins"
     records = sound_log(gateway)
     recorded = {record["url"] for record in records}
     missing = [each for each in load.answered() if each.url not in recorded]
