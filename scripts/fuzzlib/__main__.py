@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     seconds = max(1, round(args.minutes * 60 / len(names)))
     for name in names:
         figures = run(name, seconds, args.seed, args.findings, simple=args.simple)
-        total.update(executions=figures.executions, findings=figures.finding)
+        total.update(executions=figures.executions, findings=int(figures.finding))
         total["cpu"] += round(figures.cpu)
         print(
             f"{name:9} {figures.executions:10,} executions, {figures.cpu / 60:6.1f} CPU minutes: "
