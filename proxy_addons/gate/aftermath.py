@@ -13,6 +13,7 @@ from proxy_addons.gate.blockpage import render
 from proxy_addons.gate.facts import RequestFacts
 from proxy_addons.gate.rules import (
     KINDS,
+    RULE_BAD_REQUEST,
     RULE_DESTINATION_DENIED,
     RULE_TUNNEL_WITHOUT_REQUEST,
     RULE_UNDECIDED,
@@ -63,7 +64,11 @@ class Aftermath:
         """
         transaction.error = problem
         if kind == "destination-denied":
-            self._denied(transaction)
+            # The name resolved to an address that must not be connected to.
+            self._block(transaction, RULE_DESTINATION_DENIED)
+        elif kind == "bad-request":
+            # It was let through by its head, and its body turned out to be none.
+            self._block(transaction, RULE_BAD_REQUEST)
         metrics.count_refusal(kind)
         return render(
             self._recorder.refusal(
@@ -100,15 +105,16 @@ class Aftermath:
         """
         transaction.error = problem
         if kind == "destination-denied":
-            self._denied(transaction)
+            # The name resolved to an address that must not be connected to.
+            self._block(transaction, RULE_DESTINATION_DENIED)
 
     @staticmethod
-    def _denied(transaction: Transaction) -> None:
-        """The name resolved to an address that must not be connected to."""
+    def _block(transaction: Transaction, rule: str) -> None:
+        """What was let through is refused after all, for a reason that showed later."""
         transaction.action = "block"
-        transaction.rule = RULE_DESTINATION_DENIED
+        transaction.rule = rule
         transaction.clause = transaction.reason = None
-        metrics.count("block", RULE_DESTINATION_DENIED)
+        metrics.count("block", rule)
 
     def _refuse(
         self, visitor: Visitor, facts: RequestFacts, key: UrlKey | None, rule: str, problem: str

@@ -6,8 +6,11 @@ from support.running import (  # noqa: F401 - fixtures
     name_server,
     shared_web,
     small_disk,
+    speaking,
     standard,
     start,
+    version,
     web,
     web_authority,
+    with_http2,
 )

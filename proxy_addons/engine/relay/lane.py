@@ -216,6 +216,13 @@ class Relay(layer.Layer):
             host = bare if verdict.port == 80 else f"{bare}:{verdict.port}"
         exchange.head = self._written(head, path, host)
         exchange.address = (verdict.host, verdict.port)
+        if self._in and not upload.done:
+            # What is there of the body is read before anybody is asked to take it.
+            try:
+                exchange.head += self._take(exchange, self._in)
+            except BodyError as problem:
+                yield from self._fail(exchange, ConnectRefused(str(problem), "bad-request"))
+                return
         yield from self._send(exchange)
 
     def _decide(self, facts: RequestFacts) -> Verdict:
@@ -301,15 +308,7 @@ class Relay(layer.Layer):
         yield from self._look(exchange.way)
 
     def _send_on(self, way: Way, exchange: Exchange) -> Commands:
-        data, body = exchange.head, self._in
-        if not exchange.upload.done and body:
-            self._in = b""
-            try:
-                data += self._take(exchange, body)
-            except BodyError as problem:
-                yield from self._fail(exchange, ConnectRefused(str(problem), "bad-request"))
-                return
-        yield from self._servers.send(way, data)
+        yield from self._servers.send(way, exchange.head)
         yield from self._after_upload(exchange)
 
     def _upload(self, exchange: Exchange) -> Commands:
@@ -328,7 +327,7 @@ class Relay(layer.Layer):
     def _take(self, exchange: Exchange, data: bytes) -> bytes:
         """Take the body's part of what came; the rest waits."""
         passed, rest = exchange.upload.feed(data)
-        if exchange.way is not None:
+        if not exchange.answered:
             exchange.transaction.bytes_up = exchange.upload.count
         assert rest is not None, "asked for exactly"
         self._in = rest

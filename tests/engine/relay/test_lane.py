@@ -174,7 +174,18 @@ async def test_a_malformed_upload_gets_a_page(stage: Stage) -> None:
     assert (reply.status, reply.headers["connection"]) == (400, "close")
     (record,) = await stage.end()
     assert "a chunk that cannot be read" in record["error"]
-    assert record["status"] == 400
+    assert (record["action"], record["rule"], record["status"]) == ("block", "bad-request", 400)
+
+
+async def test_an_upload_malformed_from_the_start_reaches_nobody(stage: Stage) -> None:
+    client = await stage.client()
+    post = GET.replace("GET", "POST")
+    client.send(f"{post}Transfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n")
+    assert (await client.answer()).status == 400
+    assert await client.ended() == b""
+    (record,) = await stage.end()
+    assert (record["action"], record["rule"], record["status"]) == ("block", "bad-request", 400)
+    assert stage.roads.taken == []
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
