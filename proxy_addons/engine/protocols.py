@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from proxy_addons.accesslog import Transaction
     from proxy_addons.addons.visitors import Visitors
-    from proxy_addons.engine.relay.lane import Desk
+    from proxy_addons.engine.relay.desk import Desk
     from proxy_addons.engine.tlscontexts import TlsContexts
     from proxy_addons.gate.facts import Visitor
     from proxy_addons.gate.gate import Gate

@@ -43,7 +43,7 @@ from proxy_addons.engine.options import options_of
 from proxy_addons.engine.outcomes import where
 from proxy_addons.engine.protocols import Protocols
 from proxy_addons.engine.pseudonym import loops_of
-from proxy_addons.engine.relay.lane import Desk
+from proxy_addons.engine.relay.desk import Desk
 from proxy_addons.engine.resolver import Resolver
 from proxy_addons.engine.tlscontexts import TlsContexts
 from proxy_addons.engine.trust import TrustError

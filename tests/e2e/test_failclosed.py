@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 IN_THE_RELAY_LANE = [
     ("proxy_addons.engine.relay.lane:read_request", False),
     ("proxy_addons.engine.relay.lane:facts_of_head", False),
-    ("proxy_addons.engine.relay.lane:forward_fields", False),
-    ("proxy_addons.engine.relay.lane:Relay._decide", False),
+    ("proxy_addons.engine.relay.desk:forward_fields", False),
+    ("proxy_addons.engine.relay.desk:Desk.decide", False),
     ("proxy_addons.engine.relay.answer:Answer.feed", False),
 ]
 FAULTS = [

@@ -1,6 +1,7 @@
 """The relay lane: ordinary HTTP/1.1, judged by its head and passed on without message objects.
 
-lane.py is the layer; heads.py and bodies.py read what comes, ways.py reaches servers, exchange.py
-is what is known of one request. Whatever is not ordinary goes to the generic lane
-(engine/httplayer.py) before anything is decided. docs/adr/0008-relay-lane.md says why.
+lane.py is the layer, desk.py asks the gate for it, exchange.py is what is known of one request.
+heads.py and bodies.py read what comes; servers.py and ways.py reach servers, answer.py is what they
+say. Whatever is not ordinary goes to the generic lane (engine/httplayer.py) before anything is
+decided. docs/adr/0008-relay-lane.md says why.
 """

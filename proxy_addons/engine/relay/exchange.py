@@ -1,4 +1,4 @@
-"""One request in the relay lane, and its answer; and answers of ours as bytes.
+"""One request in the relay lane, and its answer.
 
 In: the head of a request that the gate has passed or refused. Out: what is known of it.
 Must never: be shared between requests.
@@ -6,7 +6,6 @@ Must never: be shared between requests.
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from proxy_addons.engine.relay.bodies import Body
     from proxy_addons.engine.relay.ways import Way
     from proxy_addons.gate.facts import RequestFacts
-    from proxy_addons.gate.refusal import Answer as OurAnswer
 
 
 class Exchange:
@@ -54,26 +52,3 @@ class Exchange:
         self.fresh = False
         self.begun = False
         self.answered = False
-
-
-def page(answer: OurAnswer, method: str, *, close: bool) -> tuple[bytes, int]:
-    """An answer of ours as it goes over the line, and the bytes of its body in it.
-
-    Args:
-        answer: status, headers and body.
-        method: of the request: HEAD gets the same head without the body (RFC 9110 9.3.2).
-        close: whether the connection ends with it.
-    """
-    lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}"]
-    lines += [f"{name}: {value}" for name, value in answer.headers]
-    lines.append(f"Content-Length: {len(answer.body)}")
-    if close:
-        lines.append("Connection: close")
-    body = b"" if method == "HEAD" else answer.body
-    head = "\r\n".join(lines) + "\r\n\r\n"
-    return head.encode("latin-1", "replace") + body, len(body)
-
-
-def content_type_of(answer: OurAnswer) -> str | None:
-    """The type of an answer of ours, for its record."""
-    return next((value for name, value in answer.headers if name.lower() == "content-type"), None)

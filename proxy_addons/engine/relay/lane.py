@@ -8,9 +8,7 @@ ordinary (the generic lane does, from its first byte on); leave a record open be
 
 from __future__ import annotations
 
-import logging
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mitmproxy.proxy import commands, events, layer
@@ -18,17 +16,18 @@ from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
 from mitmproxy.proxy.mode_specs import UpstreamMode
 
-from proxy_addons.addons.heads import facts_of_head, fault_of_head, forward_fields
+from proxy_addons.addons.heads import facts_of_head, fault_of_head
 from proxy_addons.addons.observing import observe
 from proxy_addons.addons.requests import kind_of
 from proxy_addons.addons.words import unquoted
 from proxy_addons.engine.http1 import UNANSWERED
 from proxy_addons.engine.httplayer import Http
-from proxy_addons.engine.outcomes import ConnectRefused, where
+from proxy_addons.engine.outcomes import ConnectRefused
 from proxy_addons.engine.pace import Late, Wait, said
 from proxy_addons.engine.relay.answer import Answer, AnswerError
 from proxy_addons.engine.relay.bodies import BodyError, body_of
-from proxy_addons.engine.relay.exchange import Exchange, content_type_of, page
+from proxy_addons.engine.relay.desk import refusal
+from proxy_addons.engine.relay.exchange import Exchange
 from proxy_addons.engine.relay.heads import read_request
 from proxy_addons.engine.relay.servers import Servers
 from proxy_addons.engine.tuning import pace_of
@@ -38,15 +37,11 @@ from proxy_addons.gate.facts import Course
 if TYPE_CHECKING:
     from mitmproxy.proxy.context import Context
 
-    from proxy_addons.addons.visitors import Visitors
+    from proxy_addons.engine.relay.desk import Desk
     from proxy_addons.engine.relay.heads import RequestHead
     from proxy_addons.engine.relay.ways import Way
-    from proxy_addons.gate.facts import RequestFacts, Verdict
-    from proxy_addons.gate.gate import Gate
 
 type Commands = layer.CommandGenerator[None]
-
-logger = logging.getLogger("watchhouse.engine")
 
 # An absolute-form target (RFC 9112 3.2.2) as browsers write it; others are for the generic lane.
 _ABSOLUTE = re.compile(r"http://([^/?#@\\]+)(/.*)", re.IGNORECASE)
@@ -56,21 +51,6 @@ _END = b"\r\n\r\n"
 _PIPELINE_LIMIT = 64 * 1024
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 9.2.1
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What all relays of a worker share.
-
-    Attributes:
-        gate: asked about each request.
-        visitors: the connected clients.
-        login: `Proxy-Authorization` for the parent proxy, or None.
-    """
-
-    gate: Gate
-    visitors: Visitors
-    login: bytes | None = None
 
 
 class Relay(layer.Layer):
@@ -186,7 +166,6 @@ class Relay(layer.Layer):
 
     def _begin(self, head: RequestHead, authority: str, path: str) -> Commands:
         """Have a request decided, and send it on or answer it."""
-        visitor = self._desk.visitors[self.context.client]
         facts = facts_of_head(
             head.fields,
             method=head.method,
@@ -194,27 +173,24 @@ class Relay(layer.Layer):
             path=path,
             target_authority=authority,
         )
-        verdict = self._decide(facts)
+        verdict = self._desk.decide(self.context.client, facts)
         transaction = verdict.transaction
         assert transaction is not None
-        visitor.open[transaction.id] = transaction
         upload = body_of(head.length, exact=True)
         exchange = Exchange(facts, transaction, upload, close=head.close)
         self._exchange = exchange
+        self._desk.open(self.context.client, exchange)
         if verdict.course is not Course.PASS:
-            assert verdict.answer is not None
-            data, size = page(verdict.answer, facts.method, close=head.close)
-            transaction.status = verdict.answer.status
-            transaction.content_type = content_type_of(verdict.answer)
-            transaction.bytes_down = size
-            yield commands.SendData(self.context.client, data)
+            yield commands.SendData(self.context.client, refusal(verdict, facts, close=head.close))
             yield from self._complete(exchange)
             return
         host = None
         if not self._inside:
             bare = f"[{verdict.host}]" if ":" in verdict.host else verdict.host
             host = bare if verdict.port == 80 else f"{bare}:{verdict.port}"
-        exchange.head = self._written(head, path, host)
+        exchange.head = self._desk.written(
+            head, path, host, absolute=self._mode is HTTPMode.upstream
+        )
         exchange.address = (verdict.host, verdict.port)
         if self._in and not upload.done:
             # What is there of the body is read before anybody is asked to take it.
@@ -225,55 +201,17 @@ class Relay(layer.Layer):
                 return
         yield from self._send(exchange)
 
-    def _decide(self, facts: RequestFacts) -> Verdict:
-        """Ask the gate about a request or tunnel; where it fails, it is refused and recorded."""
-        gate, visitor = self._desk.gate, self._desk.visitors[self.context.client]
-        try:
-            if facts.method == "CONNECT":
-                return gate.connect(visitor, facts.target_authority, facts.accept)
-            return gate.request(visitor, facts)
-        except Exception as problem:  # noqa: BLE001 - whatever it is, the request is refused
-            kind = type(problem).__name__
-            # No traceback: it could quote what the client sent.
-            logger.error("the gate failed (%s at %s): refused", kind, where(problem))  # noqa: TRY400
-            if facts.method == "CONNECT":
-                visitor.connect_host = None
-            return gate.undecided(visitor, facts, kind)
-
-    def _written(self, head: RequestHead, path: str, host: str | None) -> bytes:
-        """The head as it goes to the server, or to the parent proxy."""
-        fields = forward_fields(
-            head.fields,
-            websocket=False,
-            via=self._desk.gate.via(http2=False),
-            host=None if host is None else host.encode(),
-        )
-        if self._mode is HTTPMode.upstream:
-            path = f"http://{host}{path}"  # RFC 9112 3.2.2
-            if self._desk.login is not None:
-                fields.append((b"Proxy-Authorization", self._desk.login))
-        lines = [f"{head.method} {path} HTTP/1.1".encode("ascii")]
-        lines += [b"%b: %b" % field for field in fields]
-        lines += (b"", b"")
-        return b"\r\n".join(lines)
-
     def _connect(self, head: RequestHead) -> Commands:
         """A tunnel is asked for: refuse it, or see what comes inside it."""
         facts = facts_of_head(
             head.fields, method="CONNECT", scheme="", path="", target_authority=head.target
         )
-        verdict = self._decide(facts)
         context = self.context
+        verdict = self._desk.decide(context.client, facts)
         if verdict.course is not Course.PASS:
-            assert verdict.answer is not None
             assert verdict.transaction is not None
-            data, size = page(verdict.answer, "CONNECT", close=head.close)
-            yield commands.SendData(context.client, data)
-            verdict.transaction.finish(
-                status=verdict.answer.status,
-                bytes_down=size,
-                content_type=content_type_of(verdict.answer),
-            )
+            yield commands.SendData(context.client, refusal(verdict, facts, close=head.close))
+            verdict.transaction.finish()
             observe(verdict.transaction)
             if head.close:
                 yield from self._leave()
@@ -443,7 +381,7 @@ class Relay(layer.Layer):
         """The answer has gone out whole."""
         exchange.begun = exchange.answered = True
         self._pace.end(Wait.BODY, exchange)
-        self._record(exchange, None)
+        self._desk.finish(self.context.client, exchange, None)
         answer, way = exchange.answer, exchange.way
         if answer is not None and answer.last and way is not None and way in self._servers:
             yield from self._servers.close(way)
@@ -467,42 +405,19 @@ class Relay(layer.Layer):
             yield from self._servers.close(way)
         if exchange.begun:
             # The client sees by the connection's end that its answer is not whole.
-            self._record(exchange, unquoted(problem))
+            self._desk.finish(self.context.client, exchange, unquoted(problem))
             self._exchange = None
             yield from self._leave()
             return
         kind = getattr(problem, "kind", None) or kind_of(problem)
-        transaction = exchange.transaction
-        answer = self._desk.gate.upstream_failed(
-            self._desk.visitors[self.context.client],
-            exchange.facts,
-            transaction,
-            kind,
-            unquoted(problem),
-        )
         if kind == "bad-request":
             # Where this request ends, and the next begins, is not known.
             exchange.upload = body_of(0)
             exchange.close = True
-        data, size = page(answer, exchange.facts.method, close=exchange.close)
-        transaction.status = answer.status
-        transaction.content_type = content_type_of(answer)
-        transaction.bytes_down = size
         exchange.answer = None
+        data = self._desk.failure(self.context.client, exchange, kind, unquoted(problem))
         yield commands.SendData(self.context.client, data)
         yield from self._complete(exchange)
-
-    def _record(self, exchange: Exchange, error: str | None) -> None:
-        """Finish the record of an exchange, once."""
-        transaction = exchange.transaction
-        visitor = self._desk.visitors[self.context.client]
-        if visitor.open.pop(transaction.id, None) is None:
-            return
-        if error is None:
-            transaction.finish()
-        else:
-            transaction.finish(error=transaction.error or error)
-        observe(transaction)
 
     def _leave(self) -> Commands:
         """End the client's connection; what was sent goes out first."""

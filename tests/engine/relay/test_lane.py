@@ -11,8 +11,10 @@ from support.stage import answering, request_head
 from support.waiting import until
 
 from proxy_addons.engine.outcomes import ConnectRefused
+from proxy_addons.engine.relay import desk
 from proxy_addons.engine.relay import lane as relay
 from proxy_addons.engine.relay.answer import Answer
+from proxy_addons.engine.relay.desk import Desk
 from proxy_addons.engine.relay.lane import Relay
 from proxy_addons.gate.gate import Gate
 
@@ -259,7 +261,8 @@ async def test_the_gate_fails_at_a_tunnel(fail_in: Callable[..., Any]) -> None:
 
 BEFORE = [
     (relay, "read_request"), (relay, "fault_of_head"), (relay, "facts_of_head"),
-    (relay, "forward_fields"), (Relay, "_written"), (Relay, "_send"), (Gate, "undecided"),
+    (desk, "forward_fields"), (Desk, "written"), (Desk, "open"), (Relay, "_send"),
+    (Gate, "undecided"),
 ]  # fmt: skip
 
 
@@ -279,7 +282,7 @@ async def test_the_lane_fails_before_anything_is_sent(
         assert record["error"]
 
 
-@pytest.mark.parametrize(("owner", "name"), [(Answer, "feed"), (relay, "observe")])
+@pytest.mark.parametrize(("owner", "name"), [(Answer, "feed"), (desk, "observe")])
 async def test_the_lane_fails_at_an_answer(
     owner: Any, name: str, fail_in: Callable[..., Any]
 ) -> None:
