@@ -26,7 +26,7 @@ from mitmproxy.proxy import commands, events, server_hooks
 from proxy_addons.engine.layers import BadRequest, BadRequestHook, SpliceEndHook
 from proxy_addons.engine.outcomes import ConnectFailed, ConnectRefused, where
 from proxy_addons.engine.pace import OF_BODIES, OF_THE_LAYERS, Late, Wait, said
-from proxy_addons.engine.splice import Join, Joined
+from proxy_addons.engine.splice import Join, Joined, OpenToJoin
 from proxy_addons.engine.tuning import ForkingContext, take_apart
 from proxy_addons.engine.wires import Acceptor, Full, HalfClose, Hold, Pressure, ServerWire, Wire
 
@@ -92,6 +92,9 @@ class Driver:
         self._dirty: list[Wire] = []
         self._join: Join | None = None
         self._joined: Joined | None = None
+        # The client's and the server's socket, from the server's being there to the join.
+        self._kept: tuple[socket.socket, socket.socket] | None = None
+        self._first: list[bytes] = []  # for the server of `_kept`
         self._idle_after = options.tcp_timeout
         self._last_activity = self._loop.time()
         self.client = Client(
@@ -183,6 +186,7 @@ class Driver:
             task.cancel()
         for wire in list(self._wires.values()):
             wire.transport.abort()
+        self._let_go()
         # The layers have put what they saw of the end in its place.
         self.client.error = self._why or self.client.error
         self.client.timestamp_end = time.time()
@@ -251,6 +255,11 @@ class Driver:
         self._flush()
         if self._join is not None:
             self._join_sockets(self._join)
+        if self._kept is not None:
+            # Its layer did not ask for the join, or the client's side ended in this very step.
+            # There is nothing else that could carry the tunnel on.
+            self._let_go()
+            self.abort("the tunnel could not be joined")
 
     def _obey(self, command: commands.Command) -> None:  # noqa: C901, PLR0912 - one branch a command
         if isinstance(command, commands.SendData):
@@ -258,6 +267,8 @@ class Driver:
                 if not wire.pending:
                     self._dirty.append(wire)
                 wire.pending.append(command.data)
+            elif self._kept is not None and command.connection is not self.client:
+                self._first.append(command.data)
         elif isinstance(command, commands.StartHook):
             if not self._hooks.call(command):
                 # Not even a refusal could be made: close, so that nothing passes undecided.
@@ -316,6 +327,17 @@ class Driver:
     def _join_sockets(self, command: Join) -> None:
         """Leave a spliced tunnel to its sockets, if all that came before has been sent on."""
         self._join = None
+        if self._kept is not None:
+            wire = self._wires.get(self.client)
+            if self._ended or wire is None or not wire.idle:
+                return  # whoever called us lets go of them
+            (client, server), self._kept = self._kept, None
+            first, self._first = b"".join(self._first), []
+            self._leave(wire)
+            self._hand_over(command, client, server)
+            assert self._joined is not None
+            self._joined.send_up(first)
+            return
         wires = [self._wires.get(command.client), self._wires.get(command.server)]
         if self._ended or not all(wire is not None and wire.idle for wire in wires):
             return
@@ -331,9 +353,38 @@ class Driver:
             return
         for wire in wires:
             assert wire is not None
-            del self._wires[wire.connection]
-            self._pressure.forget(wire.connection)
-            wire.leave()
+            self._leave(wire)
+        self._hand_over(command, copies[0], copies[1])
+
+    def _leave(self, wire: Wire) -> None:
+        """Give up the transport of a wire, not its socket."""
+        del self._wires[wire.connection]
+        self._pressure.forget(wire.connection)
+        wire.leave()
+
+    def _keep(self, server: socket.socket) -> bool:
+        """Keep a server's socket for a join in this very step, if nothing stands in its way."""
+        wire = self._wires.get(self.client)
+        if self._ended or wire is None or not wire.idle:
+            return False
+        try:
+            client = wire.transport.get_extra_info("socket").dup()
+        except OSError:
+            return False  # no descriptor is left: with transports, the layers relay
+        self._kept = (client, server)
+        return True
+
+    def _let_go(self) -> None:
+        """Close the sockets of a join that does not come about."""
+        if self._kept is not None:
+            for sock in self._kept:
+                sock.close()
+            self._kept = None
+            self._first.clear()
+
+    def _hand_over(
+        self, command: Join, client_socket: socket.socket, server_socket: socket.socket
+    ) -> None:
         server = command.server
 
         def over() -> None:
@@ -343,14 +394,15 @@ class Driver:
             command.tunnel.error = command.tunnel.error or self.client.error
             # Where this fails the record is finished by client_disconnected, just after.
             self._hooks.call(SpliceEndHook(command.tunnel))
-            self._hooks.call(
-                server_hooks.ServerDisconnectedHook(
-                    server_hooks.ServerConnectionHookData(server, self.client)  # type: ignore[arg-type]
+            if "server_disconnected" in self._hooks:
+                self._hooks.call(
+                    server_hooks.ServerDisconnectedHook(
+                        server_hooks.ServerConnectionHookData(server, self.client)  # type: ignore[arg-type]
+                    )
                 )
-            )
             self._finish()
 
-        self._joined = Joined(self._loop, copies[0], copies[1], command.tunnel.record, over)
+        self._joined = Joined(self._loop, client_socket, server_socket, command.tunnel.record, over)
 
     # --- closing --------------------------------------------------------------------------
 
@@ -386,7 +438,7 @@ class Driver:
         assert isinstance(server, Server)
         error: str | None
         try:
-            error = await self._try_open(server)
+            error = await self._try_open(command, server)
         except asyncio.CancelledError:
             # The client has gone or the layer gave up: there is nobody to answer.
             self._opening.pop(server, None)
@@ -406,7 +458,7 @@ class Driver:
             server.error = error
         self.dispatch(events.OpenConnectionCompleted(command, error))
 
-    async def _try_open(self, server: Server) -> str | None:
+    async def _try_open(self, command: commands.OpenConnection, server: Server) -> str | None:
         address = server.address
         if address is None:
             return ConnectRefused("no server named", "upstream-failed")
@@ -424,7 +476,12 @@ class Driver:
             server.timestamp_start = time.time()
             sock = await self._connect(host, port)
             server.peername, server.sockname = sock.getpeername(), sock.getsockname()
-            await self._loop.create_connection(lambda: wire, sock=sock)
+            if isinstance(command, OpenToJoin) and self._keep(sock):
+                wire.give_place_back()
+                command.kept = True
+            else:
+                await self._loop.create_connection(lambda: wire, sock=sock)
+                self._wires[server] = wire
         except ConnectFailed as failed:
             wire.give_place_back()
             return failed.reason
@@ -435,8 +492,8 @@ class Driver:
             raise
         server.timestamp_tcp_setup = time.time()
         server.state = ConnectionState.OPEN
-        self._wires[server] = wire
-        self._settle()  # it waits too where the client is slow already
+        if server in self._wires:
+            self._settle()  # it waits too where the client is slow already
         return None
 
     # --- back-pressure --------------------------------------------------------------------

@@ -13,13 +13,15 @@ from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
 
-from proxy_addons.engine.splice import Join
+from proxy_addons.engine.splice import Join, OpenToJoin
 from proxy_addons.engine.wires import HalfClose, Hold
 
 if TYPE_CHECKING:
     from mitmproxy.connection import Client, Server
     from mitmproxy.http import HTTPFlow, Request, Response
     from mitmproxy.proxy.context import Context
+
+    from proxy_addons.gate.facts import Visitor
 
 type Commands[T] = layer.CommandGenerator[T]
 
@@ -76,10 +78,12 @@ class Tunnel:
         record: the gate's open record of it. Its counts are kept up to date, as a client that
             vanishes leaves no time for it later.
         error: why it failed, or None; a ConnectRefused has its kind.
+        visitor: whose tunnel it is; None where nobody keeps a list of what is open.
     """
 
     record: Any
     error: str | None = None
+    visitor: Visitor | None = None
 
 
 def carrier(context: Context) -> Server:
@@ -110,25 +114,38 @@ class Splice(layer.Layer):
                 record.bytes_down += len(event.data)
                 yield commands.SendData(client, event.data)
             on_network = carrier(self.context)
-            if not client.tls and not on_network.tls:
-                # With TLS of ours around it (to a parent proxy) the bytes need their layers.
+            if self._bare(on_network):
                 yield Join(client, on_network, self.tunnel)
         elif isinstance(event, events.ConnectionClosed):
             yield from self._closed(event)
         elif isinstance(event, events.Start):
             yield from self._open()
 
+    def _bare(self, on_network: Server) -> bool:
+        """Whether the sockets carry the tunnel's own bytes: TLS of ours would need its layers."""
+        return not self.context.client.tls and not on_network.tls
+
     def _open(self) -> Commands[None]:
         client, server = self.context.client, self.context.server
+        on_network = carrier(self.context)
         # What the client sends meanwhile would pile up here.
         yield Hold(client, self, on=True)
-        error = yield commands.OpenConnection(server)
-        yield Hold(client, self, on=False)
+        opening = (
+            OpenToJoin(server)
+            if on_network is server and self._bare(on_network)
+            else commands.OpenConnection(server)
+        )
+        error = yield opening
+        if isinstance(opening, OpenToJoin) and opening.kept:
+            # What the client has sent so far comes in this same step, and goes out with the join.
+            yield Join(client, server, self.tunnel)
+        else:
+            yield Hold(client, self, on=False)
         if error:
             self.tunnel.error = error
             yield from self._end()
             yield commands.CloseConnection(client)
-        elif peer := carrier(self.context).peername:
+        elif peer := on_network.peername:
             self.tunnel.record.server_ip, self.tunnel.record.server_port = peer[0], peer[1]
 
     def _closed(self, event: events.ConnectionClosed) -> Commands[None]:

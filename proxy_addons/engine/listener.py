@@ -85,7 +85,8 @@ class Listener:
             if not self._admits(address[0], address[1]):
                 _turn_away(taken)
                 continue
-            task = self._loop.create_task(self._take(taken, address))
+            # Begun at once, which spares the loop a round.
+            task = asyncio.Task(self._take(taken, address), loop=self._loop, eager_start=True)
             if not task.done():
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)

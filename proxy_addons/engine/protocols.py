@@ -126,9 +126,9 @@ class Protocols:
         verdict = self._gate.client_hello(visitor, hello.sni)
         if verdict.course is Course.SPLICE:
             visitor.spliced = True
-            tunnel = Tunnel(verdict.transaction)
             assert verdict.transaction is not None
-            visitor.open[context.client.id] = verdict.transaction
+            tunnel = Tunnel(verdict.transaction, visitor=visitor)
+            visitor.open[verdict.transaction.id] = verdict.transaction
             pace_of(context).end(Wait.HANDSHAKE)
             return Splice(context, tunnel)
         if verdict.course is Course.INSPECT:
@@ -184,6 +184,9 @@ class Protocols:
                 record, getattr(tunnel.error, "kind", None), unquoted(tunnel.error)
             )
         record.finish()
+        if tunnel.visitor is not None:
+            # Finished and counted here: not once more with what the client leaves behind.
+            tunnel.visitor.open.pop(record.id, None)
         observe(record)
 
     # --- TLS ------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from mitmproxy.connection import Connection
+    from mitmproxy.connection import Connection, Server
 
     from proxy_addons.accesslog import Transaction
     from proxy_addons.engine.layers import Tunnel
@@ -30,6 +30,22 @@ if TYPE_CHECKING:
 _READ = 256 * 1024
 _room = bytearray(_READ)
 _view = memoryview(_room)
+
+
+class OpenToJoin(commands.OpenConnection):
+    """Open a server whose socket will be joined to the client's at once.
+
+    A transport would be made and given up again within one step. The driver may keep the connected
+    socket without one. If it has, the layer sends what it has to send and asks for the `Join`,
+    all before the next event; otherwise this was an `OpenConnection`.
+
+    Attributes:
+        kept: set by the driver before it answers: no transport was made.
+    """
+
+    def __init__(self, connection: Server) -> None:
+        super().__init__(connection)
+        self.kept = False
 
 
 class Join(commands.Command):
@@ -57,9 +73,11 @@ class _Way:
         left: what was read and not yet taken.
         over: nothing more will be read.
         shut: its end has been passed on.
+        reads: the loop waits for its source.
+        writes: the loop waits for its sink.
     """
 
-    __slots__ = ("field", "left", "over", "shut", "sink", "source")
+    __slots__ = ("field", "left", "over", "reads", "shut", "sink", "source", "writes")
 
     def __init__(self, source: socket.socket, sink: socket.socket, field: str) -> None:
         self.source = source
@@ -68,6 +86,8 @@ class _Way:
         self.left: memoryview | bytes = b""
         self.over = False
         self.shut = False
+        self.reads = False
+        self.writes = False
 
 
 class Joined:
@@ -103,15 +123,20 @@ class Joined:
             _Way(server, client, "bytes_down"),
         )
         for way in self._ways:
-            loop.add_reader(way.source, self._read, way)
+            self._watch_source(way)
+
+    def send_up(self, data: bytes) -> None:
+        """Send the server what came before; its bytes have been counted. To be called first."""
+        if self._ways and data:
+            self._send(self._ways[0], memoryview(data))
 
     def end(self) -> None:
         """End it now, whatever is still to be sent."""
         if self._ways:
             ways, self._ways = self._ways, ()
             for way in ways:
-                self._loop.remove_reader(way.source)
-                self._loop.remove_writer(way.sink)
+                self._leave_source(way)
+                self._leave_sink(way)
             for way in ways:
                 way.source.close()
             self._on_end()
@@ -127,25 +152,29 @@ class Joined:
             return
         self.active = self._loop.time()
         if not count:
-            self._loop.remove_reader(way.source)
+            self._leave_source(way)
             way.over = True
             self._pass_end(way)
             return
         record, field = self._record, way.field
         setattr(record, field, getattr(record, field) + count)
+        self._send(way, _view[:count])
+
+    def _send(self, way: _Way, data: memoryview) -> None:
         try:
-            sent = way.sink.send(_view[:count])
+            sent = way.sink.send(data)
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError:
             self.end()  # nobody is there to take it
             return
-        if sent < count:
+        if sent < len(data):
             # A copy: the room is for the next read. As a view it is not copied again with each
             # piece that the other side takes.
-            way.left = memoryview(bytes(_view[sent:count]))
-            self._loop.remove_reader(way.source)
+            way.left = memoryview(bytes(data[sent:]))
+            self._leave_source(way)
             self._loop.add_writer(way.sink, self._write, way)
+            way.writes = True
 
     def _write(self, way: _Way) -> None:
         try:
@@ -160,11 +189,27 @@ class Joined:
             way.left = way.left[sent:]
             return
         way.left = b""
-        self._loop.remove_writer(way.sink)
+        self._leave_sink(way)
         if way.over:
             self._pass_end(way)
         else:
-            self._loop.add_reader(way.source, self._read, way)
+            self._watch_source(way)
+
+    # The loop is told no more often than it must be: each change is a system call.
+
+    def _watch_source(self, way: _Way) -> None:
+        self._loop.add_reader(way.source, self._read, way)
+        way.reads = True
+
+    def _leave_source(self, way: _Way) -> None:
+        if way.reads:
+            way.reads = False
+            self._loop.remove_reader(way.source)
+
+    def _leave_sink(self, way: _Way) -> None:
+        if way.writes:
+            way.writes = False
+            self._loop.remove_writer(way.sink)
 
     def _pass_end(self, way: _Way) -> None:
         """One side has said all it had to say; the other may still be talking."""
@@ -180,13 +225,13 @@ class Joined:
             self.end()  # it has gone meanwhile
 
     def _lost(self, way: _Way) -> None:
-        self._loop.remove_reader(way.source)
+        self._leave_source(way)
         if not way.left:
             self.end()
             return
         # Nobody hears the other direction any more.
         other = self._ways[1] if way is self._ways[0] else self._ways[0]
-        self._loop.remove_reader(other.source)
-        self._loop.remove_writer(other.sink)
+        self._leave_source(other)
+        self._leave_sink(other)
         other.left = b""
         way.over = other.over = other.shut = True

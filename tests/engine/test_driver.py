@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 import weakref
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,8 +16,10 @@ from mitmproxy.proxy import commands, events, layer
 from support.room import Room, reset
 from support.waiting import PATIENCE, until
 
+from proxy_addons.engine.layers import Tunnel
 from proxy_addons.engine.outcomes import ConnectRefused
 from proxy_addons.engine.pace import Late, Wait
+from proxy_addons.engine.splice import Join, OpenToJoin
 from proxy_addons.engine.tuning import pace_of
 from proxy_addons.engine.wires import HalfClose, Hold
 
@@ -317,6 +320,119 @@ async def test_a_client_that_vanishes(phase: str, how: str) -> None:
         await until(lambda: room.ended)
     assert room.watching.seen[0] == "client"
     assert room.watching.seen.count("client gone") == 1
+
+
+class Joins(layer.Layer):
+    """Opens a server to be joined; what it does then, its test says."""
+
+    address: tuple[str, int]
+    tunnel: Tunnel
+
+    def _handle_event(self, event: events.Event) -> Any:
+        if isinstance(event, events.Start):
+            server = self.context.server
+            server.address = self.address
+            opening = OpenToJoin(server)
+            yield opening
+            assert opening.kept
+            yield from self.then(server)
+
+    def then(self, server: Server) -> Any:
+        yield Join(self.context.client, server, self.tunnel)
+        yield commands.SendData(server, b"one ")
+        yield commands.SendData(server, b"two")
+
+
+class Forgets(Joins):
+    def then(self, server: Server) -> Any:
+        yield commands.SendData(server, b"one ")
+
+
+class Closes(Joins):
+    def then(self, server: Server) -> Any:
+        yield Join(self.context.client, server, self.tunnel)
+        yield commands.CloseConnection(self.context.client)
+
+
+class Fails(Joins):
+    def then(self, server: Server) -> Any:
+        yield Join(self.context.client, server, self.tunnel)
+        raise OddError
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [(Joins, None), (Forgets, "could not be joined"), (Closes, "joined"), (Fails, "joined")],
+)
+async def test_a_server_kept_for_a_join_is_joined_or_closed(
+    kind: type[Joins], error: str | None
+) -> None:
+    """Never is one left behind that nobody reads."""
+    got: list[bytes] = []
+
+    async def origin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        got.append(await reader.read())
+        writer.write_eof()
+
+    def make(context: Context) -> Joins:
+        made = kind(context)
+        made.address = address
+        made.tunnel = Tunnel(SimpleNamespace(bytes_up=0, bytes_down=0))
+        return made
+
+    async with Room(make) as room:
+        address = await room.origin(origin)
+        reader, writer = await room.client()
+        if error is None:
+            await until(lambda: room.drivers and room.drivers[0]._joined is not None)
+            writer.write_eof()
+            assert await read(reader) == b""
+        else:
+            await cut_off(reader)
+        await until(lambda: got and room.ended)
+        assert got == [b"one two" if error is None else b""]
+        assert room.drivers[0]._kept is None
+        assert error is None or error in (room.drivers[0].client.error or "")
+
+
+@pytest.mark.parametrize("how", ["reset", "close"])
+async def test_a_client_that_leaves_while_a_server_is_opened_for_a_join(how: str) -> None:
+    def make(context: Context) -> Joins:
+        made = Opens(context)
+        made.address = address
+        return made
+
+    class Opens(Joins):
+        def _handle_event(self, event: events.Event) -> Any:
+            if isinstance(event, events.Start):
+                self.context.server.address = self.address
+                opening = OpenToJoin(self.context.server)
+                yield opening
+                kept.append(opening.kept)
+                yield commands.CloseConnection(self.context.client)
+
+    async def origin(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        gone.append(await reader.read())
+
+    kept: list[bool] = []
+    gone: list[bytes] = []
+    async with Room(make) as room:
+        address = await room.origin(origin)
+        room.gate = asyncio.Event()
+        _, writer = await room.client()
+        await until(lambda: room.opened)
+        if how == "reset":
+            reset(writer)
+            await until(lambda: room.ended)
+            assert kept == []
+        else:
+            writer.write_eof()
+            wire = room.wire_to("client")
+            await until(lambda: wire.ended)
+            room.gate.set()
+            await until(lambda: room.ended and gone)
+            assert kept == [False], "its end has been read: only the layers can pass it on"
+        assert room.drivers[0]._kept is None
 
 
 async def test_nothing_happens_in_the_name_of_a_client_that_has_gone() -> None:

@@ -167,6 +167,28 @@ async def test_what_was_said_before_a_reset_is_still_passed_on() -> None:
         assert pair.ends == 1
 
 
+async def test_what_came_before_goes_up_first_however_slow_the_server_is() -> None:
+    with Pair() as pair:
+        first = bytes(range(256)) * 4000
+        pair.joined.send_up(first)
+        assert pair.joined._ways[0].left, "the server's side is full"
+        await say(pair.client, b"later")
+        await asyncio.sleep(0.02)
+        assert pair.counts == (0, 0), "nothing is read from a client whose server is slow"
+        assert await hear(pair.server) == first + b"later"
+        assert pair.counts == (5, 0), "what came before was counted then"
+        await say(pair.server, b"")
+        await until(lambda: pair.ends)
+
+
+async def test_a_server_that_has_gone_before_the_first_bytes() -> None:
+    with Pair() as pair:
+        pair.server.close()
+        pair.joined.send_up(b"hello")
+        assert pair.ends == 1
+        assert await hear(pair.client) == b""
+
+
 async def test_an_end_comes_once() -> None:
     with Pair() as pair:
         await say(pair.client, b"")
@@ -218,6 +240,51 @@ async def test_a_tunnel_takes_the_short_way(stage: Stage) -> None:
     assert record["server_ip"] == "127.0.0.1"
 
 
+async def test_no_transport_is_made_for_the_server(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+    create = asyncio.get_running_loop().create_connection
+
+    def noting(*args: Any, **named: Any) -> Any:
+        made.append(args)
+        return create(*args, **named)
+
+    await stage.origin(BANK, script=echo)
+    client = await stage.client()
+    await client.connect_to(f"{BANK}:443")
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", noting)
+    client.send(HELLO)
+    client.writer.write_eof()
+    assert await client.ended() == HELLO
+    assert not made
+    (record,) = await stage.end()
+    assert (record["bytes_up"], record["error"]) == (len(HELLO), None)
+
+
+async def test_a_client_that_says_its_end_while_the_server_is_opened(stage: Stage) -> None:
+    """Its bytes and its end reach the server all the same, in the order they were said."""
+    await stage.origin(BANK, script=echo)
+    client = await stage.client()
+    await client.connect_to(f"{BANK}:443")
+    client.send(HELLO + b"and more")
+    client.writer.write_eof()
+    assert await client.ended() == HELLO + b"and more"
+    (record,) = await stage.end()
+    assert (record["bytes_up"], record["bytes_down"]) == (len(HELLO) + 8,) * 2
+
+
+async def test_a_tunnel_is_counted_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    for module in ("engine.protocols", "addons.visitors"):
+        monkeypatch.setattr(f"proxy_addons.{module}.observe", seen.append)
+    client = await tunnel(stage, echo)
+    client.writer.write_eof()
+    await client.ended()
+    (record,) = await stage.end()
+    assert [each.id for each in seen] == [record["id"]]
+
+
 async def test_no_byte_for_long(stage_with: Callable[..., Any]) -> None:
     stage = await stage_with({"network": {"idle_timeout": 1}})
     client = await tunnel(stage, echo)
@@ -245,10 +312,12 @@ async def test_without_descriptors_the_layers_go_on(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copies: list[socket.socket] = []
+    asked: list[socket.socket] = []
     dup = socket.socket.dup
 
     def few(sock: socket.socket) -> socket.socket:
-        if copies:
+        asked.append(sock)
+        if len(asked) != 2:  # for the open; for the join that is asked for later, half of it
             raise OSError(24, "Too many open files")
         copies.append(dup(sock))
         return copies[0]
