@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from proxy_addons.categorisation.entries import (
     Kind,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _NONE: frozenset[str] = frozenset()
 _UNIONS_KEPT = 4096
 _HOSTS_KEPT = 16_384
+_SEEN: Literal[False] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,9 @@ class CategoryIndex:
         self._values = opened.values
         self._unions: dict[tuple[int, ...], frozenset[str]] = {}
         # Of hosts whose every path has the same: most of them, asked about again and again. Nothing
-        # for those whose paths differ.
-        self._of_hosts: dict[str, tuple[frozenset[str]] | tuple[()]] = {}
+        # for those whose paths differ; _SEEN for those asked about once, as finding out costs more
+        # than one answer does.
+        self._of_hosts: dict[str, tuple[frozenset[str]] | tuple[()] | Literal[False]] = {}
         try:
             self._read(opened.meta)
         except (KeyError, TypeError, ValueError, IndexError) as error:  # the caller refuses traffic
@@ -176,6 +178,8 @@ class CategoryIndex:
             if known is None:
                 if len(self._of_hosts) >= _HOSTS_KEPT:
                     self._of_hosts.clear()
+                self._of_hosts[host] = _SEEN
+            elif known is _SEEN:
                 apart = self._tells_paths_apart(text[: text.index("/") + 1])
                 self._of_hosts[host] = () if apart else (categories,)
             return categories

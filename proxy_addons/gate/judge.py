@@ -75,6 +75,11 @@ def judge(
         # A request without a name cannot be judged. The dispatch turns this into a refusal.
         msg = "a request with no name to judge it by"
         raise ValueError(msg)
+    if len(keys) == 1 and not traits:  # nearly always: there is nothing to compare
+        key = keys[0]
+        found = index.lookup(key)
+        decision = decider.decide(person, Resource(key, found, method), moment)
+        return Judgement(decision, key, _in_order(found), not decision.inspect)
     strictest: Decision | None = None
     deciding = keys[0]
     categories = _NONE

@@ -6,7 +6,6 @@ Must never: leave a name out because another one agrees with the policy.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -53,7 +52,7 @@ def names_of(visitor: Visitor, facts: RequestFacts) -> tuple[list[UrlKey], UrlKe
         _add(keys, visitor.sni, port)
     if asked.host == host and asked.port == port:
         return keys, asked
-    reached = replace(asked, host=host, port=port, is_address=is_address(host))
+    reached = asked._replace(host=host, port=port, is_address=is_address(host))
     if all(key.host != host for key in keys):
         keys.append(reached)
     return keys, reached
@@ -62,7 +61,7 @@ def names_of(visitor: Visitor, facts: RequestFacts) -> tuple[list[UrlKey], UrlKe
 def _add(keys: list[UrlKey], authority: str, default_port: int) -> None:
     host, port = authority_key(authority, default_port)
     if all(key.host != host for key in keys):
-        keys.append(replace(keys[0], host=host, port=port, is_address=is_address(host)))
+        keys.append(keys[0]._replace(host=host, port=port, is_address=is_address(host)))
 
 
 def with_carried(keys: Sequence[UrlKey], carriers: Carriers) -> Sequence[UrlKey]:
@@ -73,7 +72,7 @@ def with_carried(keys: Sequence[UrlKey], carriers: Carriers) -> Sequence[UrlKey]
     """
     other = other_reading(keys[0].path)
     if other is not None:
-        keys = (*keys, replace(keys[0], path=other))
+        keys = (*keys, keys[0]._replace(path=other))
     if len(keys) == 1:  # nearly always
         inner = carriers.inside(keys[0])
         return (*keys, *inner) if inner else keys
@@ -85,7 +84,7 @@ def with_carried(keys: Sequence[UrlKey], carriers: Carriers) -> Sequence[UrlKey]
 def with_resolved(keys: Sequence[UrlKey], resolved: Resolved) -> Sequence[UrlKey]:
     """The names, and those that an address among them lately stood for."""
     more = [
-        replace(key, host=name, is_address=False)
+        key._replace(host=name, is_address=False)
         for key in keys
         if key.is_address
         for name in resolved.names(key.host)

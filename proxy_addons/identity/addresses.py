@@ -9,8 +9,6 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from cachetools import LRUCache
-
 from proxy_addons.policy.model import Person
 
 if TYPE_CHECKING:
@@ -38,7 +36,7 @@ class AddressMap:
     __slots__ = ("_by_length", "_known", "_nobody")
 
     def __init__(self, entries: Iterable[AddressEntry], strictest_profile: str) -> None:
-        self._known: LRUCache[str, Person] = LRUCache(_REMEMBERED)
+        self._known: dict[str, Person] = {}
         self._nobody = Person(None, UNIDENTIFIED, strictest_profile)
         # (IP version, prefix length) → network as a number without its host bits → person.
         found: dict[tuple[int, int], dict[int, Person]] = {}
@@ -72,6 +70,8 @@ class AddressMap:
         """
         person = self._known.get(client_ip)
         if person is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()  # those who are there are read anew, at once
             person = self._known[client_ip] = self._look_up(client_ip)
         return person
 

@@ -24,13 +24,23 @@ class Decider:
         remembered: how many different questions of one minute are kept.
     """
 
-    __slots__ = ("_answers", "_minute", "_moment", "_of_hosts", "_remembered", "policy")
+    __slots__ = (
+        "_answers",
+        "_hosts_matter",
+        "_minute",
+        "_moment",
+        "_of_hosts",
+        "_remembered",
+        "policy",
+    )
 
     def __init__(self, policy: Policy, *, remembered: int = 4096) -> None:
         self.policy = policy
+        self._hosts_matter = policy.names_hosts
         self._remembered = remembered
         self._answers: dict[Facts, Decision] = {}
-        # The same by host: a shorter way to them for hosts that are asked about again.
+        # The same by host: a shorter way to them for hosts asked about again. Without a host
+        # where the policy names none: then no two hosts of the same categories differ.
         self._of_hosts: dict[tuple[str, frozenset[str], str, str], Decision] = {}
         self._moment: Moment | None = None
         self._minute: tuple[int, ...] = ()
@@ -43,7 +53,7 @@ class Decider:
         """
         if moment is not self._moment:
             self._begin(moment)
-        host = resource.key.host
+        host = resource.key.host if self._hosts_matter else ""
         question = (person.profile, resource.categories, host, resource.method)
         decision = self._of_hosts.get(question)
         if decision is not None:

@@ -147,6 +147,11 @@ class Policy:
         """The rules, in order, that can concern a profile."""
         return self._rules_of[profile]
 
+    @property
+    def names_hosts(self) -> bool:
+        """Whether anything in the policy looks at hosts; otherwise categories alone count."""
+        return bool(self._hosts)
+
     def local(self, moment: Moment) -> datetime:
         """The moment in the policy's time zone.
 

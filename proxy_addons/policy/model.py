@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -67,9 +67,8 @@ class Person:
     exemption: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """What is asked for, under one name.
+class Resource(NamedTuple):
+    """What is asked for, under one name. A tuple, as one is made for every name of a request.
 
     Attributes:
         key: the canonical address.

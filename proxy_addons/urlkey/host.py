@@ -69,7 +69,7 @@ def classified_host(host: str) -> tuple[str, bool]:
     """
     if len(host) <= _CACHED_LENGTH:
         return _cached(host)
-    return _canonical(host)
+    return canonical_host(host)
 
 
 def is_canonical_name(text: str) -> bool:
@@ -79,10 +79,11 @@ def is_canonical_name(text: str) -> bool:
 
 @lru_cache(maxsize=8192)
 def _cached(host: str) -> tuple[str, bool]:
-    return _canonical(host)
+    return canonical_host(host)
 
 
-def _canonical(host: str) -> tuple[str, bool]:
+def canonical_host(host: str) -> tuple[str, bool]:
+    """As `classified_host`, for callers who remember what they read."""
     if is_canonical_name(host):
         return host, False
     if not host:

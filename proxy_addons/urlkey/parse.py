@@ -12,13 +12,18 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from proxy_addons.urlkey.host import classified_host
+from proxy_addons.urlkey.host import canonical_host
 from proxy_addons.urlkey.key import DEFAULT_PORTS, UrlKey, UrlKeyError
-from proxy_addons.urlkey.path import path_key, query_key
+from proxy_addons.urlkey.path import PLAIN_PATH, PLAIN_QUERY, path_key, query_key
 
 MAX_URL = 65_536  # octets. Browsers and servers stop far below; what is longer is refused, not cut.
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#\\]*)([^?#]*)(?:\?([^#]*))?(#.*)?", re.DOTALL)
+# What nearly all URLs are. Each part is within what _URL, path_key and query_key take as it is, so
+# that one look gives what they would; the host is read as any other.
+_ORDINARY = re.compile(
+    rf"(https?|wss?)://([a-z0-9._:-]+)({PLAIN_PATH})(?:\?({PLAIN_QUERY}))?", re.ASCII
+)
 _CACHED_LENGTH = 255  # longer authorities are hostile or rare: not worth memory in the cache
 _PORT = re.compile(r"[0-9]*", re.ASCII)
 
@@ -80,6 +85,16 @@ def request_key(scheme: str, authority: str, target: str) -> UrlKey:
 
 
 def _url_key(url: str, *, fragment_allowed: bool) -> UrlKey:
+    ordinary = _ORDINARY.fullmatch(url) if len(url) <= MAX_URL and "/." not in url else None
+    if ordinary is not None:
+        scheme, authority, path, query = ordinary.groups()
+        host, port, is_address = _host_and_port(authority, DEFAULT_PORTS[scheme])
+        return UrlKey(scheme, host, port, path, query or "", is_address)
+    return _read_url(url, fragment_allowed=fragment_allowed)
+
+
+def _read_url(url: str, *, fragment_allowed: bool) -> UrlKey:
+    """The key of any URL. What `_url_key` answers by a shorter way must be what this answers."""
     _check_length(url, "")
     parts = _URL.fullmatch(url)
     if parts is None:
@@ -126,7 +141,7 @@ def _read_host_and_port(authority: str, default_port: int) -> tuple[str, int, bo
         host, _, port = authority.rpartition(":")
         if ":" in host and not host.startswith("["):
             raise UrlKeyError("the host has more than one colon: write an IPv6 address as [IPv6]")
-    canonical, is_address = classified_host(host)
+    canonical, is_address = canonical_host(host)  # its own memory would be a second one
     return canonical, _port(port) if port else default_port, is_address
 
 

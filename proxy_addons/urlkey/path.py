@@ -17,8 +17,10 @@ from proxy_addons.urlkey.key import UrlKeyError
 
 _UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")  # RFC 3986 2.3
 _PCHAR = r"A-Za-z0-9\-._~!$&'()*+,;=:@"  # RFC 3986 3.3
-_PLAIN_PATH = re.compile(rf"/[{_PCHAR}/]*", re.ASCII)
-_PLAIN_QUERY = re.compile(r"[!\"$-~]*", re.ASCII)
+# What is already as it should be (paths without dot segments).
+PLAIN_PATH, PLAIN_QUERY = rf"/[{_PCHAR}/]*", r"[!\"$-~]*"
+_PLAIN_PATH = re.compile(PLAIN_PATH, re.ASCII)
+_PLAIN_QUERY = re.compile(PLAIN_QUERY, re.ASCII)
 # An escape, or one character that must become one. Applied to bytes read as Latin-1.
 _TO_REWRITE = re.compile(rf"%[0-9A-Fa-f]{{2}}|[^{_PCHAR}/]")
 _PARAMETERS = re.compile(r";[^/]*")

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from proxy_addons.categorisation import (
+    CategoryIndex,
+    SourceFolders,
+    compile_index,
+    read_sources,
+)
 from proxy_addons.gate.judge import judge
 from proxy_addons.policy.cache import Decider
 from proxy_addons.policy.compiled import Policy, Rule
 from proxy_addons.policy.model import Action, Moment, Person
-from proxy_addons.urlkey import UrlKey
+from proxy_addons.policy.timespaces import EVERY_DAY, TimeCondition, TimeRange, TimeSpace
+from proxy_addons.urlkey import UrlKey, url_key
 
 if TYPE_CHECKING:
-    from proxy_addons.categorisation import CategoryIndex
+    from pathlib import Path
 
 LONDON = ZoneInfo("Europe/London")
 NOON = Moment(datetime(2026, 11, 24, 12, tzinfo=LONDON))
@@ -113,3 +121,88 @@ def test_no_order_of_names_is_more_lenient(hosts: list[str], random: object) -> 
     assert splice == (set(hosts) <= {"bank", "badbank"})
     again = judged(*shuffled)
     assert (again[0], again[3], again[4]) == (action, categories, splice)
+
+
+# --- nothing that is remembered changes a judgement -----------------------------------------------
+
+LISTS = {
+    "games/domains": "play.example\n192.0.2.1\n",
+    "webmail/urls": "mail.example/read\nplay.example/mail?x\n192.0.2.2/mail\n",
+    "banking/domains": "bank.example\n",
+    "government/domains": "gov.example\n",
+    "press/domains": "www.paper.example\npaper.example\n",
+}
+OPEN = TimeCondition((TimeSpace("open", (TimeRange(EVERY_DAY, 12 * 60, 12 * 60 + 2),)),))
+CHANGING = Policy(
+    profiles={"standard": "", "strict": ""},
+    strictest_profile="strict",
+    time_zone=LONDON,
+    time_spaces={"open": OPEN.spaces[0]},
+    rules=(
+        replace(rule("strict-games", Action.BLOCK, {"games"}), profiles=frozenset({"strict"})),
+        replace(rule("games", Action.ALLOW, {"games"}), time=OPEN),
+        rule("games-else", Action.BLOCK, {"games"}),
+        replace(rule("no-post", Action.BLOCK, {"webmail"}), methods=frozenset({"POST"})),
+        replace(rule("ours", Action.ALLOW), hosts=frozenset({"a.paper.example"})),
+        rule("press", Action.BLOCK, {"press"}),
+        rule("everything-else", Action.ALLOW),
+    ),
+    never_inspect_categories=frozenset({"banking"}),
+    never_inspect_hosts=frozenset({"clinic.example"}),
+)
+WITHOUT_HOSTS = replace(
+    CHANGING,
+    rules=tuple(each for each in CHANGING.rules if each.hosts is None),
+    never_inspect_hosts=frozenset(),
+)
+ASKED = st.tuples(
+    st.sampled_from(["standard", "strict", "gone"]),
+    st.lists(
+        st.builds(
+            "http://{}{}".format,
+            st.sampled_from(
+                ["play.example", "www.play.example", "mail.example", "x.mail.example",
+                 "bank.example", "gov.example", "paper.example", "www.paper.example",
+                 "a.paper.example", "clinic.example", "192.0.2.1", "192.0.2.2", "other.example"]
+            ),
+            st.sampled_from(["/", "/read", "/read/more", "/mail", "/mail?x", "/mail?y", "/Read"]),
+        ),
+        min_size=1,
+        max_size=2,
+    ),
+    st.sampled_from(["GET", "POST", "PUT"]),
+    st.sampled_from([frozenset[str](), frozenset({"games"})]),
+    st.integers(-60, 240),  # seconds from noon: a time space opens and closes in them
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def index_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("judge")
+    for name, text in LISTS.items():
+        file = root / "categories" / "starter" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    compile_index(
+        read_sources(SourceFolders(root / "categories", root / "lists")), root / "an.index"
+    )
+    return root / "an.index"
+
+
+@pytest.mark.parametrize("policy", [CHANGING, WITHOUT_HOSTS], ids=["with-hosts", "without"])
+@settings(max_examples=60, deadline=None)
+@given(asked=st.lists(ASKED, max_size=40))
+def test_what_is_remembered_changes_no_judgement(
+    policy: Policy, asked: list[tuple[str, list[str], str, frozenset[str], int]], index_file: Path
+) -> None:
+    """A long-lived decider and index say what new ones say, also of two names and with traits."""
+    index, decider = CategoryIndex.open(index_file), Decider(policy)
+    noon = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    for profile, urls, method, traits, seconds in asked:
+        person = Person("pc1234", "address", profile)
+        keys = [url_key(url) for url in urls]
+        moment = Moment((noon + timedelta(seconds=seconds)).astimezone(LONDON))
+        fresh, new = CategoryIndex.open(index_file), Decider(policy)
+        # A name twice is the way of several names, which must not differ from that of one.
+        expected = judge(new, fresh, person, [*keys, keys[0]], method, moment, traits)
+        assert judge(decider, index, person, keys, method, moment, traits) == expected

@@ -21,13 +21,22 @@ questions = st.tuples(
 )
 
 
-@pytest.fixture(scope="module")
-def policy(make_policy: Any, make_rule: Any, within: Any) -> Any:
+@pytest.fixture(scope="module", params=["with-hosts", "without"])
+def policy(request: Any, make_policy: Any, make_rule: Any, within: Any) -> Any:
+    odd = within((set(range(8)), 75, 90), (set(range(8)), 0, 7))
+    if request.param == "without":
+        return make_policy(
+            make_rule("strict", profiles=frozenset({"strict"})),
+            make_rule("upload", methods=frozenset({"POST"})),
+            make_rule("odd", Action.ALLOW, time=odd),
+            make_rule("shop", categories=frozenset({"shop"})),
+            make_rule("rest", Action.ALLOW),
+        )
     return make_policy(
         make_rule("strict", profiles=frozenset({"strict"})),
         make_rule("upload", methods=frozenset({"POST"})),
         make_rule("ours", Action.ALLOW, hosts=frozenset({"force.example"})),
-        make_rule("odd", Action.ALLOW, time=within((set(range(8)), 75, 90), (set(range(8)), 0, 7))),
+        make_rule("odd", Action.ALLOW, time=odd),
         make_rule("shop", categories=frozenset({"shop"})),
         make_rule("rest", Action.ALLOW),
         never_inspect_hosts=frozenset({"clinic.example"}),

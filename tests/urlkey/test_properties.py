@@ -15,6 +15,7 @@ from proxy_addons.urlkey import (
     UrlKeyError,
     authority_key,
     host_key,
+    parse,
     path_key,
     query_key,
     request_key,
@@ -96,6 +97,42 @@ def test_any_text_is_a_key_of_strict_form_or_a_url_key_error(text: str) -> None:
         key = url_key(text)
         check_key(key)
         assert url_key(str(key)) == key
+
+
+ORDINARY = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(["http://", "https://", "ws://", "wss://", "Http://", "ftp://", "http:/"]),
+        st.one_of(NAME, st.text("a1.-_:xn@%A[", max_size=12), ADDRESS.map(str)),
+        st.sampled_from(["", ":", ":80", ":0443", ":99999", ":8080", "@", "%41"]),
+        st.text("/ab.;=~%2e-@:\\\u00fc ", max_size=12).map("/{}".format),
+        st.one_of(
+            st.just(""), st.text("?a=&#%'/.\u00fc ", max_size=12).map(lambda text: "?" + text)
+        ),
+    ),
+)
+
+
+def outcome_of(url: str, *, by_long: bool) -> UrlKey | str:
+    try:
+        if by_long:
+            return parse._read_url(url, fragment_allowed=True)
+        return url_key(url)
+    except UrlKeyError as problem:
+        return str(problem)
+
+
+@MANY
+@given(st.one_of(ORDINARY, TEXT))
+@example("http://a.example/b/../c")
+@example("http://a.example/.")
+@example("http://a.example/b?c=d#e")
+@example("http://a.example/b?")
+@example("http://1.2/x@b.example")
+@example("http://b.example/" + "a" * 65_519)
+@example("http://b.example/" + "a" * 65_520)
+def test_the_short_way_to_a_key_leads_where_the_long_one_does(url: str) -> None:
+    assert outcome_of(url, by_long=False) == outcome_of(url, by_long=True)
 
 
 @MANY
