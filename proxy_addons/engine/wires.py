@@ -227,7 +227,7 @@ class Pressure:
 
     def settle(self, wires: Collection[Wire], client: Connection) -> None:
         """Pause and resume the transports as it now has to be."""
-        client_full = any(wire.connection is client for wire in self._full)
+        client_full = bool(self._full) and any(wire.connection is client for wire in self._full)
         server_full = len(self._full) > client_full
         for wire in wires:
             if wire.ended or wire.transport.is_closing():

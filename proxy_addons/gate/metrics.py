@@ -156,11 +156,11 @@ class WorkerMetrics:
 
     def connection_opened(self) -> None:
         """A client connected."""
-        self._set_connections(self._connections + 1)
+        self._connections += 1
 
     def connection_closed(self) -> None:
         """A client connection ended."""
-        self._set_connections(self._connections - 1)
+        self._connections -= 1
 
     # --- once a second ----------------------------------------------------------------------
 
@@ -187,7 +187,6 @@ class WorkerMetrics:
         families.index_built.set(index_built or 0)
         families.log_healthy.set(log_healthy)
         families.log_lag.set(log_lag)
-        families.connections.set(self._connections)
         families.heartbeat.set(now)
 
     def memory(self, used: int, *, shedding: bool) -> None:
@@ -205,6 +204,7 @@ class WorkerMetrics:
             self._request(families, action, rule).inc(count)
         for kind, count in self._refused.take().items():
             self._refusal(families, kind).inc(count)
+        families.connections.set(self._connections)
         self._durations.pour(families.duration)
         self._decisions.pour(families.decision)
         families.bytes_up.inc(self._up)
@@ -225,11 +225,6 @@ class WorkerMetrics:
             self._lock = None
 
     # --- inside -----------------------------------------------------------------------------
-
-    def _set_connections(self, number: int) -> None:
-        self._connections = number
-        if self._families is not None:
-            self._families.connections.set(number)
 
     def _request(self, families: Families, action: str, rule: str) -> Counter:
         child = self._requests.get((action, rule))
