@@ -151,6 +151,18 @@ def fault_of_head(method: bytes, version: bytes, fields: Fields) -> str | None:
         fault = _fault_of_length(version, fields, roles)
         if fault is not None:
             return fault
+    return _fault_of_host(method, version, fields, roles, ascii_only=values.isascii())
+
+
+def _fault_of_host(
+    method: bytes, version: bytes, fields: Fields, roles: list[int], *, ascii_only: bool
+) -> str | None:
+    """What is wrong with what a head says of its host, apart from what the gate judges."""
+    if not ascii_only and not all(
+        field[1].isascii() for field, role in zip(fields, roles, strict=True) if role == _HOST
+    ):
+        # RFC 3986 3.2.2. One server reads such octets as UTF-8, another as Latin-1.
+        return "a Host that is not ASCII"
     if version == b"HTTP/1.1" and _HOST not in roles and method != b"CONNECT":
         # RFC 9112 3.2. Sent on as it is, it would be for whatever site the server has first. A
         # CONNECT is not sent on, and says its host in its target.

@@ -13,7 +13,6 @@ from proxy_addons.gate.blockpage import render
 from proxy_addons.gate.facts import RequestFacts
 from proxy_addons.gate.rules import (
     KINDS,
-    RULE_BAD_REQUEST,
     RULE_DESTINATION_DENIED,
     RULE_TUNNEL_WITHOUT_REQUEST,
     RULE_UNDECIDED,
@@ -60,15 +59,13 @@ class Aftermath:
         """An allowed request could not be answered by its server: the page that says so.
 
         The record keeps the decision and gains the error; a destination refused after name
-        resolution becomes a block.
+        resolution becomes a block. A body that turned out to be none does not, whether its server
+        had been asked by then or not: that depends on how its bytes were cut on the way.
         """
         transaction.error = problem
         if kind == "destination-denied":
             # The name resolved to an address that must not be connected to.
             self._block(transaction, RULE_DESTINATION_DENIED)
-        elif kind == "bad-request":
-            # It was let through by its head, and its body turned out to be none.
-            self._block(transaction, RULE_BAD_REQUEST)
         metrics.count_refusal(kind)
         return render(
             self._recorder.refusal(

@@ -102,6 +102,15 @@ def test_http_1_1_has_a_host() -> None:
     assert fault_of_head(b"GET", b"HTTP/2.0", ()) is None
 
 
+@pytest.mark.parametrize("version", [b"HTTP/1.1", b"HTTP/2.0"])
+def test_a_host_is_ascii(version: bytes) -> None:
+    """Found by scripts/fuzz: in UTF-8 it was another site's name than in Latin-1."""
+    host = ((b"Host", b"blocked\xd2\x8best"),)
+    assert fault_of_head(b"GET", version, host) == "a Host that is not ASCII"
+    elsewhere = ((b"Host", b"allowed.test"), (b"Referer", b"http://\xc3\xa9/"))
+    assert fault_of_head(b"GET", version, elsewhere) is None
+
+
 @given(HEADS)
 def test_a_fault_quotes_nothing(fields: Pairs) -> None:
     marked = [(name, value + SECRET) for name, value in fields]
