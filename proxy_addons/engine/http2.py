@@ -14,11 +14,12 @@ import h2.events
 import h2.exceptions
 from h2.errors import ErrorCodes
 from mitmproxy.proxy import commands, events, layer
-from mitmproxy.proxy.layers.http._base import ReceiveHttp
+from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
     RequestData,
     RequestEndOfMessage,
+    RequestHeaders,
     RequestProtocolError,
     ResponseProtocolError,
 )
@@ -44,12 +45,18 @@ type Commands[T] = layer.CommandGenerator[T]
 # Bytes that a peer may send on one stream before we say that we have handed them on. With 20 ms to
 # a site this allows some 400 Mbit/s for one download.
 WINDOW = 1 << 20
+# Ended streams of which h2 knows how they ended, so that frames which cross a reset are passed over
+# and end nothing. h2 itself keeps 65,536 for each connection.
+CLOSED_STREAMS = 2048
+_ENDED = 128  # ended streams, at most, of which our layers still know
 _FRAME_HEAD = 9  # bytes, RFC 9113 4.1
 _DATA = 0  # the type of DATA frames, RFC 9113 6.1
 
 
 class _Connection(BufferedH2Connection):
     """Windows and heads of a size that fits memory; what is held is not acknowledged."""
+
+    MAX_CLOSED_STREAMS = CLOSED_STREAMS
 
     def __init__(self, config: h2.config.H2Configuration, options: Any) -> None:
         super().__init__(config)
@@ -130,6 +137,7 @@ class _Paced(Http2Connection):
         self.h2_conn = _Connection(self.h2_conf, self.context.options)
         self.pace = pace_of(self.context)
         self._reading: set[int] = set()  # streams of which more of a body is to come
+        self._enough = _ENDED  # streams known, at which to look for ended ones
 
     def handle_h2_event(self, event: h2.events.Event) -> Commands[bool]:
         """Act on a frame."""
@@ -152,6 +160,28 @@ class _Paced(Http2Connection):
         """From now on the next byte of a body is awaited, unless the stream is held."""
         if stream_id in self._reading and stream_id not in self.h2_conn.held:
             self.pace.begin(Wait.STREAM, (self, stream_id))
+
+    def forget_ended(self, known: dict[int, Any]) -> list[int]:
+        """Forget streams that have ended (mitmproxy keeps most of them: its issue 4456).
+
+        Only between two lots of frames: h2 knows the end of a stream before its events are handled.
+
+        Args:
+            known: what grows with the streams of this connection, by their number.
+
+        Returns:
+            Which ones; none while there are too few to look for.
+        """
+        if len(known) <= self._enough:
+            return []
+        ended = [each for each in known if self.is_closed(each)]
+        for each in ended:
+            self.streams.pop(each, None)
+            self._reading.discard(each)
+            self.h2_conn.held.discard(each)
+        # So that looking costs little for each, however many are open.
+        self._enough = 2 * (len(known) - len(ended)) + _ENDED
+        return ended
 
     def hold(self, stream_id: int, *, on: bool) -> Commands[None]:
         """Let the peer send no more on a stream for now, or let it go on."""
@@ -207,6 +237,7 @@ class Server(_Paced, Http2Server):
         yield from super()._handle_event(event)
         if isinstance(event, events.DataReceived):
             self._look_at_what_is_unfinished()
+            self.forget_ended(self.streams)
 
     def _look_at_what_is_unfinished(self) -> None:
         unfinished = self.h2_conn.unfinished()
@@ -256,9 +287,18 @@ class Client(_Paced, Http2Client):
             if (problem := (yield from self.reset(event))) is not None:
                 yield from self._tell(event, problem)
             return
+        if (
+            isinstance(event, HttpEvent)
+            and not isinstance(event, RequestHeaders)
+            and event.stream_id not in self.our_stream_id
+            and event.stream_id not in self.stream_queue
+        ):
+            return  # of a stream that has ended and been forgotten; mitmproxy would begin another
         yield from super()._handle_event(event)
         if isinstance(event, events.DataReceived):
             self.await_data(self.h2_conn.unfinished())
+            for each in self.forget_ended(self.their_stream_id):
+                self.our_stream_id.pop(self.their_stream_id.pop(each), None)
 
     def _handle_event2(self, event: events.Event) -> Commands[None]:
         yield from super()._handle_event2(event)

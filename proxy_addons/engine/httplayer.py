@@ -7,6 +7,7 @@ than the other takes.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ type Commands[T] = layer.CommandGenerator[T]
 
 # Bytes of one exchange that may wait for an HTTP/2 peer; above it the other side is held.
 _HIGH, _LOW = 256 * 1024, 64 * 1024
+_EARLY = 0.05  # seconds by which a timer may ring before its time
 _KEPT = 8  # connections, ended ones among them, before the ended are let go
 
 
@@ -75,7 +77,10 @@ class Http(HttpLayer):
     def __init__(self, context: Context, mode: HTTPMode) -> None:
         super().__init__(context, mode)
         self._ways: dict[Server, _Way] = {}
-        self._deadlines: dict[commands.Command, Server] = {}
+        # When servers that are being reached are late (seconds of time.monotonic), soonest first.
+        # One alarm serves for all: one each would keep each until it rings, long after.
+        self._deadlines: dict[Server, float] = {}
+        self._alarm: commands.RequestWakeup | None = None
         self._http2: list[tuple[Connection, http2.Server | http2.Client]] = []
         # Exchanges of which one side is held, by the connection whose peer is slow.
         self._held: dict[tuple[Connection, int], Connection] = {}
@@ -90,8 +95,8 @@ class Http(HttpLayer):
             if isinstance(side, http2.Server):
                 self._http2.append((self.context.client, side))
             yield from super()._handle_event(event)
-        elif isinstance(event, events.Wakeup) and event.command in self._deadlines:
-            yield from self._too_late(self._deadlines.pop(event.command))
+        elif isinstance(event, events.Wakeup) and event.command is self._alarm:
+            yield from self._ring()
         elif isinstance(event, Late):
             yield from self._late(event)
         elif isinstance(event, Full):
@@ -185,13 +190,26 @@ class Http(HttpLayer):
         self._ways[server] = _Way(speaker, carrier)
         self.connections[server] = stack[0]
         self.waiting_for_establishment[server].append(event)
-        yield from self._set_deadline(server)
+        self._set_deadline(server)
+        yield from self._set_alarm()
         yield from self.event_to_child(stack[0], events.Start())
 
-    def _set_deadline(self, server: Server) -> Commands[None]:
-        deadline = commands.RequestWakeup(self.context.options.connect_timeout)
-        self._deadlines[deadline] = server
-        yield deadline
+    def _set_deadline(self, server: Server) -> None:
+        self._deadlines[server] = time.monotonic() + self.context.options.connect_timeout
+
+    def _set_alarm(self) -> Commands[None]:
+        if self._alarm is None and self._deadlines:
+            first = next(iter(self._deadlines.values()))
+            self._alarm = commands.RequestWakeup(max(first - time.monotonic(), 0))
+            yield self._alarm
+
+    def _ring(self) -> Commands[None]:
+        self._alarm = None
+        now = time.monotonic() + _EARLY
+        for server in [each for each, due in self._deadlines.items() if due <= now]:
+            self._deadlines.pop(server, None)
+            yield from self._too_late(server)
+        yield from self._set_alarm()
 
     def _too_late(self, server: Server) -> Commands[None]:
         if server not in self.waiting_for_establishment:
@@ -203,12 +221,13 @@ class Http(HttpLayer):
             yield commands.CloseConnection(way.carrier)
         else:
             # The connector has a limit of its own; it may have had to wait for its turn.
-            yield from self._set_deadline(server)
+            self._set_deadline(server)
 
     def register_connection(self, command: RegisterHttpConnection) -> Commands[None]:
         """A server has been reached, or has not."""
         server = command.connection
         assert isinstance(server, Server)
+        self._deadlines.pop(server, None)
         way = self._ways[server]
         if command.err is None:
             side: Any = way.speaker.child_layer

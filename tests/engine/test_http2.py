@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections import Counter
+from collections.abc import Sized
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -403,3 +405,53 @@ async def test_windows_are_of_a_size_that_fits_memory(connect: Callable[..., Any
     await client.until(lambda: client.h2.remote_settings.initial_window_size != 65535)
     assert client.h2.remote_settings.initial_window_size == ours.WINDOW
     assert client.h2.remote_settings.max_concurrent_streams == 100
+
+
+# --- what ended requests leave behind ---------------------------------------------------------
+
+
+def kept() -> Counter[str]:
+    """Objects that the gateway keeps, by type; and how many entries its layers' stores have."""
+    gc.collect()
+    found: Counter[str] = Counter()
+    for each in gc.get_objects():
+        kind = type(each)
+        module = str(kind.__module__)  # not always text
+        if module.startswith(("proxy_addons.", "mitmproxy.", "OpenSSL.")) or (
+            kind is asyncio.TimerHandle
+        ):
+            found[kind.__qualname__] += 1
+        if isinstance(each, (httplayer.Http, ours.Server, ours.Client, ours._Connection)):
+            for name, value in vars(each).items():
+                if isinstance(value, Sized):
+                    found[f"{kind.__qualname__}.{name}"] += len(value)
+    return found
+
+
+@pytest.mark.parametrize("inner", ["http/1.1", "h2"])
+async def test_ended_requests_leave_nothing_behind(
+    inner: str, stage: Stage, connect: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once = 10
+    # h2 keeps how the last ones ended: here so few that it has reached its bound at the beginning.
+    monkeypatch.setattr(ours._Connection, "MAX_CLOSED_STREAMS", at_once)
+    monkeypatch.setattr(ours, "_ENDED", at_once)
+    if inner == "h2":
+        await http2_origin(stage, hello)
+    else:
+        await stage.secure_origin("allowed.test", script=answering())
+    client = await connect()
+
+    async def ask(count: int) -> None:
+        for _ in range(count // at_once):
+            streams = [client.ask(f"/{number}") for number in range(at_once)]
+            for stream_id in streams:
+                assert await client.answer(stream_id) == (200, b"hello")
+
+    await ask(100)
+    before = kept()
+    assert before["Server"] > 0
+    await ask(600)
+    # What is on its way of the last requests, and what waits to be looked at: no part of the 600.
+    grown = {kind: more for kind, more in (kept() - before).items() if more > 8 * at_once}
+    assert grown == {}
