@@ -109,6 +109,7 @@ STEPS = {
     ".venv/bin/ruff": "lint",
     ".venv/bin/mypy": "types",
     ".venv/bin/lint-imports": "layers",
+    "scripts/audit": "audit",
 }
 
 
@@ -149,6 +150,7 @@ def test_ci_runs_the_tests_then_every_check(tmp_path: Path) -> None:
         ".venv/bin/ruff format --check . CI=true ",
         ".venv/bin/mypy  CI=true ",
         ".venv/bin/lint-imports  CI=true ",
+        "scripts/audit  CI=true ",
     ]
 
 
@@ -156,15 +158,17 @@ def test_ci_runs_the_tests_then_every_check(tmp_path: Path) -> None:
 def test_ci_runs_everything_and_fails_if_anything_did(tmp_path: Path, path: str) -> None:
     done, log = continuous(tmp_path, {path: 5})  # 5: pytest ran no test
     assert done.returncode == 1
-    assert len(log.splitlines()) == 5
+    assert len(log.splitlines()) == 6
     assert f"  {STEPS[path]} (exit 5)" in done.stdout.splitlines()
 
 
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="needs shellcheck")
 def test_shellcheck_finds_nothing() -> None:
-    scripts = [TOP / "scripts" / name for name in ("run", "test", "lock")]
+    scripts = [
+        TOP / "scripts" / name for name in ("run", "test", "lock", "audit", "faults", "fuzz")
+    ]
     scripts += [TOP / ".ci" / "run", *sorted((TOP / "scripts" / "lib").glob("*.sh"))]
-    assert all(os.access(script, os.X_OK) for script in scripts[:4])
+    assert all(os.access(script, os.X_OK) for script in scripts[:7])
     found = subprocess.run(
         ["shellcheck", "--external-sources", *scripts],
         cwd=TOP,
