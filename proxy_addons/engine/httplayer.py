@@ -27,7 +27,7 @@ from proxy_addons.engine import http1, http2
 from proxy_addons.engine.exchange import Stream
 from proxy_addons.engine.outcomes import ConnectRefused
 from proxy_addons.engine.pace import Late
-from proxy_addons.engine.tls import ServerTls
+from proxy_addons.engine.tls import ServerTls, let_go
 from proxy_addons.engine.wires import Full, HoldStream
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class Http(HttpLayer):
     def __init__(self, context: Context, mode: HTTPMode) -> None:
         super().__init__(context, mode)
         self._ways: dict[Server, _Way] = {}
+        self._gone: list[layer.Layer] = []  # outermost layers of connections that were let go
         # When servers that are being reached are late (seconds of time.monotonic), soonest first.
         # One alarm serves for all: one each would keep each until it rings, long after.
         self._deadlines: dict[Server, float] = {}
@@ -116,6 +117,9 @@ class Http(HttpLayer):
             yield from super()._handle_event(event)
             if self._http2:
                 yield from self._balance()
+        # Only here: what is let go may be in the middle of a step.
+        while self._gone:
+            let_go(self._gone.pop())
 
     def make_stream(self, stream_id: int) -> Commands[None]:
         """An exchange begins."""
@@ -250,6 +254,7 @@ class Http(HttpLayer):
             if server.connected or server in in_use or server in self.waiting_for_establishment:
                 continue
             del self._ways[server]
+            self._gone.append(self.connections[server])
             for connection in {server, way.carrier}:
                 self.connections.pop(connection, None)
             self._http2 = [each for each in self._http2 if each[0] is not server]

@@ -17,6 +17,7 @@ from support.waiting import until
 from proxy_addons.engine import http2 as ours
 from proxy_addons.engine import httplayer
 from proxy_addons.engine.outcomes import ConnectRefused
+from proxy_addons.engine.tls import ServerTls
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -455,3 +456,21 @@ async def test_ended_requests_leave_nothing_behind(
     # What is on its way of the last requests, and what waits to be looked at: no part of the 600.
     grown = {kind: more for kind, more in (kept() - before).items() if more > 8 * at_once}
     assert grown == {}
+
+
+async def test_the_tls_of_ended_connections_does_not_wait_for_the_collector(
+    stage: Stage, connect: Callable[..., Any]
+) -> None:
+    await stage.secure_origin("allowed.test", script=answering())
+    client = await connect()
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(40):
+            assert await client.answer(client.ask(f"/{number}")) == (200, b"hello")
+        layers = [each for each in gc.get_objects() if isinstance(each, ServerTls)]
+        alive = sum(getattr(each, "tls", None) is not None for each in layers)
+    finally:
+        gc.enable()
+    assert len(stage.roads.taken) == 40, "one connection for each"
+    assert alive <= 2 * httplayer._KEPT
