@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,6 +18,10 @@ from hypothesis import HealthCheck, settings
 # of characters, slowness says nothing about the code.
 settings.register_profile("watchhouse", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("watchhouse")
+
+# A shell starts what it runs in the background with Ctrl-C ignored, and so would all programs that
+# tests start: a test that ends one by SIGINT would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def reason_against(marker: str) -> str | None:
