@@ -126,6 +126,7 @@ async def _connect(
             if problem := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 raise OSError(problem, os.strerror(problem)) from None
     except BaseException:
+        # Whoever asked is told, and answers with a page; the socket must not stay behind.
         sock.close()
         raise
     return sock
