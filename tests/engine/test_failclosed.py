@@ -13,6 +13,7 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.test import tflow
 from mitmproxy.tls import TlsData
 from support.client import client_hello
+from support.faults import SECRET, failing
 from support.scene import a_client
 from support.stage import answering
 from support.waiting import until
@@ -34,11 +35,6 @@ if TYPE_CHECKING:
     from support.stage import Stage
 
 HOST = "Host: allowed.test"
-SECRET = "hunter2"
-
-
-def failing(*_: object, **__: object) -> None:
-    raise RuntimeError(SECRET)
 
 
 @pytest.fixture
@@ -308,6 +304,4 @@ def test_what_failed_and_where_is_reported(
         except RuntimeError as problem:
             refuse("client_connected", a_client(), problem)
     said = caplog.records[-1].getMessage()
-    assert said.startswith(
-        "a handler of client_connected failed (RuntimeError at test_failclosed.py:"
-    )
+    assert said.startswith("a handler of client_connected failed (RuntimeError at faults.py:")

@@ -30,6 +30,15 @@ if "proxy_addons.engine.worker" in sys.orig_argv:
 """
 
 
+SECRET = "hunter2"
+"""What a planted failure quotes: no log may hold it."""
+
+
+def failing(*_: object, **__: object) -> None:
+    """In place of a part of the gateway in this process."""
+    raise RuntimeError(SECRET)
+
+
 def plant(folder: Path, target: str) -> dict[str, str]:
     """Environment in which `target` raises in every worker."""
     folder.mkdir()

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.faults import SECRET, failing
 from support.stage import answering, request_head
 from support.waiting import until
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from support.stage import Stage
 
 HOST = "Host: allowed.test"
-SECRET = "hunter2"
 GET = f"GET http://allowed.test/ HTTP/1.1\r\n{HOST}\r\n"
 
 
@@ -207,10 +207,6 @@ async def test_pages_of_ours(stage: Stage, method: str) -> None:
 
 
 # --- what fails -------------------------------------------------------------------------------
-
-
-def failing(*_: object, **__: object) -> None:
-    raise RuntimeError(SECRET)
 
 
 @pytest.fixture
