@@ -54,10 +54,12 @@ class Person:
 
     Attributes:
         name: the proven name, or None for somebody unknown. Never a claimed one.
-        how: how the name is known: `address` (client address map) or `unidentified`.
+        how: how the name is known: `address` (client address map), `kerberos`, `basic` or
+            `unidentified`.
         profile: the id of the profile that applies.
         claimed: a name that was claimed but not proven, for the log only.
-        exemption: reference of the live exemption that gives the profile, if any.
+        exemption: reference of the live exemption that gives the profile or `exempted`, if any.
+        exempted: categories that the live exemption opens although rules block them.
     """
 
     name: str | None
@@ -65,6 +67,7 @@ class Person:
     profile: str
     claimed: str | None = None
     exemption: str | None = None
+    exempted: frozenset[str] = frozenset()
 
 
 class Resource(NamedTuple):

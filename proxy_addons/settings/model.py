@@ -6,9 +6,18 @@ Must never: hold a secret that the YAML could not (credentials come from the env
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
+
+from proxy_addons.settings.people import (
+    Certificate,
+    Directory,
+    Egress,
+    Identity,
+    Portal,
+    Standing,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,11 +44,17 @@ class Listen:
         proxy: addresses of the proxy listener; the first is the one a PAC file names by default.
         portal: addresses of the portal.
         workers: number of worker processes, at least 1 (`auto` in YAML: one per core).
+        proxy_tls: addresses at which the proxy itself is reached by TLS (`HTTPS` in a PAC file).
+        portal_tls: addresses of the portal by TLS.
+        certificate: what the listeners with TLS show.
     """
 
     proxy: tuple[Endpoint, ...]
     portal: tuple[Endpoint, ...]
     workers: int
+    proxy_tls: tuple[Endpoint, ...] = ()
+    portal_tls: tuple[Endpoint, ...] = ()
+    certificate: Certificate = field(default_factory=Certificate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +94,7 @@ class Network:
         connect_timeout: seconds to reach a server.
         idle_timeout: seconds without a byte after which a connection is closed.
         relay_lane: whether what needs nothing of the generic HTTP layer goes past it.
+        egress: ways out of their own for single profiles.
     """
 
     upstream_proxy: UpstreamProxy | None
@@ -94,6 +110,7 @@ class Network:
     connect_timeout: float
     idle_timeout: float
     relay_lane: bool
+    egress: tuple[Egress, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +173,6 @@ class AddressEntry:
     network: Network4or6
     person: str
     profile: str
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """`identity`: how people are known. For now by client address only."""
-
-    addresses: tuple[AddressEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +253,9 @@ class Settings:
         policy_version: short hash over all configuration files, as in every log record.
         run_as: `user` or `user:group` to become when started as root; None for the user
             `watchhouse` where there is one.
+        directory: what knows people's groups.
+        standing: where exemptions and withdrawals are kept.
+        portal: who may sign in to the portal.
     """
 
     listen: Listen
@@ -257,3 +270,6 @@ class Settings:
     carriers: Carriers
     policy_version: str
     run_as: str | None = None
+    directory: Directory = field(default_factory=Directory)
+    standing: Standing = field(default_factory=Standing)
+    portal: Portal = field(default_factory=Portal)
