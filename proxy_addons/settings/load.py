@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from proxy_addons.policy.lint import findings
 from proxy_addons.policy.model import TRAITS
-from proxy_addons.settings import model
+from proxy_addons.settings import model, people
 from proxy_addons.settings.carriers_file import read_carriers
 from proxy_addons.settings.insecure import insecure, open_files
 from proxy_addons.settings.policy_file import PolicySource, read_policy
@@ -291,8 +291,8 @@ class _Builder:
             self._report.add(self._given[key].place, key, message)
         return path
 
-    def identity(self) -> model.Identity:
-        return model.Identity(
+    def identity(self) -> people.Identity:
+        return people.Identity(
             tuple(
                 model.AddressEntry(entry.network, entry.person, entry.profile.text)
                 for entry in self._value("identity.addresses")
