@@ -18,14 +18,24 @@ _TEMPLATES = Path(__file__).parent / "templates"
 STYLE = Markup((_TEMPLATES / "style.css").read_text("utf-8"))  # noqa: S704 - our own file
 _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode("ascii")
 
+
 # `img-src data:` is for the tab icon alone: without one of its own the browser would ask the
 # refused site for /favicon.ico, which would be one more refusal in the log.
 # No frame-ancestors: a refused frame inside an allowed page should say why it is empty, and the
 # block page has nothing to be tricked into clicking. The portal adds the directive.
-CONTENT_SECURITY_POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; "
-    "base-uri 'none'; form-action 'none'"
-)
+def content_security_policy(*, forms: bool = False) -> str:
+    """The policy of a page of ours (CSP level 3).
+
+    Args:
+        forms: whether the page may send forms, which then may only lead to where it came from.
+    """
+    return (
+        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; "
+        f"base-uri 'none'; form-action {"'self'" if forms else "'none'"}"
+    )
+
+
+CONTENT_SECURITY_POLICY = content_security_policy()
 
 
 def environment(*folders: Path) -> Environment:

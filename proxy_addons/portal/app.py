@@ -1,213 +1,24 @@
-"""The portal's pages: PAC file, authority, health, metrics, and a front page that explains them.
+"""The portal as one application: the pages for everybody, and those for who signs in.
 
-In: GET and HEAD requests from browsers, load balancers and Prometheus.
-Out: small answers that no script can abuse.
-Must never: change anything, know who asks, serve the private key, or block its event loop.
+In: settings. Out: an aiohttp application.
+Must never: let a page for signed-in people be reached round its guard.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
-import logging
 import time
-from collections.abc import Callable  # noqa: TC003 - dataclass fields are evaluated
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
-from proxy_addons.gate import metricfiles
-from proxy_addons.gate.pages import CONTENT_SECURITY_POLICY, environment
-from proxy_addons.gate.wording import date_words
-from proxy_addons.portal import authority, health, pac
+from proxy_addons.portal import pac
+from proxy_addons.portal.answers import Answers, errors, guard
+from proxy_addons.portal.openpages import OpenPages
 
 if TYPE_CHECKING:
-    from aiohttp.typedefs import Handler, Middleware
+    from collections.abc import Callable
 
     from proxy_addons.settings.model import Settings
-
-_LOG = logging.getLogger(__name__)
-_PAGES = environment(Path(__file__).parent / "templates")
-
-_HTML = "text/html"
-_HEADERS = {
-    "Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-# Browsers fetch a PAC file at their start and when the network changes; five minutes are enough to
-# spare the portal a crowd, and short enough for a changed list of proxies to get about.
-_PAC_CACHE = "private, max-age=300"
-_NO_STORE = "no-store"
-
-
-@dataclass(frozen=True, slots=True)
-class Portal:
-    """The handlers, and what they need.
-
-    Attributes:
-        settings: of this gateway.
-        clock: seconds since the epoch.
-    """
-
-    settings: Settings
-    clock: Callable[[], float] = time.time
-
-    # --- for browsers -----------------------------------------------------------------------
-
-    async def front(self, request: web.Request) -> web.Response:
-        """What this is, and how to use it."""
-        base = f"http://{self._own_authority(request)}"
-        return self._page("front.html", base=base, proxies=self._proxies(request))
-
-    async def pac_file(self, request: web.Request) -> web.Response:
-        """`/proxy.pac` and `/wpad.dat`: one file, by the name that each way of set-up asks for."""
-        text = pac.script(self.settings, self._proxies(request))
-        return web.Response(
-            body=text.encode(),
-            headers={hdrs.CONTENT_TYPE: pac.CONTENT_TYPE, hdrs.CACHE_CONTROL: _PAC_CACHE},
-        )
-
-    async def ca_page(self, request: web.Request) -> web.Response:
-        """How to install the authority's certificate, and what to compare before."""
-        found = await self._authority()
-        return self._page(
-            "ca.html",
-            base=f"http://{self._own_authority(request)}",
-            authority=found,
-            not_after=date_words(found.not_after),
-        )
-
-    async def ca_pem(self, request: web.Request) -> web.Response:
-        """The authority's certificate, PEM."""
-        del request
-        return self._download((await self._authority()).pem, "application/x-pem-file", "pem")
-
-    async def ca_der(self, request: web.Request) -> web.Response:
-        """The authority's certificate, DER: the form that phones and Windows open at a tap."""
-        del request
-        der = (await self._authority()).der
-        return self._download(der, "application/x-x509-ca-cert", "cer")
-
-    # --- for machines -----------------------------------------------------------------------
-
-    async def healthz(self, request: web.Request) -> web.Response:
-        """Whether requests are served: 200 or 503, and why."""
-        del request
-        found = await asyncio.to_thread(health.read, self._metrics, self._workers, self.clock())
-        body = {**found.as_json(), "policy_version": self.settings.policy_version}
-        return web.json_response(
-            body,
-            status=found.http_status,
-            headers={hdrs.CACHE_CONTROL: _NO_STORE},
-            dumps=lambda value: json.dumps(value, indent=1) + "\n",
-        )
-
-    async def metrics(self, request: web.Request) -> web.Response:
-        """The metrics of all workers, for Prometheus."""
-        accept = request.headers.get(hdrs.ACCEPT, "")
-        body, content_type = await asyncio.to_thread(
-            health.exposition, self._metrics, self._workers, self.clock(), accept
-        )
-        return web.Response(
-            body=body, headers={hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: _NO_STORE}
-        )
-
-    # --- inside -----------------------------------------------------------------------------
-
-    @property
-    def _metrics(self) -> Path:
-        return metricfiles.directory_of(self.settings.paths.run_dir)
-
-    @property
-    def _workers(self) -> int:
-        return self.settings.listen.workers
-
-    async def _authority(self) -> authority.PublicAuthority:
-        try:
-            return await asyncio.to_thread(authority.read, self.settings.paths.ca_dir)
-        except authority.AuthorityUnreadableError as problem:
-            raise web.HTTPServiceUnavailable(text=str(problem)) from problem
-
-    def _reached_at(self, request: web.Request) -> str:
-        """The host at which this client reaches this machine, for wildcard listeners only."""
-        named = pac.host_of(request.headers.get(hdrs.HOST))
-        if named is not None:
-            return named
-        # No Host, or none that is valid: the address that the connection itself came to.
-        address: tuple[str, int] = request.get_extra_info("sockname")
-        return address[0]
-
-    def _proxies(self, request: web.Request) -> tuple[str, ...]:
-        return pac.proxies_of(self.settings, self._reached_at(request))
-
-    def _own_authority(self, request: web.Request) -> str:
-        own = self.settings.listen.portal[0]
-        host = self._reached_at(request) if pac.is_wildcard(own) else own.host
-        # The port comes from the listener even so: what a Host header says of it proves nothing.
-        port: int = request.get_extra_info("sockname")[1]
-        return pac.host_and_port(host, port)
-
-    @staticmethod
-    def _download(body: bytes, content_type: str, suffix: str) -> web.Response:
-        return web.Response(
-            body=body,
-            headers={
-                hdrs.CONTENT_TYPE: content_type,
-                hdrs.CACHE_CONTROL: _NO_STORE,
-                # Named, not forced on to the disk: phones then offer to install it.
-                hdrs.CONTENT_DISPOSITION: f'inline; filename="watchhouse-ca.{suffix}"',
-            },
-        )
-
-    def _page(self, template: str, *, status: int = 200, **values: object) -> web.Response:
-        text = _PAGES.get_template(template).render(page=self.settings.page, **values)
-        return web.Response(
-            text=text,
-            status=status,
-            content_type=_HTML,
-            charset="utf-8",
-            headers={hdrs.CACHE_CONTROL: _NO_STORE, hdrs.CONTENT_LANGUAGE: "en-GB"},
-        )
-
-    def problem(self, status: int, text: str) -> web.Response:
-        """A page for what went wrong."""
-        titles = {404: "There is no such page", 405: "This page can only be read"}
-        title = titles.get(status, "This does not work just now")
-        return self._page("problem.html", status=status, title=title, text=text)
-
-
-def _errors(portal: Portal) -> Middleware:
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except web.HTTPServiceUnavailable as refusal:
-            return portal.problem(refusal.status, refusal.text or "")
-        except web.HTTPException as refusal:
-            answer = portal.problem(refusal.status, "")
-            if hdrs.ALLOW in refusal.headers:
-                answer.headers[hdrs.ALLOW] = refusal.headers[hdrs.ALLOW]
-            return answer
-        except Exception:  # noqa: BLE001 - the outermost handler
-            # A defect of ours: this request gets a page, the next one a new chance. The record
-            # names the route, never what the client sent.
-            _LOG.exception("%s failed", request.match_info.handler.__name__)
-            return portal.problem(500, "")
-
-    return middleware
-
-
-async def _guard(request: web.Request, response: web.StreamResponse) -> None:
-    """The headers of every answer; run last, so that no handler can forget them."""
-    del request
-    response.headers.update(_HEADERS)
-    response.headers.setdefault(hdrs.CACHE_CONTROL, _NO_STORE)
-    response.headers.popall(hdrs.SERVER, None)
 
 
 def make_app(settings: Settings, *, clock: Callable[[], float] = time.time) -> web.Application:
@@ -220,22 +31,11 @@ def make_app(settings: Settings, *, clock: Callable[[], float] = time.time) -> w
     Raises:
         PacError: `pac.proxies` names something that is no proxy.
     """
-    portal = Portal(settings, clock)
     if settings.pac.proxies:
         pac.script(settings, settings.pac.proxies)  # now, not at the first browser's request
+    answers = Answers(settings.page)
     # No body is ever read; a kilobyte spares the odd POST a connection error before its 405.
-    app = web.Application(middlewares=[_errors(portal)], client_max_size=1024)
-    app.on_response_prepare.append(_guard)
-    app.add_routes(
-        [
-            web.get("/", portal.front),
-            web.get("/proxy.pac", portal.pac_file),
-            web.get("/wpad.dat", portal.pac_file),
-            web.get("/ca", portal.ca_page),
-            web.get("/ca.pem", portal.ca_pem),
-            web.get("/ca.der", portal.ca_der),
-            web.get("/healthz", portal.healthz),
-            web.get("/metrics", portal.metrics),
-        ]
-    )
+    app = web.Application(middlewares=[errors(answers)], client_max_size=1024)
+    app.on_response_prepare.append(guard)
+    app.add_routes(OpenPages(settings, answers, clock).routes())
     return app
