@@ -39,7 +39,13 @@ class Visitors:
     def client_connected(self, client: Client) -> None:
         """Take the client in."""
         ip, port, *_ = client.peername
-        self._by_client[client.id] = self._gate.connected(ip, port)
+        # Of the driver's own clients (engine/driver.py); others are plain.
+        self._by_client[client.id] = self._gate.connected(
+            ip,
+            port,
+            secure=getattr(client, "secure", False),
+            balancer=getattr(client, "balancer", None),
+        )
 
     def client_disconnected(self, client: Client) -> None:
         """Finish what the client leaves behind."""

@@ -46,6 +46,8 @@ class Visitor:
         half_open: whether its unfinished handshake does.
         open: the records still open on this connection, by the id of their flow; whatever is left
             when the connection ends is finished then.
+        secure: whether the connection to the gateway itself is by TLS.
+        balancer: numeric address of the load balancer that said who the client is, or None.
     """
 
     client_ip: str
@@ -62,6 +64,8 @@ class Visitor:
     tunnel: bool = False
     half_open: bool = False
     open: dict[str, Transaction] = field(default_factory=dict)
+    secure: bool = False
+    balancer: str | None = None
 
 
 @dataclass(slots=True)  # not frozen: that would double the time it takes to make one

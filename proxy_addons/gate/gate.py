@@ -89,15 +89,26 @@ class Gate(Aftermath):
 
     # --- decision points ------------------------------------------------------------------
 
-    def connected(self, client_ip: str, client_port: int) -> Visitor:
+    def connected(
+        self, client_ip: str, client_port: int, *, secure: bool = False, balancer: str | None = None
+    ) -> Visitor:
         """A client has connected.
 
         Args:
-            client_ip: numeric address of the client, as the kernel gave it.
+            client_ip: numeric address of the client, as the kernel or its load balancer gave it.
             client_port: its port.
+            secure: whether it speaks TLS with the gateway itself.
+            balancer: numeric address of the load balancer that speaks for it, or None.
         """
         basis = self.basis
-        visitor = Visitor(client_ip, client_port, basis.people.person(client_ip), basis)
+        visitor = Visitor(
+            client_ip,
+            client_port,
+            basis.people.person(client_ip),
+            basis,
+            secure=secure,
+            balancer=balancer,
+        )
         self.clients.came(visitor)
         return visitor
 
