@@ -41,7 +41,7 @@ class Decider:
         self._answers: dict[Facts, Decision] = {}
         # The same by host: a shorter way to them for hosts asked about again. Without a host
         # where the policy names none: then no two hosts of the same categories differ.
-        self._of_hosts: dict[tuple[str, frozenset[str], str, str], Decision] = {}
+        self._of_hosts: dict[tuple[str, frozenset[str], str, str, frozenset[str]], Decision] = {}
         self._moment: Moment | None = None
         self._minute: tuple[int, ...] = ()
 
@@ -54,7 +54,9 @@ class Decider:
         if moment is not self._moment:
             self._begin(moment)
         host = resource.key.host if self._hosts_matter else ""
-        question = (person.profile, resource.categories, host, resource.method)
+        question = (
+            person.profile, resource.categories, host, resource.method, person.exempted,
+        )  # fmt: skip
         decision = self._of_hosts.get(question)
         if decision is not None:
             return decision

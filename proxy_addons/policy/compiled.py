@@ -10,17 +10,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from proxy_addons.policy.model import Action
 from proxy_addons.policy.timespaces import Reading, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from datetime import date, datetime
     from zoneinfo import ZoneInfo
 
-    from proxy_addons.policy.model import Action, Moment, Person, Resource
+    from proxy_addons.policy.model import Moment, Person, Resource
     from proxy_addons.policy.timespaces import TimeCondition, TimeSpace
 
 _NO_HOSTS: frozenset[str] = frozenset()
+_NONE: frozenset[str] = frozenset()
+
+BY_NAME_ONLY = frozenset({"malware", "phishing"})
+"""Categories that an exemption for everything does not open, where the policy names no others."""
 
 
 class Facts(NamedTuple):
@@ -31,12 +36,14 @@ class Facts(NamedTuple):
         categories: of the resource.
         hosts: of the hosts that the policy names, those that the resource's host is or is under.
         method: upper case; empty when no rule of the policy looks at methods.
+        exempted: categories that a live exemption opens; rules that block pass them by.
     """
 
     profile: str
     categories: frozenset[str]
     hosts: frozenset[str]
     method: str
+    exempted: frozenset[str] = _NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +81,15 @@ class Rule:
         return all(condition is None for condition in conditions)
 
     def concerns(self, facts: Facts) -> bool:
-        """Whether every condition but the time is met."""
+        """Whether every condition but the time is met.
+
+        A rule that blocks does not see the categories that an exemption opens.
+        """
+        categories = facts.categories
+        if facts.exempted and self.action is Action.BLOCK:
+            categories = categories - facts.exempted
         return (
-            (self.categories is None or not self.categories.isdisjoint(facts.categories))
+            (self.categories is None or not self.categories.isdisjoint(categories))
             and (self.profiles is None or facts.profile in self.profiles)
             and (self.hosts is None or not self.hosts.isdisjoint(facts.hosts))
             and (self.methods is None or facts.method in self.methods)
@@ -100,6 +113,11 @@ class Policy:
             aliases included.
         never_inspect_hosts: canonical hosts that, with their subdomains, are not decrypted.
         bank_holidays: dates that are a kind of day of their own.
+        otherwise: exempt profile → the profile of people who have it without a live exemption
+            (Inf/27 5.1). In the order of the file: the first is what an exemption for everything
+            gives to people whose own profile is none of these.
+        by_name_only: categories that an exemption for everything does not open; it has to name
+            them. List aliases included.
     """
 
     profiles: Mapping[str, str]
@@ -112,6 +130,8 @@ class Policy:
     never_inspect_categories: frozenset[str] = frozenset()
     never_inspect_hosts: frozenset[str] = frozenset()
     bank_holidays: frozenset[date] = frozenset()
+    otherwise: Mapping[str, str] = field(default_factory=dict)
+    by_name_only: frozenset[str] = BY_NAME_ONLY
     _rules_of: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
     _hosts: frozenset[str] = field(init=False, repr=False, compare=False)
     _methods: frozenset[str] = field(init=False, repr=False, compare=False)
@@ -141,7 +161,25 @@ class Policy:
         """
         profile = person.profile if person.profile in self._rules_of else self.strictest_profile
         method = resource.method if resource.method in self._methods else ""
-        return Facts(profile, resource.categories, self._hosts_named(resource), method)
+        exempted = person.exempted
+        return Facts(profile, resource.categories, self._hosts_named(resource), method, exempted)
+
+    def with_aliases(self, categories: Collection[str]) -> frozenset[str]:
+        """Categories together with the names that imported lists have for them."""
+        spelt = (alias for alias, name in self.category_aliases.items() if name in categories)
+        return frozenset(categories).union(spelt)
+
+    def withholds(self, facts: Facts, rule: Rule) -> bool:
+        """Whether what a rule allows stays refused: an exemption did not name its category.
+
+        Only what is allowed to an exempt profile as such is withheld, not what the policy allows
+        to everybody.
+        """
+        return (
+            rule.profiles is not None
+            and facts.profile in self.otherwise
+            and not self.by_name_only.isdisjoint(facts.categories - facts.exempted)
+        )
 
     def rules_of(self, profile: str) -> tuple[Rule, ...]:
         """The rules, in order, that can concern a profile."""

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 NO_RULE_MATCHED = "no-rule-matched"
 """Rule id of the refusal when no rule matches; rare, as settings/ demands a catch-all rule."""
+THREAT_NOT_EXEMPTED = "threat-not-exempted"
+"""Rule id of the refusal of a threat to somebody whose exemption does not name it."""
+_THREAT_CLAUSE = "Inf/27 3.1"
+_THREAT_REASON = (
+    "This site is listed as a threat to the force's systems. The exemption does not name that"
+    " category, so it stays refused."
+)
 _NO_RULE_REASON = "No rule of the policy covers this request, so it is refused."
 
 
@@ -70,6 +77,17 @@ def decide_facts(policy: Policy, facts: Facts, local: datetime, *, trace: bool =
             retry_at=retry_at(policy, facts, local),
             trace=steps,
         )
+    if rule.action is Action.ALLOW and policy.withholds(facts, rule):
+        return Decision(
+            action=Action.BLOCK,
+            rule=THREAT_NOT_EXEMPTED,
+            clause=_THREAT_CLAUSE,
+            reason=_THREAT_REASON,
+            categories=tuple(sorted(facts.categories & policy.by_name_only)),
+            profile=facts.profile,
+            inspect=policy.inspects(facts),
+            trace=steps,
+        )
     met = facts.categories if rule.categories is None else facts.categories & rule.categories
     return Decision(
         action=rule.action,
@@ -79,9 +97,19 @@ def decide_facts(policy: Policy, facts: Facts, local: datetime, *, trace: bool =
         categories=tuple(sorted(met)),
         profile=facts.profile,
         inspect=policy.inspects(facts),
+        exempted=rule.action is Action.ALLOW and _rests_on_exemption(policy, facts, rule, local),
         retry_at=retry_at(policy, facts, local) if rule.action is Action.BLOCK else None,
         trace=steps,
     )
+
+
+def _rests_on_exemption(policy: Policy, facts: Facts, rule: Rule, local: datetime) -> bool:
+    """Whether somebody without the exemption would have had another rule decide."""
+    if facts.profile not in policy.otherwise and facts.exempted.isdisjoint(facts.categories):
+        return False  # nearly always
+    profile = policy.otherwise.get(facts.profile, facts.profile)
+    without = facts._replace(profile=profile, exempted=frozenset())
+    return _first_match(policy, without, local) is not rule
 
 
 def _first_match(policy: Policy, facts: Facts, local: datetime) -> Rule | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy_addons.policy.model import TraceStep
+from proxy_addons.policy.model import Action, TraceStep
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -54,6 +54,8 @@ def _met(policy: Policy, rule: Rule, facts: Facts, local: datetime) -> str:
         parts.append(f"profile {facts.profile}")
     if rule.categories is not None:
         parts.append(f"category {_listed(facts.categories & rule.categories)}")
+    if policy.withholds(facts, rule):
+        parts.append("a threat that the exemption does not name")
     if rule.hosts is not None:
         parts.append(f"host is or is under {_listed(facts.hosts & rule.hosts)}")
     if rule.methods is not None:
@@ -74,11 +76,22 @@ def _unmet(policy: Policy, rule: Rule, facts: Facts, local: datetime) -> str:
         if len(facts.categories) == 1:
             return f"category {are} is not in {_listed(rule.category_names)}"
         return f"none of the categories {are} is in {_listed(rule.category_names)}"
+    if _passed_by(rule, facts):
+        return f"an exemption opens {_listed(facts.categories & facts.exempted)}"
     if rule.hosts is not None and rule.hosts.isdisjoint(facts.hosts):
         return f"host is not, and is not under, {_listed(rule.hosts)}"
     if rule.methods is not None and facts.method not in rule.methods:
         return f"method is not {_listed(rule.methods)}"
     return f"{_time(policy, local)} is not {rule.time}"
+
+
+def _passed_by(rule: Rule, facts: Facts) -> bool:
+    """Whether the rule would block a category that an exemption opens, and no other."""
+    return (
+        rule.action is Action.BLOCK
+        and rule.categories is not None
+        and rule.categories.isdisjoint(facts.categories - facts.exempted)
+    )
 
 
 def _time(policy: Policy, local: datetime) -> str:

@@ -30,6 +30,11 @@ RESERVED_RULES = frozenset(
         "not-tls-in-tunnel",
         "overloaded",
         "port-denied",
+        "sign-in-failed",
+        "sign-in-required",
+        "sign-in-unavailable",
+        "standing-unavailable",
+        "threat-not-exempted",
         "tunnel-without-request",
         "undecided",
         "upstream-failed",
@@ -122,6 +127,7 @@ class Decision:
         categories: the categories that made the rule match (all of the resource's for a catch-all).
         profile: the profile under which it was decided.
         inspect: False when the connection must stay encrypted end to end (privacy categories).
+        exempted: whether it rests on the person's exemption: without that, it would be another.
         retry_at: when the same request would first be allowed by a time space alone (aware, the
             policy's time zone), None when waiting does not help.
         trace: rule by rule, filled only on request (`explain`).
@@ -134,5 +140,6 @@ class Decision:
     categories: tuple[str, ...]
     profile: str
     inspect: bool = True
+    exempted: bool = False
     retry_at: datetime | None = None
     trace: tuple[TraceStep, ...] = ()

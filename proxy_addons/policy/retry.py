@@ -49,7 +49,7 @@ def retry_at(policy: Policy, facts: Facts, local: datetime) -> datetime | None:
         now = policy.reading(then)
         for rule in candidates:
             if rule.time is None or rule.time.holds(now):
-                if rule.action is Action.ALLOW:
+                if rule.action is Action.ALLOW and not policy.withholds(facts, rule):
                     return then
                 break
     return None

@@ -57,6 +57,8 @@ class PolicySource:
         profiles: id → where it was written, the profile.
         spaces: name → where it was written, its ranges.
         rules: in order.
+        by_name_only: categories and groups that an exemption for everything does not open; None:
+            those that the program knows.
         written: section → every name written in it, also of entries that could not be read; no
             entry for a section that is no table (then names cannot be checked against it).
     """
@@ -69,6 +71,7 @@ class PolicySource:
     profiles: dict[str, tuple[Located, ProfileSource]] = field(default_factory=dict)
     spaces: dict[str, tuple[Located, tuple[TimeRange, ...]]] = field(default_factory=dict)
     rules: tuple[RuleSource, ...] = ()
+    by_name_only: tuple[Located, ...] | None = None
     written: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def time_spaces(self) -> dict[str, TimeSpace]:
@@ -93,6 +96,7 @@ def read_policy(root: Mapping, report: Report, year: int) -> PolicySource:
     source.aliases = fields.take("category_aliases", MapOf(CATEGORY, Named(CATEGORY)), {})
     source.profiles = fields.need("profiles", MapOf(PROFILE, Profile(), least=1), {})
     source.spaces = fields.take("time_spaces", MapOf(NAME, _RANGES), {})
+    source.by_name_only = fields.take("exemptions", _Exemptions(), None)
     source.rules = fields.need("rules", ListOf(RuleKind(), least=1), ())
     fields.done()
     for section in ("category_groups", "profiles", "time_spaces"):
@@ -128,6 +132,18 @@ class _Zone:
 
 
 _NO_ZONES = "; this machine has no time zones at all: install tzdata (system or Python package)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Exemptions:
+    wanted: str = "a table with the key by_name_only"
+
+    def read(self, node: Node, key: str, report: Report) -> tuple[Located, ...] | None:
+        fields = Fields(node, key, report, self.wanted)
+        # At least one: an empty list would open every threat to whoever is exempt.
+        found = fields.need("by_name_only", ListOf(Named(CATEGORY), one=True, least=1), None)
+        fields.done()
+        return found
 
 
 @dataclass(frozen=True, slots=True)

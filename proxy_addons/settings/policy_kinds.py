@@ -44,10 +44,17 @@ _WEEKDAYS = DAY_NAMES[:7]
 
 @dataclass(frozen=True, slots=True)
 class ProfileSource:
-    """A profile as written."""
+    """A profile as written.
+
+    Attributes:
+        description: who has it.
+        strictest: whether it is that of people who are not known.
+        otherwise: `without_exemption`: the profile that holds without a live exemption.
+    """
 
     description: str
     strictest: bool
+    otherwise: Located | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,15 +176,16 @@ class Range:
 class Profile:
     """One profile."""
 
-    wanted: str = "a table with the keys description and strictest"
+    wanted: str = "a table with the keys description, strictest and without_exemption"
 
     def read(self, node: Node, key: str, report: Report) -> ProfileSource | None:
         """See `Kind.read`."""
         fields = Fields(node, key, report, self.wanted)
         description = fields.need("description", Text("a sentence that says who has it"), "")
         strictest = fields.take("strictest", Flag(), default=False)
+        otherwise = fields.take("without_exemption", Named(PROFILE), None)
         fields.done()
-        return ProfileSource(description, strictest)
+        return ProfileSource(description, strictest, otherwise)
 
 
 @dataclass(frozen=True, slots=True)

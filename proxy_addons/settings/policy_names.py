@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy_addons.policy.compiled import Policy, Rule
+from proxy_addons.policy.compiled import BY_NAME_ONLY, Policy, Rule
 from proxy_addons.policy.model import RESERVED_RULES
 from proxy_addons.policy.timespaces import TimeCondition
 from proxy_addons.settings.problems import nearest
@@ -55,6 +55,7 @@ def check_names(
             _check(name, profiles, "profile", report)
         for name in (*(rule.within or ()), *(rule.outside or ())):
             _check(name, spaces, "time space", report)
+    _check_exempt(source, report)
     if source.rules and not source.rules[-1].is_catch_all:
         last = source.rules[-1]
         message = (
@@ -80,13 +81,20 @@ def compile_policy(
         name: with_aliases(member.text for member in members)
         for name, (_, members) in source.groups.items()
     }
+
+    def expanded(names: Collection[str]) -> frozenset[str]:
+        return with_aliases(name for name in names if name not in groups).union(
+            *(groups[name] for name in names if name in groups)
+        )
+
     spaces = source.time_spaces()
+    by_name_only: Collection[str] = BY_NAME_ONLY
+    if source.by_name_only is not None:
+        by_name_only = [name.text for name in source.by_name_only]
     rules = []
     for rule in source.rules:
         names = tuple(name.text for name in rule.categories or ())
-        categories = with_aliases(name for name in names if name not in groups).union(
-            *(groups[name] for name in names if name in groups)
-        )
+        categories = expanded(names)
         rules.append(
             Rule(
                 id=rule.id.text,
@@ -113,6 +121,12 @@ def compile_policy(
         never_inspect_categories=with_aliases(name.text for name in never_inspect),
         never_inspect_hosts=frozenset(never_inspect_hosts),
         bank_holidays=source.bank_holidays,
+        otherwise={
+            name: profile.otherwise.text
+            for name, (_, profile) in source.profiles.items()
+            if profile.otherwise is not None
+        },
+        by_name_only=expanded(by_name_only),
     )
 
 
@@ -126,6 +140,19 @@ class _Categories:
 
     def check(self, never_inspect: Iterable[Located]) -> None:
         groups = self._source.written.get("category_groups", frozenset())
+        self._check_groups(groups)
+        for rule in self._source.rules:
+            self._check_all(rule.categories or (), groups)
+        self._check_all(self._source.by_name_only or (), groups)
+        for name_used in never_inspect:
+            self._check(name_used, ())
+
+    def _check_all(self, names: Iterable[Located], groups: Collection[str]) -> None:
+        for name in names:
+            if name.text not in groups:
+                self._check(name, groups)
+
+    def _check_groups(self, groups: Collection[str]) -> None:
         for name, (written, members) in self._source.groups.items():
             if self._known is not None and name in self._known:
                 message = f"the group {name} has the name of a category; choose another"
@@ -136,12 +163,6 @@ class _Categories:
                     self._report.add(member.place, member.key, message)
                 else:
                     self._check(member, ())
-        for rule in self._source.rules:
-            for name_used in rule.categories or ():
-                if name_used.text not in groups:
-                    self._check(name_used, groups)
-        for name_used in never_inspect:
-            self._check(name_used, ())
 
     def _check(self, name: Located, groups: Iterable[str]) -> None:
         alias = self._source.aliases.get(name.text)
@@ -191,6 +212,24 @@ def _check_strictest(source: PolicySource, report: Report) -> None:
     for second in strictest[1:]:
         message = f"{strictest[0].text} is marked strictest already; only one profile can be"
         report.add(second.place, f"{second.key}.strictest", message)
+
+
+def _check_exempt(source: PolicySource, report: Report) -> None:
+    """A profile that needs an exemption falls back to one that needs none."""
+    for written, profile in source.profiles.values():
+        otherwise = profile.otherwise
+        if otherwise is None:
+            continue
+        _check(otherwise, source.written.get("profiles"), "profile", report)
+        _, target = source.profiles.get(otherwise.text, (None, None))
+        if profile.strictest:
+            message = (
+                f"{written.text} is the strictest profile, which nobody needs to be exempt for"
+            )
+            report.add(otherwise.place, otherwise.key, message)
+        elif otherwise.text == written.text or (target and target.otherwise is not None):
+            message = f"{otherwise.text} needs an exemption itself; name a profile that needs none"
+            report.add(otherwise.place, otherwise.key, message)
 
 
 def _check_aliases(source: PolicySource, report: Report) -> None:
