@@ -1,0 +1,40 @@
+"""Standing: what changes during the day and all workers share: exemptions, withdrawals, sessions.
+
+In: a SQLite file or a PostgreSQL database. Out: registers for people, snapshots for workers.
+Must never: decide a request: the gate does, with the snapshot.
+"""
+
+from proxy_addons.standing.actor import Actor
+from proxy_addons.standing.expiry import note_expiries
+from proxy_addons.standing.migrate import migrate
+from proxy_addons.standing.problems import (
+    StaleViewError,
+    StandingError,
+    StandingUnavailableError,
+    StepRefusedError,
+    UnknownReferenceError,
+)
+from proxy_addons.standing.snapshot import EMPTY, LiveExemption, Snapshot
+from proxy_addons.standing.steps import Step
+from proxy_addons.standing.store import Store, open_store
+from proxy_addons.standing.use import note_use
+from proxy_addons.standing.watch import Watch
+
+__all__ = [
+    "EMPTY",
+    "Actor",
+    "LiveExemption",
+    "Snapshot",
+    "StaleViewError",
+    "StandingError",
+    "StandingUnavailableError",
+    "Step",
+    "StepRefusedError",
+    "Store",
+    "UnknownReferenceError",
+    "Watch",
+    "migrate",
+    "note_expiries",
+    "note_use",
+    "open_store",
+]

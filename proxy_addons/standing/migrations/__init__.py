@@ -1,0 +1,1 @@
+"""Alembic's scripts for the standing store; standing/migrate.py runs them."""

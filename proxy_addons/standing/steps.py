@@ -1,0 +1,73 @@
+"""The steps of the registers: what was done, by whom, when; kept for good.
+
+In: a transaction, a step. Out: a row that no one can change; the steps of an entry, oldest first.
+Must never: offer a way to change or remove one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, select
+
+from proxy_addons.standing import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step in the life of an exemption or withdrawal.
+
+    Attributes:
+        at: when, UTC.
+        kind: `request`, `approval`, `refusal`, `extension-request`, `extension`,
+            `extension-refusal`, `escalation`, `review`, `revocation`, `expiry`; `withdrawal`,
+            `lifting`.
+        who: canonical name; `watchhouse` for what happened by the clock.
+        how: how the name was known, e.g. `kerberos`, `command-line`, `clock`.
+        note: the reason or remark that was given.
+        changes: what it set, by field, as text; empty where the step's kind says it all.
+    """
+
+    at: datetime
+    kind: str
+    who: str
+    how: str
+    note: str
+    changes: Mapping[str, str]
+
+
+def append(connection: Connection, table: Table, entry: int, step: Step) -> None:
+    """Append a step to an entry, within the transaction of what it records."""
+    values: dict[str, Any] = {
+        _parent(table): entry,
+        "at": step.at,
+        "kind": step.kind,
+        "who": step.who,
+        "how": step.how,
+        "note": step.note,
+    }
+    if "changes" in table.c:
+        values["changes"] = dict(step.changes) or None
+    connection.execute(insert(table).values(values))
+
+
+def steps_of(connection: Connection, table: Table, entry: int) -> tuple[Step, ...]:
+    """All steps of an entry, oldest first."""
+    rows = connection.execute(
+        select(table).where(table.c[_parent(table)] == entry).order_by(table.c.id)
+    )
+    return tuple(
+        Step(row.at, row.kind, row.who, row.how, row.note, getattr(row, "changes", None) or {})
+        for row in rows
+    )
+
+
+def _parent(table: Table) -> str:
+    return "exemption" if table is tables.exemption_steps else "withdrawal"
