@@ -86,6 +86,18 @@ def open_files(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
             yield path, f"everybody on this machine may change it: chmod o-w {path}"
 
 
+def readable_secrets(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """Files of keys and password hashes that others than the gateway's user may read."""
+    for path in paths:
+        try:
+            mode = path.stat().st_mode
+        except OSError:
+            # Not there, or not to be looked at: whoever reads it says so.
+            continue
+        if mode & (stat.S_IROTH | stat.S_IWOTH):
+            yield path, f"everybody on this machine may read it: chmod o-rw {path}"
+
+
 def _address(host: str, what: str) -> bool:
     try:
         return bool(getattr(ip_address(host), what))

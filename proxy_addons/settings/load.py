@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from proxy_addons.policy.lint import findings
 from proxy_addons.policy.model import TRAITS
-from proxy_addons.settings import model, people
+from proxy_addons.settings import model
 from proxy_addons.settings.carriers_file import read_carriers
-from proxy_addons.settings.insecure import insecure, open_files
+from proxy_addons.settings.insecure import insecure, open_files, readable_secrets
+from proxy_addons.settings.people_build import PeopleBuilder
 from proxy_addons.settings.policy_file import PolicySource, read_policy
 from proxy_addons.settings.policy_names import check_names, compile_policy
 from proxy_addons.settings.problems import Problem, Report, SettingsError
@@ -142,21 +143,28 @@ def _load(
         source = read_policy(policy_tree, report, year)
         check_names(
             source,
-            given["identity.addresses"].value or (),
+            builder.people.profiles(),
             given["tls.never_inspect.categories"].value or (),
             known,
             report,
         )
+    of_people = builder.people
+    identity, directory = of_people.identity(), of_people.directory()
+    standing, portal = of_people.standing(), of_people.portal()
+    listen = builder.listen()
     report.raise_if_any()
     policy = compile_policy(
         source, given["tls.never_inspect.categories"].value, tls.never_inspect_hosts
     )
     settings = model.Settings(
-        listen=builder.listen(),
+        listen=listen,
         network=network,
         limits=builder.limits(),
         tls=replace(tls, never_inspect_categories=policy.never_inspect_categories),
-        identity=builder.identity(),
+        identity=identity,
+        directory=directory,
+        standing=standing,
+        portal=portal,
         page=builder.page(),
         pac=model.Pac(given["pac.proxies"].value),
         paths=paths,
@@ -206,6 +214,7 @@ class _Builder:
         self._given = given
         self._environ = environ
         self._report = report
+        self.people = PeopleBuilder(given, environ, lambda key: self._path(key, config_dir), report)
 
     def _value(self, name: str) -> Any:
         return self._given[name].value
@@ -216,6 +225,9 @@ class _Builder:
             proxy=self._value("listen.proxy"),
             portal=self._value("listen.portal"),
             workers=self._value("listen.workers") or cores,
+            proxy_tls=self._value("listen.proxy_tls") or (),
+            portal_tls=self._value("listen.portal_tls") or (),
+            certificate=self.people.certificate(),
         )
 
     def network(self) -> model.Network:
@@ -234,6 +246,7 @@ class _Builder:
             connect_timeout=self._value("network.connect_timeout"),
             idle_timeout=self._value("network.idle_timeout"),
             relay_lane=self._value("network.relay_lane"),
+            egress=self.people.egress(),
         )
 
     def _upstream_proxy(self) -> model.UpstreamProxy | None:
@@ -291,14 +304,6 @@ class _Builder:
             self._report.add(self._given[key].place, key, message)
         return path
 
-    def identity(self) -> people.Identity:
-        return people.Identity(
-            tuple(
-                model.AddressEntry(entry.network, entry.person, entry.profile.text)
-                for entry in self._value("identity.addresses")
-            )
-        )
-
     def page(self) -> model.Page:
         return model.Page(
             organisation=self._value("page.organisation"),
@@ -332,7 +337,7 @@ def _warnings(loaded: _Loaded, environ: MappingOf[str, str]) -> Iterator[Problem
     for section, entries in sections:
         for name, (written, *_) in entries.items():
             places[section, name] = (written.place, written.key)
-    used = {entry.profile for entry in loaded.settings.identity.addresses}
+    used = profiles_given(loaded.settings)
     for finding in findings(policy, used):
         place, key = places[finding.where, finding.name]
         subject = f"the rule {finding.name} " if finding.where == "rules" else ""
@@ -350,8 +355,31 @@ def _warnings(loaded: _Loaded, environ: MappingOf[str, str]) -> Iterator[Problem
         files.append(trusted)
     for path, message in open_files(files):
         yield Problem(str(path), "", message)
+    for path, message in readable_secrets(_secret_files(loaded.settings)):
+        yield Problem(str(path), "", message)
     for name, hint in misspelt_variables(environ):
         yield Problem(f"environment {name}", "", f"is no setting of ours{hint}")
+
+
+def _secret_files(settings: model.Settings) -> Iterator[Path]:
+    identity = settings.identity
+    files = (
+        identity.kerberos.keytab,
+        identity.basic.file,
+        settings.portal.accounts,
+        settings.listen.certificate.key,
+    )
+    yield from (file for file in files if file is not None)
+
+
+def profiles_given(settings: model.Settings) -> set[str]:
+    """Profiles that somebody may have by the settings or by an exemption."""
+    identity = settings.identity
+    given = {entry.profile for entry in identity.addresses}
+    given.update(entry.profile for entry in identity.profiles)
+    if identity.default_profile is not None:
+        given.add(identity.default_profile)
+    return given | set(settings.policy.otherwise) | set(settings.policy.otherwise.values())
 
 
 def policy_uses(policy: Policy, category: str) -> bool:

@@ -123,8 +123,13 @@ def render(endpoint: Endpoint) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """The URL of a parent proxy, without credentials."""
+    """The URL of a parent proxy, without credentials.
 
+    Attributes:
+        variable: the key that names the environment variable with its credentials.
+    """
+
+    variable: str = "network.upstream_proxy_credentials_env"
     wanted: str = "http://host:port or https://host:port"
 
     def read(self, node: Node, key: str, report: Report) -> UpstreamProxy | None:
@@ -134,7 +139,7 @@ class Proxy:
             report.add(node.place, key, f"is no text; wanted {self.wanted}")
             return None
         if "@" in text:
-            hint = "name an environment variable in network.upstream_proxy_credentials_env instead"
+            hint = f"name an environment variable in {self.variable} instead"
             report.add(node.place, key, f"holds credentials; wanted {self.wanted}; {hint}")
             return None
         scheme, separator, rest = text.partition("://")

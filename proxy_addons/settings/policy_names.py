@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from proxy_addons.policy.timespaces import TimeSpace
-    from proxy_addons.settings.entries import Entry
     from proxy_addons.settings.kinds import Located
     from proxy_addons.settings.policy_file import PolicySource
     from proxy_addons.settings.policy_kinds import RuleSource
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 def check_names(
     source: PolicySource,
-    entries: Iterable[Entry],
+    profiles_given: Iterable[Located],
     never_inspect: Iterable[Located],
     known_categories: Collection[str] | None,
     report: Report,
@@ -37,7 +36,7 @@ def check_names(
 
     Args:
         source: the policy as read.
-        entries: client addresses, whose profiles must exist.
+        profiles_given: profiles that the settings name, which must exist.
         never_inspect: categories that must exist.
         known_categories: the categories of all lists; None leaves categories unchecked.
         report: takes the problems.
@@ -45,8 +44,8 @@ def check_names(
     profiles = source.written.get("profiles")
     spaces = source.written.get("time_spaces")
     _check_strictest(source, report)
-    for entry in entries:
-        _check(entry.profile, profiles, "profile", report)
+    for profile in profiles_given:
+        _check(profile, profiles, "profile", report)
     _check_aliases(source, report)
     _Categories(source, known_categories, report).check(never_inspect)
     _check_ids(source, report)

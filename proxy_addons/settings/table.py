@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from proxy_addons.settings.entries import CATEGORY, AddressEntries, NumberOrAuto
+from proxy_addons.settings.entries import CATEGORY, NumberOrAuto
 from proxy_addons.settings.kinds import Flag, ListOf, Named, Pattern, Seconds, Text
 from proxy_addons.settings.limits import LIMITS
 from proxy_addons.settings.netkinds import (
@@ -24,6 +24,8 @@ from proxy_addons.settings.netkinds import (
     Proxy,
     SecretVariable,
 )
+from proxy_addons.settings.people_keys import DIRECTORY, IDENTITY, PORTAL, STANDING
+from proxy_addons.settings.people_kinds import EgressKind, ListenName
 from proxy_addons.settings.policy_kinds import METHOD
 from proxy_addons.settings.problems import nearest
 from proxy_addons.settings.setting import ENV_PREFIX, Setting
@@ -117,6 +119,33 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("listen.portal", _ENDPOINTS, ("127.0.0.1:8081",), "Where the portal is reached."),
     Setting(
+        "listen.proxy_tls",
+        ListOf(Address(first_port=0), one=True),
+        (),
+        "Where browsers reach the proxy by TLS; the PAC file then names it first.",
+    ),
+    Setting(
+        "listen.portal_tls",
+        ListOf(Address(first_port=0), one=True),
+        (),
+        "Where the portal is reached by TLS.",
+    ),
+    Setting(
+        "listen.certificate",
+        Text("the path of a PEM file"),
+        None,
+        "Certificate of the TLS listeners, with its chain; without it, one of the inspection"
+        " authority's.",
+    ),
+    Setting("listen.key", Text("the path of a PEM file"), None, "Its key."),
+    Setting(
+        "listen.names",
+        ListOf(ListenName(), one=True),
+        (),
+        "Host names and addresses that clients reach this gateway by; the first is the one that"
+        " the PAC file names.",
+    ),
+    Setting(
         "listen.workers",
         NumberOrAuto(1, 256),
         "auto",
@@ -198,6 +227,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Whether requests that need nothing of mitmproxy's generic HTTP layer go past it, which is"
         " several times quicker; the rules and records are the same.",
     ),
+    Setting(
+        "network.egress",
+        ListOf(EgressKind()),
+        (),
+        "Ways out of their own for single profiles: another address or parent proxy.",
+        textual=False,
+    ),
     *LIMITS,
     Setting(
         "tls.http2",
@@ -224,14 +260,10 @@ SETTINGS: tuple[Setting, ...] = (
         (),
         "Hosts, with their subdomains, that stay encrypted end to end.",
     ),
-    Setting(
-        "identity.addresses",
-        AddressEntries(),
-        (),
-        "Who uses which client address or network; the most specific network wins. Everybody else"
-        " gets the strictest profile.",
-        textual=False,
-    ),
+    *IDENTITY,
+    *DIRECTORY,
+    *STANDING,
+    *PORTAL,
     Setting("page.organisation", Text(), "Sample Constabulary", "Name of the force."),
     Setting(
         "page.contact",

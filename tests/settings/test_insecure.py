@@ -67,3 +67,17 @@ def test_a_file_that_everybody_may_change(
     path.chmod(path.stat().st_mode | 0o002)
     (found,) = [str(each) for each in look().warnings if "everybody" in str(each)]
     assert found == f"{path}: everybody on this machine may change it: chmod o-w {path}"
+
+
+@pytest.mark.parametrize(("mode", "warns"), [(0o600, False), (0o640, False), (0o644, True)])
+def test_a_keytab_that_others_can_read(
+    look: Callable[..., Any], config: Path, mode: int, warns: bool
+):
+    keytab = config / "proxy.keytab"
+    keytab.touch()
+    keytab.chmod(mode)
+    found = look("identity: {order: kerberos, kerberos: {keytab: proxy.keytab}}\n")
+    said = [each.message for each in found.warnings if each.place == str(keytab)]
+    assert said == (
+        [f"everybody on this machine may read it: chmod o-rw {keytab}"] if warns else []
+    )

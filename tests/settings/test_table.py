@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 DOCS = (ROOT / "docs/configuration.md").read_text()
 SECTIONS = dict(re.findall(r"^### `([^`]+)`\n(.*?)(?=^#|\Z)", DOCS, re.MULTILINE | re.DOTALL))
+LISTS_OF_TABLES = {"network.egress", "identity.addresses", "identity.profiles", "portal.roles"}
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL)
 
 
 @pytest.fixture(scope="session")
-def certificate() -> bytes:
-    """A certificate in PEM."""
+def certificate() -> tuple[bytes, bytes]:
+    """A certificate and its key, in PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test authority")])
     now = datetime.now(UTC)
@@ -41,7 +43,10 @@ def certificate() -> bytes:
         .not_valid_after(now + timedelta(days=1))
         .sign(key, hashes.SHA256())
     )
-    return built.public_bytes(serialization.Encoding.PEM)
+    pem = serialization.Encoding.PEM
+    return built.public_bytes(pem), key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def test_every_key_is_documented_and_nothing_else():
@@ -70,10 +75,16 @@ def test_the_documented_default_is_the_default(setting: Setting):
 
 @pytest.mark.parametrize("text", EXAMPLES)
 def test_every_documented_example_is_valid(
-    look: Callable[..., Examined], config: Path, certificate: bytes, text: str
+    look: Callable[..., Examined], config: Path, certificate: tuple[bytes, bytes], text: str
 ):
-    (config / "force-root.pem").write_bytes(certificate)
-    result = look(text, environ={"PARENT_PROXY_LOGIN": "user:password"})
+    (config / "force-root.pem").write_bytes(certificate[0])
+    (config / "proxy.pem").write_bytes(certificate[0])
+    (config / "proxy.key").write_bytes(certificate[1])
+    (config / "proxy.key").chmod(0o600)
+    (config / "proxy.keytab").touch(0o600)
+    secrets = ("DIRECTORY_PASSWORD", "STANDING_PASSWORD", "OIDC_SECRET")
+    environ = {"PARENT_PROXY_LOGIN": "user:password", **dict.fromkeys(secrets, "secret")}
+    result = look(text, environ=environ)
     assert result.warnings == () or "identity" not in text
 
 
@@ -87,6 +98,10 @@ def test_the_shipped_file_has_every_default_but_identity(look: Callable[..., Exa
     assert shipped.page == bare.page
     assert shipped.pac == bare.pac
     assert shipped.paths == bare.paths
+    assert shipped.directory == bare.directory
+    assert shipped.standing == bare.standing
+    assert shipped.portal == bare.portal
+    assert replace(shipped.identity, addresses=()) == bare.identity
     assert bare.identity.addresses == ()
     assert [
         (str(each.network), each.person, each.profile) for each in shipped.identity.addresses
@@ -112,9 +127,10 @@ def test_an_option_wins_over_the_environment_and_that_over_the_file(
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
-def test_every_setting_but_one_has_a_variable_of_its_own(setting: Setting):
-    assert bool(setting.env) is (setting.name != "identity.addresses")
-    assert [each.env for each in SETTINGS].count(setting.env) == 1
+def test_every_setting_but_some_has_a_variable_of_its_own(setting: Setting):
+    assert bool(setting.env) is (setting.name not in LISTS_OF_TABLES)
+    if setting.env:
+        assert [each.env for each in SETTINGS].count(setting.env) == 1
 
 
 def test_lists_in_options(look: Callable[..., Examined]):
