@@ -15,31 +15,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from proxy_addons.policy.lint import findings
 from proxy_addons.policy.model import TRAITS
 from proxy_addons.settings import model
 from proxy_addons.settings.carriers_file import read_carriers
-from proxy_addons.settings.insecure import insecure, open_files, readable_secrets
+from proxy_addons.settings.oddities import MAIN_FILE, POLICY_FILE, Loaded, oddities
 from proxy_addons.settings.people_build import PeopleBuilder
 from proxy_addons.settings.policy_file import PolicySource, read_policy
 from proxy_addons.settings.policy_names import check_names, compile_policy
 from proxy_addons.settings.problems import Problem, Report, SettingsError
-from proxy_addons.settings.table import DENIED_DESTINATIONS, Given, misspelt_variables, read_table
+from proxy_addons.settings.table import Given, read_table
 from proxy_addons.settings.tree import Mapping, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection
     from collections.abc import Mapping as MappingOf
     from datetime import date
 
-    from proxy_addons.policy.compiled import Policy
-
     type KnownCategories = Collection[str] | Callable[[model.Paths], Collection[str] | None] | None
 
-__all__ = ["Examined", "SettingsError", "examine", "load"]
+__all__ = ["MAIN_FILE", "POLICY_FILE", "Examined", "SettingsError", "examine", "load"]
 
-MAIN_FILE = "watchhouse.yaml"
-POLICY_FILE = "policy.yaml"
 CARRIERS_FILE = "carriers.yaml"  # the force's own, where there are any
 _OUR_CARRIERS = Path(__file__).with_name(CARRIERS_FILE)
 
@@ -106,17 +101,7 @@ def examine(
         SettingsError: anything is wrong.
     """
     loaded = _load(config_dir, overrides or {}, environ, known_categories, today)
-    return Examined(loaded.settings, tuple(_warnings(loaded, environ)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    """Settings with what warnings are made of."""
-
-    settings: model.Settings
-    source: PolicySource
-    known_categories: Collection[str] | None
-    given: MappingOf[str, Given]
+    return Examined(loaded.settings, tuple(oddities(loaded, environ)))
 
 
 def _load(
@@ -125,7 +110,7 @@ def _load(
     environ: MappingOf[str, str],
     known_categories: KnownCategories,
     today: date | None,
-) -> _Loaded:
+) -> Loaded:
     report = Report()
     digest = hashlib.sha256()
     main = _read_file(config_dir / MAIN_FILE, digest, report)
@@ -173,7 +158,7 @@ def _load(
         policy_version=digest.hexdigest()[:_VERSION_DIGITS],
         run_as=given["run_as"].value,
     )
-    return _Loaded(settings, source, known, given)
+    return Loaded(settings, source, known, given)
 
 
 def _read_file(path: Path, digest: hashlib._Hash, report: Report) -> Mapping | None:
@@ -323,67 +308,3 @@ class _Builder:
         given = self._given[name]
         start = Path.cwd() if given.from_shell else base
         return Path(os.path.normpath(start / Path(given.value or ".").expanduser()))
-
-
-def _warnings(loaded: _Loaded, environ: MappingOf[str, str]) -> Iterator[Problem]:
-    source = loaded.source
-    policy: Policy = loaded.settings.policy
-    places = {("rules", rule.id.text): (rule.place, rule.key) for rule in source.rules}
-    sections = (
-        ("time_spaces", source.spaces),
-        ("category_groups", source.groups),
-        ("profiles", source.profiles),
-    )
-    for section, entries in sections:
-        for name, (written, *_) in entries.items():
-            places[section, name] = (written.place, written.key)
-    used = profiles_given(loaded.settings)
-    for finding in findings(policy, used):
-        place, key = places[finding.where, finding.name]
-        subject = f"the rule {finding.name} " if finding.where == "rules" else ""
-        yield Problem(place, key, f"{subject}{finding.message}")
-    for written, target in source.aliases.values():
-        known = loaded.known_categories
-        if known is not None and target.text not in known and not policy_uses(policy, target.text):
-            message = f"stands for {target.text}, which no list has and no rule uses"
-            yield Problem(written.place, written.key, message)
-    paths = loaded.settings.paths
-    for key, message in insecure(loaded.settings, DENIED_DESTINATIONS):
-        yield Problem(loaded.given[key].place, key, message)
-    files = [paths.config_dir, *(paths.config_dir / name for name in (MAIN_FILE, POLICY_FILE))]
-    if trusted := loaded.settings.tls.trusted_ca_file:
-        files.append(trusted)
-    for path, message in open_files(files):
-        yield Problem(str(path), "", message)
-    for path, message in readable_secrets(_secret_files(loaded.settings)):
-        yield Problem(str(path), "", message)
-    for name, hint in misspelt_variables(environ):
-        yield Problem(f"environment {name}", "", f"is no setting of ours{hint}")
-
-
-def _secret_files(settings: model.Settings) -> Iterator[Path]:
-    identity = settings.identity
-    files = (
-        identity.kerberos.keytab,
-        identity.basic.file,
-        settings.portal.accounts,
-        settings.listen.certificate.key,
-    )
-    yield from (file for file in files if file is not None)
-
-
-def profiles_given(settings: model.Settings) -> set[str]:
-    """Profiles that somebody may have by the settings or by an exemption."""
-    identity = settings.identity
-    given = {entry.profile for entry in identity.addresses}
-    given.update(entry.profile for entry in identity.profiles)
-    if identity.default_profile is not None:
-        given.add(identity.default_profile)
-    return given | set(settings.policy.otherwise) | set(settings.policy.otherwise.values())
-
-
-def policy_uses(policy: Policy, category: str) -> bool:
-    """Whether any rule, or the list of what is not decrypted, names a category."""
-    return category in policy.never_inspect_categories or any(
-        category in (rule.categories or ()) for rule in policy.rules
-    )
