@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -85,6 +85,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     who.add_argument("--user", metavar="NAME", help="a person of identity.addresses")
     who.add_argument("--profile", metavar="PROFILE", help=f"a profile (default: {DEFAULT_PROFILE})")
     parser.add_argument(
+        "--exempt",
+        metavar="CATEGORY",
+        action="append",
+        default=[],
+        help="as with a live exemption of this category; may be repeated",
+    )
+    parser.add_argument(
         "--at",
         metavar="TIME",
         help="ISO 8601, e.g. 2026-11-24T10:30; in the policy's time zone unless it names one"
@@ -126,7 +133,7 @@ def explain(args: argparse.Namespace) -> Explanation:
     asked = _asked_time(args.at)
     settings = settings_of(args, today=asked.date())
     key = _key(args.url)
-    person = _person(args, settings)
+    person = replace(_person(args, settings), exempted=settings.policy.with_aliases(args.exempt))
     local = _local(asked, settings)
     path = settings.paths.index_file
     try:
@@ -137,6 +144,10 @@ def explain(args: argparse.Namespace) -> Explanation:
             raise ExplainError(f"{problem}; run `watchhouse categories compile`") from problem
         msg = f"there is no category index at {path}; run `watchhouse categories compile`"
         raise ExplainError(msg) from problem
+    for category in args.exempt:
+        if category not in index.categories:
+            hint = nearest(category, index.categories)
+            raise ExplainError(f"no list has the category {category!r}{hint}")
     method = args.method.upper()
     moment = Moment(local)
     try:
@@ -183,6 +194,8 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
         "method": explanation.method,
         "user": explanation.person.name,
         "profile": decision.profile,
+        "exempted": sorted(explanation.person.exempted),
+        "rests_on_exemption": decision.exempted,
         "at": explanation.local.isoformat(),
         "categories": list(explanation.categories),
         "action": str(decision.action),

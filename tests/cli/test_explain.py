@@ -230,3 +230,13 @@ def test_an_address_inside_that_cannot_be_read(watchhouse: Callable[..., Any], d
     )
     assert done.code == 1
     assert "inner-address" in done.err
+
+
+def test_with_an_exemption(explain: Callable[..., dict[str, Any]], watchhouse: Callable[..., Any]):
+    url = "https://www.hotmail.com/"
+    found = explain(url, "--exempt", "webmail")
+    assert (found["action"], found["rule"]) == ("allow", "everything-else")
+    assert (found["exempted"], found["rests_on_exemption"]) == (["webmail"], True)
+    assert not explain(url, "--exempt", "games")["rests_on_exemption"]
+    done = watchhouse("explain", url, "--exempt", "webmial")
+    assert (done.code, done.out) == (1, "")
