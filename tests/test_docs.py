@@ -213,7 +213,9 @@ def test_commands_in_examples_are_understood(document: str, line: str) -> None:
 
 
 def test_the_readme_says_what_the_start_says() -> None:
-    said = next_steps(TOP / "var/ca/ca.pem", ["127.0.0.1:8080"], ["127.0.0.1:8081"])
+    said = next_steps(
+        TOP / "var/ca/ca.pem", {"proxy": ["127.0.0.1:8080"], "portal": ["127.0.0.1:8081"]}
+    )
     said = re.sub(r"--cacert \S+", "--cacert var/ca/ca.pem", said)
     lines = [line for line in shell_lines(README) if line.startswith("curl ")]
     assert len(lines) == 3

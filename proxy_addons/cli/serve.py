@@ -19,18 +19,18 @@ from rich.progress import TaskID
 
 from proxy_addons.categorisation import CategoryError, SourceFolders, ensure_index
 from proxy_addons.cli import common
-from proxy_addons.engine import operations
+from proxy_addons.engine import listening, operations
 from proxy_addons.engine.authority import AuthorityError, load_or_make, now_utc
 from proxy_addons.engine.sockets import ListenError, listen
-from proxy_addons.engine.supervisor import AlreadyRunning, Supervisor
+from proxy_addons.engine.supervisor import AlreadyRunning, Sockets, Supervisor
 from proxy_addons.rights import account
+from proxy_addons.rights.certificate import CertificateError, read_pair
 from proxy_addons.rights.confine import harden
 from proxy_addons.settings.load import MAIN_FILE, POLICY_FILE
 
 if TYPE_CHECKING:
     import argparse
-    import socket
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from proxy_addons.settings.model import Settings
@@ -65,18 +65,18 @@ def run(args: argparse.Namespace) -> int:
         _give_up_root(settings, found, console)
         paths.data_dir.mkdir(parents=True, exist_ok=True, mode=account.DATA_MODE)
         load_or_make(paths.ca_dir, settings.page.organisation, now_utc())
+        _ready_certificate(settings, console)
         _ensure_index(settings, console)
-        proxies, portals = listeners or _listen(settings)
+        sockets = listeners or _listen(settings)
         return asyncio.run(
-            Supervisor(
-                settings, overrides, lambda proxies, portals: _ready(settings, proxies, portals)
-            ).run(proxies, portals)
+            Supervisor(settings, overrides, lambda bound: _ready(settings, bound)).run(sockets)
         )
     except (
         AuthorityError,
         ListenError,
         AlreadyRunning,
         CategoryError,
+        CertificateError,
         account.PrivilegeError,
         OSError,
     ) as problem:
@@ -85,12 +85,33 @@ def run(args: argparse.Namespace) -> int:
         return _CANNOT
 
 
-def _listen(settings: Settings) -> tuple[list[list[socket.socket]], list[socket.socket]]:
+def _listen(settings: Settings) -> Sockets:
     """Listening sockets of the proxy, one for each worker at each address, and of the portal."""
-    return (
-        [listen(end, settings.listen.workers) for end in settings.listen.proxy],
-        [listen(end, 1)[0] for end in settings.listen.portal],
+    where = settings.listen
+    return Sockets(
+        proxy=[listen(end, where.workers) for end in where.proxy],
+        portal=[listen(end, 1)[0] for end in where.portal],
+        proxy_tls=[listen(end, where.workers) for end in where.proxy_tls],
+        portal_tls=[listen(end, 1)[0] for end in where.portal_tls],
     )
+
+
+def _ready_certificate(settings: Settings, console: Console) -> None:
+    """See that listeners with TLS have something sound to show.
+
+    Raises:
+        CertificateError, AuthorityError: they have not. Nothing is started.
+    """
+    if not listening.needed(settings):
+        return
+    now = now_utc()
+    listening.ensure_leaf(settings, now)
+    chain, key = settings.listening_files
+    pair = read_pair(chain, key)
+    if chain == settings.paths.listening_leaf:
+        return  # ours: it is renewed in time
+    for warning in pair.warnings(settings.listen.certificate.names, now):
+        console.print(f"watchhouse: {chain} {warning}", style="yellow", markup=False)
 
 
 def _give_up_root(settings: Settings, found: account.Account | None, console: Console) -> None:
@@ -104,11 +125,12 @@ def _give_up_root(settings: Settings, found: account.Account | None, console: Co
         account.give_data_folder(paths.data_dir, found)
         account.become(found)
         files = [paths.config_dir / name for name in (MAIN_FILE, POLICY_FILE)]
-        trusted = settings.tls.trusted_ca_file
+        certificate = settings.listen.certificate
+        read = [settings.tls.trusted_ca_file, certificate.chain, certificate.key]
         account.check_reach(
             found,
             paths.data_dir,
-            [paths.config_dir, *files, paths.categories_dir, *([trusted] if trusted else [])],
+            [paths.config_dir, *files, paths.categories_dir, *(each for each in read if each)],
         )
     elif account.is_root():
         console.print(
@@ -141,30 +163,32 @@ def _ensure_index(settings: Settings, console: Console) -> None:
         console.print(f"watchhouse: {ensured.stale}", style="yellow", markup=False)
 
 
-def _ready(settings: Settings, proxies: Sequence[str], portals: Sequence[str]) -> None:
+def _ready(settings: Settings, bound: Mapping[str, Sequence[str]]) -> None:
     """Everything serves: leave the addresses for scripts, and tell the person what to do."""
     addresses = settings.paths.run_dir / "addresses.json"
     fresh = addresses.with_suffix(".new")
-    fresh.write_text(json.dumps({"proxy": list(proxies), "portal": list(portals)}))
+    fresh.write_text(json.dumps(bound))
     fresh.replace(addresses)
-    print(next_steps(settings.paths.ca_dir / "ca.pem", proxies, portals), flush=True)
+    print(next_steps(settings.paths.ca_dir / "ca.pem", bound), flush=True)
 
 
-def next_steps(authority: Path, proxies: Sequence[str], portals: Sequence[str]) -> str:
+def next_steps(authority: Path, bound: Mapping[str, Sequence[str]]) -> str:
     """What to do now that it runs, for a person at a terminal.
 
     Args:
         authority: file of the inspection authority's certificate.
-        proxies: addresses of the gateway, `host:port`.
-        portals: addresses of the portal.
+        bound: addresses, `host:port`, by the name of the setting: `proxy`, `portal`, `proxy_tls`,
+            `portal_tls`.
     """
+    proxies, portals = bound["proxy"], bound["portal"]
+    by_tls = "".join(f", by TLS {each}" for each in bound.get("proxy_tls", ()))
     proxy, portal = _local(proxies[0]), _local(portals[0])
     curl = f"curl --proxy http://{proxy}"
     trusting = f"{curl} --cacert {shlex.quote(_short(authority))}"
     return f"""
 Watchhouse is running.
 
-  Gateway   {", ".join(proxies)}
+  Gateway   {", ".join(proxies)}{by_tls}
   Portal    http://{portal}/
   PAC file  http://{portal}/proxy.pac        (give this address to the browser)
   CA        http://{portal}/ca.pem           (the browser must trust it; how: http://{portal}/ca)

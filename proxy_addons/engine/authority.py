@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 _CA_DAYS = 5 * 365
@@ -51,7 +51,11 @@ class Authority:
     key: ec.EllipticCurvePrivateKey
 
     def leaf(
-        self, host: str, public_key: ec.EllipticCurvePublicKey, now: datetime
+        self,
+        host: str,
+        public_key: ec.EllipticCurvePublicKey,
+        now: datetime,
+        others: Sequence[str] = (),
     ) -> x509.Certificate:
         """A certificate for one host, valid from a day ago for a week.
 
@@ -59,12 +63,9 @@ class Authority:
             host: canonical name or address.
             public_key: of the worker's leaf key.
             now: aware UTC.
+            others: further names of the same host.
         """
-        name: x509.GeneralName
-        try:
-            name = x509.IPAddress(ip_address(host))
-        except ValueError:
-            name = x509.DNSName(host)
+        names = [_general_name(each) for each in (host, *others)]
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:_COMMON_NAME_LENGTH])])
         return (
             x509.CertificateBuilder()
@@ -76,7 +77,7 @@ class Authority:
             .not_valid_after(
                 min(now + timedelta(days=_LEAF_DAYS), self.certificate.not_valid_after_utc)
             )
-            .add_extension(x509.SubjectAlternativeName([name]), critical=False)
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(
@@ -85,6 +86,13 @@ class Authority:
             )
             .sign(self.key, hashes.SHA256())
         )
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def load_or_make(folder: Path, organisation: str, now: datetime) -> Authority:

@@ -20,7 +20,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from mitmproxy.connection import Client, Connection, ConnectionState, Server
+from mitmproxy.connection import Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, server_hooks
 
 from proxy_addons.engine.layers import BadRequest, BadRequestHook, SpliceEndHook
@@ -28,7 +28,16 @@ from proxy_addons.engine.outcomes import ConnectFailed, ConnectRefused, where
 from proxy_addons.engine.pace import OF_BODIES, OF_THE_LAYERS, Late, Wait, said
 from proxy_addons.engine.splice import Join, Joined, OpenToJoin
 from proxy_addons.engine.tuning import ForkingContext, take_apart
-from proxy_addons.engine.wires import Acceptor, Full, HalfClose, Hold, Pressure, ServerWire, Wire
+from proxy_addons.engine.wires import (
+    Acceptor,
+    Full,
+    Guest,
+    HalfClose,
+    Hold,
+    Pressure,
+    ServerWire,
+    Wire,
+)
 
 if TYPE_CHECKING:
     import socket
@@ -61,6 +70,8 @@ class Driver:
             or raises ConnectFailed.
         first_layer: makes the outermost layer.
         on_end: called once, when nothing of the connection is left.
+        secure: whether the client's transport is one of TLS.
+        balancer: numeric address of the load balancer that named the client, or None.
     """
 
     def __init__(  # noqa: PLR0913 - the parts it joins
@@ -74,6 +85,8 @@ class Driver:
         connect: Connect,
         first_layer: Callable[[Context], Layer],
         on_end: Callable[[Driver], None],
+        secure: bool = False,
+        balancer: str | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._hooks = hooks
@@ -97,13 +110,14 @@ class Driver:
         self._first: list[bytes] = []  # for the server of `_kept`
         self._idle_after = options.tcp_timeout
         self._last_activity = self._loop.time()
-        self.client = Client(
+        self.client = Guest(
             peername=peername,
             sockname=sockname,
             timestamp_start=time.time(),
             proxy_mode=mode,
             state=ConnectionState.OPEN,
         )
+        self.client.secure, self.client.balancer = secure, balancer
         context = ForkingContext(self.client, options)
         self._pace = context.pace
         self._layer = first_layer(context)
@@ -339,6 +353,8 @@ class Driver:
             self._joined.send_up(first)
             return
         wires = [self._wires.get(command.client), self._wires.get(command.server)]
+        if self.client.secure:
+            return  # its socket carries TLS of ours: the layers go on
         if self._ended or not all(wire is not None and wire.idle for wire in wires):
             return
         copies: list[socket.socket] = []
@@ -365,7 +381,7 @@ class Driver:
     def _keep(self, server: socket.socket) -> bool:
         """Keep a server's socket for a join in this very step, if nothing stands in its way."""
         wire = self._wires.get(self.client)
-        if self._ended or wire is None or not wire.idle:
+        if self._ended or self.client.secure or wire is None or not wire.idle:
             return False
         try:
             client = wire.transport.get_extra_info("socket").dup()

@@ -14,7 +14,7 @@ from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
 
 from proxy_addons.engine.splice import Join, OpenToJoin
-from proxy_addons.engine.wires import HalfClose, Hold
+from proxy_addons.engine.wires import Guest, HalfClose, Hold
 
 if TYPE_CHECKING:
     from mitmproxy.connection import Client, Server
@@ -123,7 +123,9 @@ class Splice(layer.Layer):
 
     def _bare(self, on_network: Server) -> bool:
         """Whether the sockets carry the tunnel's own bytes: TLS of ours would need its layers."""
-        return not self.context.client.tls and not on_network.tls
+        client = self.context.client
+        secure = isinstance(client, Guest) and client.secure
+        return not client.tls and not secure and not on_network.tls
 
     def _open(self) -> Commands[None]:
         client, server = self.context.client, self.context.server

@@ -23,6 +23,8 @@ from proxy_addons.categorisation import (
     category_names,
     read_sources,
 )
+from proxy_addons.engine import listening
+from proxy_addons.engine.authority import AuthorityError, now_utc
 from proxy_addons.gate import metricfiles
 from proxy_addons.settings.load import SettingsError, examine
 
@@ -42,6 +44,7 @@ _STOP_WITHIN = 8.0  # seconds; workers drain for 5
 # Seconds before a part that died is started again: at once the first time, then longer, so that a
 # fault at start does not take the machine.
 _BACK_OFF = (0.0, 0.5, 1.0, 2.0, 5.0)
+_RENEWAL = 3600.0  # seconds between looks at our own certificate for listeners with TLS
 _STEADY_AFTER = 30.0  # seconds of life after which a part counts as sound again
 
 
@@ -57,6 +60,7 @@ class Part:
         name: `worker-1`, `portal`.
         command: its command line, without the descriptors.
         sockets: listening sockets it inherits.
+        secure: those of them where clients speak TLS with us.
         number: of a worker; 0 for the portal.
         process: the running process.
         deaths: how often in a row it has died young.
@@ -68,6 +72,7 @@ class Part:
     name: str
     command: list[str]
     sockets: list[socket.socket]
+    secure: list[socket.socket] = field(default_factory=list)
     number: int = 0
     process: asyncio.subprocess.Process | None = None
     deaths: int = 0
@@ -77,20 +82,48 @@ class Part:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """All listening sockets of a gateway.
+
+    Attributes:
+        proxy: for each of `listen.proxy`, one for each worker.
+        portal: one for each of `listen.portal`.
+        proxy_tls: for each of `listen.proxy_tls`, one for each worker.
+        portal_tls: one for each of `listen.portal_tls`.
+    """
+
+    proxy: Sequence[Sequence[socket.socket]]
+    portal: Sequence[socket.socket]
+    proxy_tls: Sequence[Sequence[socket.socket]] = ()
+    portal_tls: Sequence[socket.socket] = ()
+
+    def addresses(self) -> dict[str, list[str]]:
+        """What they are bound to, by the name of the setting; with port 0 only they know."""
+        found = {
+            "proxy": [_address(group[0]) for group in self.proxy],
+            "portal": [_address(sock) for sock in self.portal],
+            "proxy_tls": [_address(group[0]) for group in self.proxy_tls],
+            "portal_tls": [_address(sock) for sock in self.portal_tls],
+        }
+        return {name: each for name, each in found.items() if each}
+
+
 class Supervisor:
     """Keeps one gateway running.
 
     Args:
         settings: of the gateway.
         overrides: settings from the command line, handed on to the parts.
-        on_ready: called once, when every part serves, with the bound proxy and portal addresses.
+        on_ready: called once, when every part serves, with the bound addresses
+            (`Sockets.addresses`).
     """
 
     def __init__(
         self,
         settings: Settings,
         overrides: Mapping[str, str],
-        on_ready: Callable[[Sequence[str], Sequence[str]], None],
+        on_ready: Callable[[Mapping[str, Sequence[str]]], None],
     ) -> None:
         self._settings = settings
         self._overrides = dict(overrides)
@@ -99,48 +132,55 @@ class Supervisor:
         self._parts: list[Part] = []
         self._lifeline: tuple[int, int] = (-1, -1)
 
-    async def run(
-        self, proxies: Sequence[Sequence[socket.socket]], portals: Sequence[socket.socket]
-    ) -> int:
+    async def run(self, sockets: Sockets) -> int:
         """Run until SIGINT or SIGTERM. Returns the exit status.
 
         Args:
-            proxies: for each of `listen.proxy`, a listening socket for each worker.
-            portals: a listening socket for each of `listen.portal`.
+            sockets: on which the parts listen.
         """
         settings = self._settings
         run_dir = settings.paths.run_dir
         run_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         with _data_folder_taken(run_dir):
             metricfiles.prepare(run_dir)
-            proxy_addresses = [_address(group[0]) for group in proxies]
-            portal_addresses = [_address(sock) for sock in portals]
-            # The portal names these in the PAC file; with port 0 only the sockets know them.
-            bound = {
-                "listen.proxy": ",".join(proxy_addresses),
-                "listen.portal": ",".join(portal_addresses),
-            }
+            addresses = sockets.addresses()
+            # The portal names these in the PAC file.
+            bound = {f"listen.{name}": ",".join(each) for name, each in addresses.items()}
             self._lifeline = os.pipe()
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, self._stopping.set)
             loop.add_signal_handler(signal.SIGHUP, self._reload)
             self._parts = [
-                *(
-                    self._worker(n + 1, [group[n] for group in proxies], bound)
-                    for n in range(settings.listen.workers)
-                ),
-                self._portal(list(portals), bound),
+                *(self._worker(n, sockets, bound) for n in range(settings.listen.workers)),
+                self._portal(sockets, bound),
             ]
             keepers = [loop.create_task(self._keep(part)) for part in self._parts]
+            renewing = loop.create_task(self._renew())
             try:
-                status = await self._until_stopped(proxy_addresses, portal_addresses, keepers)
+                status = await self._until_stopped(addresses, keepers)
             finally:
+                renewing.cancel()
                 await self._stop(keepers)
         return status
 
+    async def _renew(self) -> None:
+        """Keep the certificate of our own for listeners with TLS good; the parts notice it."""
+        while True:
+            await asyncio.sleep(_RENEWAL)
+            await asyncio.to_thread(self._ensure_leaf, self._settings)
+
+    @staticmethod
+    def _ensure_leaf(settings: Settings) -> None:
+        try:
+            if listening.ensure_leaf(settings, now_utc()):
+                logger.info("a new certificate was made for the listeners with TLS")
+        except (AuthorityError, OSError) as problem:
+            # The one that is there is shown on; it is good for days yet, and this is tried again.
+            logger.error("the listeners' certificate cannot be renewed: %s", problem)  # noqa: TRY400
+
     async def _until_stopped(
-        self, proxies: list[str], portals: list[str], keepers: list[asyncio.Task[int]]
+        self, addresses: Mapping[str, Sequence[str]], keepers: list[asyncio.Task[int]]
     ) -> int:
         everything_ready = asyncio.gather(*(part.ready.wait() for part in self._parts))
         stopped = asyncio.ensure_future(self._stopping.wait())
@@ -156,7 +196,7 @@ class Supervisor:
                         # A part cannot run with these settings: stop, rather than serve half.
                         return keeper.result()
                 if everything_ready in done:
-                    self._on_ready(proxies, portals)
+                    self._on_ready(addresses)
                 elif late in done and not everything_ready.done():
                     missing = ", ".join(p.name for p in self._parts if not p.ready.is_set())
                     logger.error("not serving after %.0f s: %s", _READY_WITHIN, missing)
@@ -168,20 +208,26 @@ class Supervisor:
 
     # --- parts ----------------------------------------------------------------------------
 
-    def _worker(self, number: int, sockets: list[socket.socket], bound: dict[str, str]) -> Part:
+    def _worker(self, place: int, sockets: Sockets, bound: dict[str, str]) -> Part:
         command = [
             "-m", "proxy_addons.engine.worker",
-            "--worker", str(number),
+            "--worker", str(place + 1),
             *self._set(bound),
         ]  # fmt: skip
-        return Part(f"worker-{number}", command, sockets, number)
+        return Part(
+            f"worker-{place + 1}",
+            command,
+            [group[place] for group in sockets.proxy],
+            [group[place] for group in sockets.proxy_tls],
+            place + 1,
+        )
 
-    def _portal(self, sockets: list[socket.socket], bound: dict[str, str]) -> Part:
+    def _portal(self, sockets: Sockets, bound: dict[str, str]) -> Part:
         command = [
             "-m", "proxy_addons.portal", "--with-parent",
             *self._set(bound),
         ]  # fmt: skip
-        return Part("portal", command, sockets)
+        return Part("portal", command, list(sockets.portal), list(sockets.portal_tls))
 
     def _set(self, bound: dict[str, str]) -> list[str]:
         """The settings of the command line, and the addresses that were bound, for a part."""
@@ -217,11 +263,12 @@ class Supervisor:
                 return 0
 
     async def _live(self, part: Part) -> int:
-        descriptors = [sock.fileno() for sock in part.sockets]
+        descriptors = [sock.fileno() for sock in (*part.sockets, *part.secure)]
         command = [
             sys.executable, *part.command,
             "--config", str(self._settings.paths.config_dir),
-            *(word for fd in descriptors for word in ("--fd", str(fd))),
+            *(word for sock in part.sockets for word in ("--fd", str(sock.fileno()))),
+            *(word for sock in part.secure for word in ("--tls-fd", str(sock.fileno()))),
         ]  # fmt: skip
         if not part.number:
             part.process = await asyncio.create_subprocess_exec(*command, pass_fds=descriptors)
@@ -260,7 +307,7 @@ class Supervisor:
     def _reload(self) -> None:
         """Take new settings into use; bad ones leave everything as it is."""
         try:
-            examine(
+            examined = examine(
                 self._settings.paths.config_dir,
                 overrides=self._overrides,
                 environ=os.environ,
@@ -269,6 +316,7 @@ class Supervisor:
         except (SettingsError, CategorySourceError) as problem:
             logger.error("the last good settings stay in force:\n%s", problem)  # noqa: TRY400
             return
+        self._ensure_leaf(examined.settings)  # they may name other hosts
         for part in self._parts:
             if part.number and not part.serving:
                 part.reload_due = True  # it may have read the old ones already
@@ -291,7 +339,7 @@ class Supervisor:
         if alive:
             await asyncio.wait(alive, timeout=2.0)
         for part in self._parts:
-            for sock in part.sockets:
+            for sock in (*part.sockets, *part.secure):
                 sock.close()
         for descriptor in self._lifeline:
             os.close(descriptor)

@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mitmproxy.connection import Connection, ConnectionState
+from mitmproxy.connection import Client, Connection, ConnectionState
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layers.http._base import HttpEvent
 
@@ -18,6 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from proxy_addons.engine.driver import Driver
+
+
+class Guest(Client):
+    """A client, and how it came in.
+
+    Attributes:
+        secure: whether its connection to the gateway itself is by TLS: its socket then carries no
+            bytes that could be passed on as they are.
+        balancer: numeric address of the load balancer that named it, or None.
+    """
+
+    secure: bool = False
+    balancer: str | None = None
 
 
 class Hold(commands.Command):
@@ -139,16 +152,26 @@ class Acceptor(Wire):
 
     Args:
         make_driver: called with the connected transport; returns the driver that takes over.
-        peername: the client's address. The transport does not know that of a client that has left.
+        peername: the client's address. The transport does not know that of a client that has left,
+            or that is behind a load balancer.
+        secure: whether the transport is one of TLS.
+        balancer: numeric address of the load balancer that named the client, or None.
     """
 
-    __slots__ = ("make_driver", "peername")
+    __slots__ = ("balancer", "make_driver", "peername", "secure")
 
     def __init__(
-        self, make_driver: Callable[[Acceptor], Driver], peername: tuple[Any, ...] = ()
+        self,
+        make_driver: Callable[[Acceptor], Driver],
+        peername: tuple[Any, ...] = (),
+        *,
+        secure: bool = False,
+        balancer: str | None = None,
     ) -> None:
         self.make_driver = make_driver
         self.peername = peername
+        self.secure = secure
+        self.balancer = balancer
         self.pending = []
         self.ended = False
 

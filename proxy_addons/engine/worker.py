@@ -16,6 +16,7 @@ import resource
 import signal
 import socket
 import time
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ from proxy_addons.engine.driver import Acceptor, Driver
 from proxy_addons.engine.failclosed import FailClosed
 from proxy_addons.engine.hooks import HookTable
 from proxy_addons.engine.layers import OWN_HOOKS
-from proxy_addons.engine.listener import Listener
+from proxy_addons.engine.listener import Caller, Entry, Listener
 from proxy_addons.engine.lookups import Lookups
 from proxy_addons.engine.memory import Shedding, limit_of
 from proxy_addons.engine.options import options_of
@@ -50,11 +51,13 @@ from proxy_addons.engine.trust import TrustError
 from proxy_addons.engine.tuning import tune
 from proxy_addons.gate import metricfiles, metrics
 from proxy_addons.gate.gate import Gate, basis_of
+from proxy_addons.rights.certificate import CertificateError, Shown
 from proxy_addons.rights.confine import harden
 from proxy_addons.settings.load import SettingsError, load
 from proxy_addons.settings.model import Endpoint
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Sequence
 
     from proxy_addons.settings.model import Settings
@@ -74,14 +77,23 @@ class Worker:
         settings: of this gateway.
         number: of this worker, from 1.
         sockets: listening sockets, inherited.
-        reload: loads the settings anew; raises SettingsError.
+        secure: those where clients speak TLS with the gateway itself.
     """
 
-    def __init__(self, settings: Settings, number: int, sockets: Sequence[socket.socket]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        number: int,
+        sockets: Sequence[socket.socket],
+        secure: Sequence[socket.socket] = (),
+    ) -> None:
         self.settings = settings
         self._number = number
-        self._sockets = sockets
-        self._own = tuple(Endpoint(*s.getsockname()[:2]) for s in sockets)
+        self._sockets = tuple(sockets)
+        self._secure = tuple(secure)
+        # Connections take what is shown when they begin.
+        self._shown = Shown(*settings.listening_files) if secure else None
+        self._own = tuple(Endpoint(*s.getsockname()[:2]) for s in (*sockets, *secure))
         self._drivers: set[Driver] = set()
         self._index_seen: tuple[int, int, int] | None = None
         self._stop = asyncio.Event()
@@ -151,7 +163,10 @@ class Worker:
         if lifeline is not None:
             loop.add_reader(lifeline, self._stop.set)
         await self._house_keeping()
-        listeners = [self.listen(sock) for sock in self._sockets]
+        listeners = [
+            *(self.listen(sock) for sock in self._sockets),
+            *(self.listen(sock, secure=True) for sock in self._secure),
+        ]
         keeper = loop.create_task(self._keep_house())
         if ready is not None:
             os.write(ready, b".")
@@ -164,7 +179,7 @@ class Worker:
             loop.remove_reader(lifeline)
         for listener in listeners:
             listener.close()
-        for sock in self._sockets:
+        for sock in (*self._sockets, *self._secure):
             sock.close()  # the supervisor keeps it: what arrives waits there for the next worker
         await self._drain()
         if self._lookups is not None:
@@ -204,11 +219,37 @@ class Worker:
 
     # --- connections ----------------------------------------------------------------------
 
-    def listen(self, sock: socket.socket) -> Listener:
-        """Take connections from a listening socket."""
-        return Listener(
-            sock, lambda peer: Acceptor(self._make_driver, peer), self.gate.clients.admits
+    def listen(self, sock: socket.socket, *, secure: bool = False) -> Listener:
+        """Take connections from a listening socket.
+
+        Args:
+            sock: not blocking.
+            secure: whether clients speak TLS with the gateway itself there.
+        """
+        entry = Entry(
+            self._context if secure else None,
+            lambda: self.settings.limits.handshake_timeout,
+            self._is_balancer,
+            self.gate.clients.hold,
         )
+        return Listener(sock, self._accepted, self.gate.clients.admits, entry)
+
+    def _context(self) -> ssl.SSLContext:
+        assert self._shown is not None
+        return self._shown.context
+
+    def _accepted(self, caller: Caller) -> Acceptor:
+        return Acceptor(
+            self._make_driver, caller.address, secure=caller.secure, balancer=caller.balancer
+        )
+
+    def _is_balancer(self, address: str) -> bool:
+        """Whether connections from an address must begin with a PROXY protocol header."""
+        networks = self.settings.identity.load_balancers.proxy_protocol
+        if not networks:
+            return False
+        client = ip_address(address)
+        return any(client in network for network in networks)
 
     def _make_driver(self, acceptor: Acceptor) -> Driver:
         transport = acceptor.transport
@@ -221,6 +262,8 @@ class Worker:
             connect=self._connector.connect,
             first_layer=self._first_layer,
             on_end=self._ended,
+            secure=acceptor.secure,
+            balancer=acceptor.balancer,
         )
         self._drivers.add(driver)
         metrics.connection_opened()
@@ -264,6 +307,8 @@ class Worker:
         self._sweep()
         self._look_at_memory(await asyncio.to_thread(memory.used))
         await self._look_at_index()
+        if self._shown is not None:
+            await self._look_at_certificate(self._shown)
         index = self.gate.basis.index
         metrics.heartbeat(
             now=time.time(),
@@ -326,6 +371,16 @@ class Worker:
             return
         self.gate.basis = basis_of(self.settings, index, self._own)
 
+    @staticmethod
+    async def _look_at_certificate(shown: Shown) -> None:
+        """Show a new certificate when the files have been replaced."""
+        try:
+            if await asyncio.to_thread(shown.refresh):
+                logger.info("a new certificate is shown, good until %s", shown.pair.ends.date())
+        except CertificateError as problem:
+            # Clients are shown the last good one.
+            logger.error("the last good certificate is still shown: %s", problem)  # noqa: TRY400
+
     def reload(self) -> None:
         """Take new settings into use; bad ones leave the last good ones in force."""
         paths = self.settings.paths
@@ -334,6 +389,12 @@ class Worker:
         except SettingsError as problem:
             logger.error("the last good settings stay in force:\n%s", problem)  # noqa: TRY400
             return
+        if self._secure and settings.listening_files != self.settings.listening_files:
+            try:
+                self._shown = Shown(*settings.listening_files)
+            except CertificateError as problem:
+                # Clients are shown the last good one.
+                logger.error("the last good certificate is still shown: %s", problem)  # noqa: TRY400
         self.settings = settings
         self._options = options_of(settings)  # of connections from now on
         self._shedding.limit = limit_of(settings.limits.worker_memory, settings.listen.workers)
@@ -353,6 +414,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--set", action="append", default=[], help="KEY=VALUE of a setting")
     parser.add_argument("--worker", type=int, required=True)
     parser.add_argument("--fd", type=int, action="append", required=True)
+    parser.add_argument("--tls-fd", type=int, action="append", default=[])
     parser.add_argument("--ready", type=int)
     parser.add_argument("--lifeline", type=int)
     args = parser.parse_args(argv)
@@ -364,10 +426,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = load(args.config, overrides=operations.overrides(), environ=os.environ)
         metrics.start(args.worker, metricfiles.directory_of(settings.paths.run_dir))
-        sockets = [socket.socket(fileno=fd) for fd in args.fd]
+        worker = Worker(settings, args.worker, _inherited(args.fd), _inherited(args.tls_fd))
         _take_all_descriptors()
-        return asyncio.run(_serve(settings, args.worker, sockets, args.ready, args.lifeline))
-    except (SettingsError, AuthorityError, TrustError, AccessLogError) as problem:
+        return asyncio.run(_serve(worker, args.ready, args.lifeline))
+    except (SettingsError, AuthorityError, TrustError, AccessLogError, CertificateError) as problem:
         # Nothing is served: the supervisor sees the exit status and says so.
         logger.error("%s", problem)  # noqa: TRY400 - an operator's message, not a crash
         return EXIT_CONFIGURATION
@@ -378,16 +440,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-async def _serve(
-    settings: Settings,
-    number: int,
-    sockets: Sequence[socket.socket],
-    ready: int | None,
-    lifeline: int | None,
-) -> int:
-    worker = Worker(settings, number, sockets)
+def _inherited(descriptors: Sequence[int]) -> list[socket.socket]:
+    sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
     for sock in sockets:
         sock.setblocking(False)  # noqa: FBT003 - as the socket module has it
+    return sockets
+
+
+async def _serve(worker: Worker, ready: int | None, lifeline: int | None) -> int:
     await asyncio.to_thread(worker.log.start)
     return await worker.run(ready, lifeline)
 

@@ -83,6 +83,18 @@ class Clients:
         """A connection was taken in."""
         self._tallies.setdefault(visitor.client_ip, Tally()).connections += 1
 
+    def hold(self, address: str, by: int) -> None:
+        """A connection is being made (a handshake with the gateway itself), or no longer is.
+
+        Args:
+            address: of the client.
+            by: 1 when it begins, from when on it counts among the client's; -1 when it is over.
+        """
+        tally = self._tallies.setdefault(address, Tally())
+        tally.connections += by
+        if not tally.connections and not tally.turned_away:
+            del self._tallies[address]
+
     def left(self, visitor: Visitor) -> None:
         """It has ended, and with it what it had open."""
         self.agreed(visitor)

@@ -58,6 +58,12 @@ class Families:
         self.refusals = Counter(
             "watchhouse_refusals", "Answers of the gateway's own.", ("kind",), registry=registry
         )
+        self.unusable = Counter(
+            "watchhouse_unusable_connections",
+            "Connections that ended before a request could be made on them.",
+            ("why",),
+            registry=registry,
+        )
         volume = Counter(
             "watchhouse_bytes", "Bytes of finished requests.", ("direction",), registry=registry
         )
@@ -119,6 +125,7 @@ class WorkerMetrics:
         self._connections = 0
         self._decided = Tally(MAX_SERIES, ("block", OTHER))
         self._refused = Tally(MAX_SERIES, OTHER)
+        self._unusable = Tally(MAX_SERIES, OTHER)
         self._durations, self._decisions = Spread(REQUEST_BUCKETS), Spread(DECISION_BUCKETS)
         self._up = self._down = 0
         self._lock: int | None = None
@@ -148,6 +155,10 @@ class WorkerMetrics:
     def count_refusal(self, kind: str) -> None:
         """One answer of the gateway's own was given."""
         self._refused.add(kind)
+
+    def count_unusable(self, why: str) -> None:
+        """One connection ended before a request could be made on it."""
+        self._unusable.add(why)
 
     def count_bytes(self, up: int, down: int) -> None:
         """One request ended, having carried so many bytes from and to the client."""
@@ -204,6 +215,8 @@ class WorkerMetrics:
             self._request(families, action, rule).inc(count)
         for kind, count in self._refused.take().items():
             self._refusal(families, kind).inc(count)
+        for why, count in self._unusable.take().items():
+            families.unusable.labels(why).inc(count)
         families.connections.set(self._connections)
         self._durations.pour(families.duration)
         self._decisions.pour(families.decision)
@@ -326,6 +339,16 @@ def count_refusal(kind: str) -> None:
     """One answer of the gateway's own was given: its `refusal.Kind`."""
     if _current is not None:
         _current.count_refusal(kind)
+
+
+def count_unusable(why: str) -> None:
+    """One connection ended before a request could be made on it.
+
+    Args:
+        why: `tls`, `tls-late`, `tls-left`, `proxy-header` or `proxy-header-late`.
+    """
+    if _current is not None:
+        _current.count_unusable(why)
 
 
 def count_bytes(up: int, down: int) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from proxy_addons.portal.pac import PacError
 from proxy_addons.portal.server import PortalError, bind, inherit, run
+from proxy_addons.rights.certificate import CertificateError
 from proxy_addons.rights.confine import harden
 from proxy_addons.settings.load import load
 from proxy_addons.settings.problems import SettingsError
@@ -39,6 +40,13 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=[],
         help="serve this inherited listening socket instead of listen.portal; may be repeated",
+    )
+    parser.add_argument(
+        "--tls-fd",
+        action="append",
+        type=int,
+        default=[],
+        help="the same, where browsers speak TLS; may be repeated",
     )
     parser.add_argument(
         "--with-parent", action="store_true", help="end when the process that started it ends"
@@ -70,12 +78,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         harden()
         settings = load(options.config, overrides=overrides, environ=os.environ)
-        if options.fd:
+        if options.fd or options.tls_fd:
             sockets = [inherit(descriptor) for descriptor in options.fd]
+            secure = [inherit(descriptor) for descriptor in options.tls_fd]
         else:
             sockets = [bind(endpoint) for endpoint in settings.listen.portal]
-        run(settings, sockets, parent=parent)
-    except (SettingsError, PortalError, PacError) as problem:
+            secure = [bind(endpoint) for endpoint in settings.listen.portal_tls]
+        run(settings, sockets, secure, parent=parent)
+    except (SettingsError, PortalError, PacError, CertificateError) as problem:
         # Nothing was served yet: no request is in hand.
         sys.stderr.write(f"portal: {problem}\n")
         return 2

@@ -19,17 +19,21 @@ from aiohttp import web, web_response
 
 from proxy_addons.portal.app import make_app
 from proxy_addons.portal.pac import host_and_port
+from proxy_addons.rights.certificate import CertificateError, Shown, context_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from proxy_addons.settings.model import Endpoint, Settings
 
+logger = logging.getLogger("watchhouse.portal")
+
 # aiohttp's own answer to a malformed request knows no hook of ours; at least it names no version.
 web_response.SERVER_SOFTWARE = ""  # type: ignore[attr-defined]
 
 _QUEUE = 256  # connections that wait to be accepted
 _IDLE = 15.0  # seconds that a connection may stay open between requests
+_LOOK = 5.0  # seconds between looks at the certificate's files
 _GRACE = 3.0  # seconds for requests in progress when it stops
 
 
@@ -117,7 +121,25 @@ def _ending_with(parent: int | None, stop: asyncio.Event) -> Iterator[None]:
         os.close(descriptor)
 
 
-async def _serve(settings: Settings, sockets: Sequence[socket.socket], parent: int | None) -> None:
+async def _watch(shown: Shown) -> None:
+    """Show a new certificate when its files have been replaced."""
+    while True:
+        await asyncio.sleep(_LOOK)
+        try:
+            await asyncio.to_thread(shown.refresh)
+        except CertificateError as problem:
+            # Browsers are shown the last good one.
+            logger.error("the last good certificate is still shown: %s", problem)  # noqa: TRY400
+
+
+async def _serve(
+    settings: Settings,
+    sockets: Sequence[socket.socket],
+    secure: Sequence[socket.socket],
+    parent: int | None,
+) -> None:
+    shown = Shown(*settings.listening_files) if secure else None
+    watching = None
     # aiohttp would log what it could not parse, byte for byte.
     silent = logging.Logger("watchhouse.portal.http")  # noqa: LOG001 - stands outside the tree
     silent.addHandler(logging.NullHandler())
@@ -138,21 +160,39 @@ async def _serve(settings: Settings, sockets: Sequence[socket.socket], parent: i
         for listener in sockets:
             listener.setblocking(False)  # noqa: FBT003 - the socket module's own signature
             await web.SockSite(runner, listener, backlog=_QUEUE).start()
+        if shown is not None:
+            # The server keeps its context for good: this one shows what the other has in force.
+            context = context_of(shown.pair)
+            context.sni_callback = shown.choose
+            for listener in secure:
+                listener.setblocking(False)  # noqa: FBT003 - the socket module's own signature
+                await web.SockSite(runner, listener, backlog=_QUEUE, ssl_context=context).start()
+            watching = loop.create_task(_watch(shown))
         with _ending_with(parent, stop):
             await stop.wait()
     finally:
+        if watching is not None:
+            watching.cancel()
         await runner.cleanup()
 
 
-def run(settings: Settings, sockets: Sequence[socket.socket], *, parent: int | None = None) -> None:
+def run(
+    settings: Settings,
+    sockets: Sequence[socket.socket],
+    secure: Sequence[socket.socket] = (),
+    *,
+    parent: int | None = None,
+) -> None:
     """Serve the portal until SIGTERM or SIGINT; requests in progress get three seconds to end.
 
     Args:
         settings: of this gateway.
         sockets: listening sockets; closed at the end.
+        secure: those where browsers speak TLS.
         parent: process id to end with, or None.
 
     Raises:
         PacError: `pac.proxies` names something that is no proxy.
+        CertificateError: there is nothing sound to show to those who speak TLS.
     """
-    asyncio.run(_serve(settings, sockets, parent))
+    asyncio.run(_serve(settings, sockets, secure, parent))

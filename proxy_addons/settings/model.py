@@ -238,6 +238,11 @@ class Paths:
         return self.data_dir / "ca"
 
     @property
+    def listening_leaf(self) -> Path:
+        """Key and certificate of our own for listeners with TLS (0600), where none is set."""
+        return self.ca_dir / "listening.pem"
+
+    @property
     def run_dir(self) -> Path:
         """State of the running processes: pid files, worker metrics."""
         return self.data_dir / "run"
@@ -273,3 +278,10 @@ class Settings:
     directory: Directory = field(default_factory=Directory)
     standing: Standing = field(default_factory=Standing)
     portal: Portal = field(default_factory=Portal)
+
+    @property
+    def listening_files(self) -> tuple[Path, Path]:
+        """Chain and key that listeners with TLS show: the operator's, or our own leaf."""
+        certificate = self.listen.certificate
+        leaf = self.paths.listening_leaf
+        return certificate.chain or leaf, certificate.key or certificate.chain or leaf
