@@ -124,6 +124,10 @@ _MEANINGS: Final[tuple[tuple[Rejection, tuple[str, ...]], ...]] = (
             "protocol version mismatch",
             "ticket/authenticator don't match",
             "token header is malformed",
+            # no word from the library, or one that quotes bytes of the ticket that are no text
+            "can't decode byte",
+            "success",
+            "unknown error",
         ),
     ),
     (
@@ -131,7 +135,7 @@ _MEANINGS: Final[tuple[tuple[Rejection, tuple[str, ...]], ...]] = (
             "wrong-key",
             "the ticket's encryption type is not taken here; give the service account AES keys",
         ),
-        ("encryption type",),
+        ("encryption type", "but not with enctype"),
     ),
 )
 

@@ -32,6 +32,7 @@ AT_SERVICE = "HTTP@proxy.force.example"
 KERBEROS = "1.2.840.113554.1.2.2"
 MICROSOFT = bytes.fromhex("2a864882f712010202")  # 1.2.840.48018.1.2.2, as Windows lists it first
 DCE_STYLE = 0x1000  # [MS-KILE] 3.4.5: three steps instead of two
+AP_REQ = b"n\x82"  # RFC 4120 5.5.1: application 14, of more than 255 bytes
 NTLM_FIRST = b"NTLMSSP\0\x01\0\0\0\x97\x82\x08\xe2" + bytes(16) + b"\x0a\0\x61\x4a\0\0\0\x0f"
 TOP = Path(__file__).parents[2]
 
@@ -318,22 +319,25 @@ def test_no_garbage_gets_in_and_none_is_taken_for_a_fault_of_ours(
 ) -> None:
     del kdc
     acceptor = Acceptor(Kerberos(keytab))
-    good = jane.token()
+    bare = jane.token(mech=KERBEROS)
+    good = [jane.token(), bare, bare[bare.index(AP_REQ) :]]
+    # a byte is changed, and some of the end is missing
     cut_off = st.builds(
-        lambda place, by, length: changed(good, place, by)[:length],
-        st.integers(0, len(good) - 1),
+        lambda token, place, by, cut: changed(token, place, by)[: -(1 + cut % (len(token) - 1))],
+        st.sampled_from(good),
+        st.integers(0, 600),
         st.integers(0, 255),
-        st.integers(1, len(good) - 1),
+        st.integers(0, 1000),
     )
-    # in the encrypted authenticator, which is a token's last part
-    within = st.builds(
-        lambda place, by: changed(good, place, by),
-        st.integers(len(good) - 150, len(good) - 1),
-        st.integers(1, 255),
-    )
+    # a byte is changed in the ticket, or in the authenticator behind it, a token's last part
+    within = st.builds(changed, st.sampled_from(good), st.integers(-500, -10), st.integers(1, 255))
+    beginning = st.builds(
+        bytes.__add__, st.sampled_from([b"`", b"n", b"n\x82", b"\xa1", NTLM_FIRST[:8]]),
+        st.binary(max_size=100),
+    )  # fmt: skip
     tried: set[str] = set()
 
-    @given(st.one_of(st.binary(max_size=200), cut_off, within))
+    @given(st.one_of(st.binary(max_size=200), beginning, cut_off, within))
     def garbage(token: bytes) -> None:
         outcome = asyncio.run(acceptor.accept(token))
         assert isinstance(outcome, Rejection)
@@ -348,4 +352,6 @@ def test_no_garbage_gets_in_and_none_is_taken_for_a_fault_of_ours(
 
 def changed(token: bytes, place: int, by: int) -> bytes:
     """A token with one byte changed."""
-    return token[:place] + bytes([token[place] ^ by]) + token[place + 1 :]
+    spoilt = bytearray(token)
+    spoilt[place] ^= by
+    return bytes(spoilt)

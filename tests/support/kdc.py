@@ -184,7 +184,13 @@ class Kdc:
     # clients --------------------------------------------------------------------------------------
 
     def kinit(
-        self, name: str, password: str, *, realm: str = REALM, lifetime: str = "10h"
+        self,
+        name: str,
+        password: str,
+        *,
+        realm: str = REALM,
+        lifetime: str = "10h",
+        options: tuple[str, ...] = (),
     ) -> Ticket:
         """Sign a person in: a ticket cache of their own.
 
@@ -193,11 +199,12 @@ class Kdc:
             password: theirs.
             realm: theirs.
             lifetime: `10h`, `5s`.
+            options: of kinit, besides: `-f` for tickets that may be delegated.
         """
         self._made += 1
         ticket = Ticket(self, self.folder / f"{self._made}.ccache")
-        self._run("kinit", "-l", lifetime, f"{name}@{realm}", stdin=password + "\n",
-                  environ=ticket.environ)  # fmt: skip
+        words = ("-l", lifetime, *options, f"{name}@{realm}")
+        self._run("kinit", *words, stdin=password + "\n", environ=ticket.environ)
         return ticket
 
     def client(self, ticket: Ticket) -> dict[str, str]:
