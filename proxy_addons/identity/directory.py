@@ -7,10 +7,8 @@ older than `directory.ttl` + `directory.stale`.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from proxy_addons.identity.entries import (
     DirectorySettingsError,
@@ -21,6 +19,7 @@ from proxy_addons.identity.entries import (
     group_name,
 )
 from proxy_addons.identity.remembering import Remembered
+from proxy_addons.identity.threads import BusyError, Threads
 from proxy_addons.policy.people import canonical_name
 
 if TYPE_CHECKING:
@@ -68,10 +67,13 @@ class Directory:
 
         self._servers = Servers(settings, keep=threads, clock=clock)
         self._questions = Questions(settings)
-        # A bind may try all servers twice; looking a server's name up has limits of its own.
-        self._patience = settings.timeout * max(1, len(settings.servers)) * 2 + 1
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="directory")
-        self._waiting = 0
+        self._threads = Threads(
+            "directory",
+            threads=threads,
+            waiting=_WAITING,
+            # A bind may try all servers twice: for the entry, and for the password.
+            patience=settings.timeout * max(1, len(settings.servers)) * 2 + 1,
+        )
         self._people = Remembered[Entry | None](
             self._find, ttl=settings.ttl, stale=settings.stale, size=_PEOPLE, clock=clock
         )
@@ -159,7 +161,7 @@ class Directory:
         """Stop: questions that wait are given up, those on their way end within their time."""
         self._people.close()
         self._teams.close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
         self._servers.close()
 
     async def _find(self, name: str) -> Entry | None:
@@ -173,22 +175,14 @@ class Directory:
         )
 
     async def _in_thread[T](self, job: Callable[[], T]) -> T:
-        """Run a question in a thread, with a limit on how many wait and for how long."""
-        if self._waiting >= _WAITING:
+        """Put a question in a thread."""
+        try:
+            return await self._threads.run(job)
+        except BusyError:
+            # Whoever asks uses what is kept, or refuses.
             msg = f"{_WAITING} questions are waiting already"
-            raise DirectoryUnavailableError(msg)
-        future = asyncio.get_running_loop().run_in_executor(self._pool, job)
-        self._waiting += 1
-        future.add_done_callback(self._done)
-        done, _ = await asyncio.wait((future,), timeout=self._patience)
-        if not done:
-            # The thread ends by itself; nobody waits for it any more.
-            future.cancel()
+            raise DirectoryUnavailableError(msg) from None
+        except TimeoutError:
+            # As before. Questions have limits of their own; looking up a server's name has none.
             msg = "no answer in time"
-            raise DirectoryUnavailableError(msg)
-        return future.result()
-
-    def _done(self, future: asyncio.Future[Any]) -> None:
-        self._waiting -= 1
-        if not future.cancelled():
-            future.exception()  # whoever waits has it; if nobody does, it is of no use
+            raise DirectoryUnavailableError(msg) from None
