@@ -5,6 +5,7 @@ Must never: decide a request: the gate does, with the snapshot.
 """
 
 from proxy_addons.standing.actor import Actor
+from proxy_addons.standing.exemption import Exemption, State, Wanted
 from proxy_addons.standing.expiry import note_expiries
 from proxy_addons.standing.migrate import migrate
 from proxy_addons.standing.problems import (
@@ -14,25 +15,33 @@ from proxy_addons.standing.problems import (
     StepRefusedError,
     UnknownReferenceError,
 )
+from proxy_addons.standing.register import Register
 from proxy_addons.standing.snapshot import EMPTY, LiveExemption, Snapshot
 from proxy_addons.standing.steps import Step
 from proxy_addons.standing.store import Store, open_store
 from proxy_addons.standing.use import note_use
 from proxy_addons.standing.watch import Watch
+from proxy_addons.standing.withdrawals import Withdrawal, Withdrawals
 
 __all__ = [
     "EMPTY",
     "Actor",
+    "Exemption",
     "LiveExemption",
+    "Register",
     "Snapshot",
     "StaleViewError",
     "StandingError",
     "StandingUnavailableError",
+    "State",
     "Step",
     "StepRefusedError",
     "Store",
     "UnknownReferenceError",
+    "Wanted",
     "Watch",
+    "Withdrawal",
+    "Withdrawals",
     "migrate",
     "note_expiries",
     "note_use",

@@ -34,21 +34,40 @@ class Place:
         migrate(self.settings, self.paths)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """An empty store of either engine."""
-    paths = Paths(tmp_path, tmp_path, tmp_path / "data")
-    if request.param == "sqlite":
-        return Place(Standing(), paths, "sqlite")
+ENGINES = ("sqlite", "postgresql")
+
+
+def made(engine: str, folder: Path, request: pytest.FixtureRequest) -> Place:
+    paths = Paths(folder, folder, folder / "data")
+    if engine == "sqlite":
+        return Place(Standing(), paths, engine)
     if binaries() is None:
         pytest.skip("needs PostgreSQL (Debian: postgresql)")
     server: Postgres = request.getfixturevalue("postgres")
-    return Place(server.database(), paths, "postgresql")
+    return Place(server.database(), paths, engine)
+
+
+@pytest.fixture(params=ENGINES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """An empty store of either engine."""
+    return made(request.param, tmp_path, request)
 
 
 @pytest.fixture
 def store(place: Place) -> Iterator[Store]:
     """A store of either engine with its tables."""
+    place.migrate()
+    store = place.open()
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=ENGINES, scope="module")
+def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    """A store that the tests of a module share, each with people of its own."""
+    place = made(request.param, tmp_path_factory.mktemp("standing"), request)
     place.migrate()
     store = place.open()
     yield store
