@@ -16,21 +16,22 @@ from markupsafe import Markup
 _TEMPLATES = Path(__file__).parent / "templates"
 
 STYLE = Markup((_TEMPLATES / "style.css").read_text("utf-8"))  # noqa: S704 - our own file
-_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode("ascii")
 
 
 # `img-src data:` is for the tab icon alone: without one of its own the browser would ask the
 # refused site for /favicon.ico, which would be one more refusal in the log.
 # No frame-ancestors: a refused frame inside an allowed page should say why it is empty, and the
 # block page has nothing to be tricked into clicking. The portal adds the directive.
-def content_security_policy(*, forms: bool = False) -> str:
+def content_security_policy(*, style: str = STYLE, forms: bool = False) -> str:
     """The policy of a page of ours (CSP level 3).
 
     Args:
+        style: the page's style sheet.
         forms: whether the page may send forms, which then may only lead to where it came from.
     """
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     return (
-        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; "
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
         f"base-uri 'none'; form-action {"'self'" if forms else "'none'"}"
     )
 
@@ -38,7 +39,7 @@ def content_security_policy(*, forms: bool = False) -> str:
 CONTENT_SECURITY_POLICY = content_security_policy()
 
 
-def environment(*folders: Path) -> Environment:
+def environment(*folders: Path, style: Markup = STYLE) -> Environment:
     """A Jinja environment with the shared base page: escapes everything, forgives nothing.
 
     All templates are read and compiled now: a refusal must not depend on the disk, which may be
@@ -46,6 +47,7 @@ def environment(*folders: Path) -> Environment:
 
     Args:
         folders: template folders besides the shared one; the first that has a name wins.
+        style: the style sheet of its pages.
     """
     sources: dict[str, str] = {}
     for folder in (*folders, _TEMPLATES):
@@ -60,7 +62,7 @@ def environment(*folders: Path) -> Environment:
         auto_reload=False,
         cache_size=-1,
     )
-    made.globals["style"] = STYLE
+    made.globals["style"] = style
     for name in sources:
         made.get_template(name)
     return made

@@ -96,6 +96,10 @@ class PasswordFile:
             return False
         return hashed is not None
 
+    def has(self, name: str) -> bool:
+        """Whether there is such an account (canonical name); looks at the file, in this thread."""
+        return name in self._now().hashes
+
     def close(self) -> None:
         """Take no more checks."""
         self._threads.close()

@@ -12,16 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
+from markupsafe import Markup
 
-from proxy_addons.gate.pages import content_security_policy, environment
+from proxy_addons.gate.pages import STYLE, content_security_policy, environment
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler, Middleware
 
+    from proxy_addons.portal.signin.guard import Visit
     from proxy_addons.settings.model import Page
 
 _LOG = logging.getLogger(__name__)
-_TEMPLATES = environment(Path(__file__).parent / "templates")
+_FOLDER = Path(__file__).parent / "templates"
+_STYLE = STYLE + Markup((_FOLDER / "portal.css").read_text("utf-8"))  # noqa: S704 - our own file
+_TEMPLATES = environment(_FOLDER, style=_STYLE)
 
 NO_STORE = "no-store"
 
@@ -31,9 +35,9 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_READ_ONLY = f"{content_security_policy()}; frame-ancestors 'none'"
+_READ_ONLY = f"{content_security_policy(style=_STYLE)}; frame-ancestors 'none'"
 # Pages for people who are signed in have forms, which only ever lead back to this portal.
-_WITH_FORMS = f"{content_security_policy(forms=True)}; frame-ancestors 'none'"
+_WITH_FORMS = f"{content_security_policy(style=_STYLE, forms=True)}; frame-ancestors 'none'"
 
 _TITLES = {
     403: "You cannot open this page",
@@ -56,7 +60,13 @@ class Answers:
     signs_in: bool = False
 
     def show(
-        self, template: str, *, status: int = 200, forms: bool = False, **values: object
+        self,
+        template: str,
+        *,
+        status: int = 200,
+        forms: bool = False,
+        visit: Visit | None = None,
+        **values: object,
     ) -> web.Response:
         """A page.
 
@@ -64,11 +74,11 @@ class Answers:
             template: name of its template.
             status: HTTP status code.
             forms: whether it has a form; without one the browser is told that it has none.
+            visit: who is signed in, for the menu; that has a form of its own, to sign out.
             values: for the template.
         """
-        values.setdefault("visit", None)
         text = _TEMPLATES.get_template(template).render(
-            page=self.page, signs_in=self.signs_in, **values
+            page=self.page, signs_in=self.signs_in, visit=visit, **values
         )
         return web.Response(
             text=text,
@@ -78,7 +88,7 @@ class Answers:
             headers={
                 hdrs.CACHE_CONTROL: NO_STORE,
                 hdrs.CONTENT_LANGUAGE: "en-GB",
-                "Content-Security-Policy": _WITH_FORMS if forms else _READ_ONLY,
+                "Content-Security-Policy": _WITH_FORMS if forms or visit else _READ_ONLY,
             },
         )
 

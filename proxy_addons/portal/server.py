@@ -144,7 +144,7 @@ async def _serve(
     silent = logging.Logger("watchhouse.portal.http")  # noqa: LOG001 - stands outside the tree
     silent.addHandler(logging.NullHandler())
     runner = web.AppRunner(
-        make_app(settings),
+        await asyncio.to_thread(make_app, settings),  # reads files, opens the store
         handle_signals=False,
         access_log=None,
         logger=silent,

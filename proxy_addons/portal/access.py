@@ -1,0 +1,81 @@
+"""Which page is open to whom: one table, which the guard, the menu, tests and docs/portal.md share.
+
+In: a page's name, roles. Out: yes or no.
+Must never: decide a step of a register: those rules are in standing/.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from proxy_addons.portal.signin.roles import (
+    AUDITOR,
+    INFORMATION_SECURITY,
+    LINE_MANAGER,
+    OPERATOR,
+    PSD,
+    STAFF,
+)
+
+EVERYBODY: Final = frozenset({STAFF})
+READERS: Final = frozenset({INFORMATION_SECURITY, PSD, AUDITOR, OPERATOR})
+"""Roles that see the whole register; others see their own entries and those of their people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One kind of page.
+
+    Attributes:
+        name: by which code and tests call it.
+        what: for people, as docs/portal.md says it.
+        roles: any one of them opens it.
+        withdrawn: whether it stays open while one's own web access is withdrawn.
+    """
+
+    name: str
+    what: str
+    roles: frozenset[str] = EVERYBODY
+    withdrawn: bool = False
+
+
+PAGES: Final = {
+    page.name: page
+    for page in (
+        Page("you", "Your own page: how the gateway knows you", withdrawn=True),
+        Page("sessions", "Sign out; end all your sessions", withdrawn=True),
+        Page("confirm", "Confirm that it is you"),
+        Page("exemptions", "List of exemptions (which ones: see below)"),
+        Page("exemption", "One exemption, with its history and the steps you may take"),
+        Page(
+            "request",
+            "Request an exemption",
+            frozenset({LINE_MANAGER, INFORMATION_SECURITY, PSD}),
+        ),
+        Page("team", "My people: withdraw web access, give it back", frozenset({LINE_MANAGER})),
+        Page(
+            "withdrawals",
+            "Withdraw or give back anybody's web access",
+            frozenset({INFORMATION_SECURITY, PSD}),
+        ),
+        Page("report", "Report of exemptions, and its CSV file", READERS),
+    )
+}
+
+
+def may_open(name: str, roles: frozenset[str], *, withdrawn: bool = False) -> bool:
+    """Whether somebody with these roles may open a page.
+
+    Args:
+        name: of the page.
+        roles: of the person.
+        withdrawn: whether the person's own web access is withdrawn.
+    """
+    page = PAGES[name]
+    return not roles.isdisjoint(page.roles) and (page.withdrawn or not withdrawn)
+
+
+def reads_all(roles: frozenset[str]) -> bool:
+    """Whether somebody sees the whole register."""
+    return not roles.isdisjoint(READERS)

@@ -1,0 +1,1 @@
+"""Pages of the exemption register, of withdrawals, and of what the gateway knows of a person."""

@@ -1,0 +1,143 @@
+"""What the pages for signed-in people need, opened once: store, directory, ways to sign in.
+
+In: settings. Out: `Services`, or None where nobody can sign in.
+Must never: start with a way to sign in that is configured but cannot work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
+
+from sqlalchemy import select
+
+from proxy_addons.identity.directory import Directory
+from proxy_addons.identity.kerberos import Acceptor
+from proxy_addons.identity.passwords import PasswordFile
+from proxy_addons.portal.signin.drafts import Drafts
+from proxy_addons.portal.signin.oidc import Provider
+from proxy_addons.portal.signin.people import People
+from proxy_addons.portal.threads import Threads
+from proxy_addons.standing import tables
+from proxy_addons.standing.lockouts import Lockouts
+from proxy_addons.standing.sessions import Session, Sessions
+from proxy_addons.standing.store import Store, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from proxy_addons.portal.answers import Answers
+    from proxy_addons.settings.model import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything, opened.
+
+    Attributes:
+        settings: of this gateway.
+        answers: makes pages.
+        clock: seconds since the epoch.
+        threads: for what blocks.
+        store: the standing store.
+        sessions: the portal's.
+        lockouts: the portal's.
+        people: looks people up.
+        directory: None where there is none.
+        drafts: what was typed into forms before the person had to confirm who they are.
+        accounts: None where `accounts` is no way to sign in.
+        acceptor: None where `kerberos` is none.
+        provider: None where `oidc` is none.
+    """
+
+    settings: Settings
+    answers: Answers
+    clock: Callable[[], float]
+    threads: Threads
+    store: Store
+    sessions: Sessions
+    lockouts: Lockouts
+    people: People
+    directory: Directory | None
+    drafts: Drafts
+    accounts: PasswordFile | None = None
+    acceptor: Acceptor | None = None
+    provider: Provider | None = None
+
+    @classmethod
+    def open(cls, settings: Settings, answers: Answers, clock: Callable[[], float]) -> Self:
+        """Open what `settings.portal.sign_in` needs.
+
+        Raises:
+            KerberosError: the keytab cannot be used.
+            PasswordsError: the file of accounts cannot be used.
+            StandingError: `standing.url` names nothing that can be used.
+        """
+        ways = settings.portal.sign_in
+
+        def now() -> datetime:
+            return datetime.fromtimestamp(clock(), UTC)
+
+        accounts = None
+        if "accounts" in ways:
+            assert settings.portal.accounts is not None  # settings/ sees to it
+            accounts = PasswordFile(settings.portal.accounts)
+        acceptor = Acceptor(settings.identity.kerberos) if "kerberos" in ways else None
+        provider = Provider(settings.portal.oidc, clock) if "oidc" in ways else None
+        directory = Directory(settings.directory) if settings.directory.servers else None
+        store = open_store(settings.standing, settings.paths)
+        portal, threads = settings.portal, Threads()
+        return cls(
+            settings,
+            answers,
+            clock,
+            threads,
+            store,
+            Sessions(store, portal.session, portal.idle, now=now),
+            Lockouts(store, now=now),
+            People(portal, directory, accounts, threads),
+            directory,
+            Drafts(),
+            accounts,
+            acceptor,
+            provider,
+        )
+
+    async def close(self) -> None:
+        """Close everything."""
+        if self.provider is not None:
+            await self.provider.close()
+        if self.acceptor is not None:
+            self.acceptor.close()
+        if self.accounts is not None:
+            self.accounts.close()
+        if self.directory is not None:
+            self.directory.close()
+        self.threads.close()
+        self.store.close()
+
+    def now(self) -> datetime:
+        """The time, aware UTC."""
+        return datetime.fromtimestamp(self.clock(), UTC)
+
+    def session_and_withdrawal(self, session_id: str) -> tuple[Session, str | None] | None:
+        """The session of a cookie, and whether its person's web access is withdrawn. Blocks.
+
+        Returns:
+            The session and the withdrawal's reference or None; None where there is no session.
+
+        Raises:
+            StandingUnavailableError: it cannot be known.
+        """
+        session = self.sessions.find(session_id)
+        if session is None:
+            return None
+        withdrawals = tables.withdrawals.c
+        with self.store.reading() as connection:
+            reference = connection.execute(
+                select(withdrawals.reference).where(
+                    withdrawals.person == session.person, withdrawals.lifted_at.is_(None)
+                )
+            ).scalar()
+        return session, reference

@@ -1,0 +1,29 @@
+"""All pages for people who sign in, put together.
+
+In: services. Out: routes. Must never: hold a page that goes round the guard.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from proxy_addons.portal.register.you import You
+from proxy_addons.portal.signin.confirming import Confirming
+from proxy_addons.portal.signin.guard import Guard
+from proxy_addons.portal.signin.signing_in import SigningIn
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from proxy_addons.portal.signin.services import Services
+
+
+def routes(services: Services) -> list[web.RouteDef]:
+    """The routes of all pages for people who sign in."""
+    guard = Guard(services)
+    signing_in = SigningIn(services, guard)
+    return [
+        *signing_in.routes(),
+        *Confirming(services, guard, signing_in).routes(),
+        *You(services, guard).routes(),
+    ]
