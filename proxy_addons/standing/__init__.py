@@ -7,7 +7,6 @@ Must never: decide a request: the gate does, with the snapshot.
 from proxy_addons.standing.actor import Actor
 from proxy_addons.standing.exemption import Exemption, State, Wanted
 from proxy_addons.standing.expiry import note_expiries
-from proxy_addons.standing.migrate import migrate
 from proxy_addons.standing.problems import (
     StaleViewError,
     StandingError,
@@ -19,6 +18,7 @@ from proxy_addons.standing.register import Register
 from proxy_addons.standing.snapshot import EMPTY, LiveExemption, Snapshot
 from proxy_addons.standing.steps import Step
 from proxy_addons.standing.store import Store, open_store
+from proxy_addons.standing.upgrade import migrate
 from proxy_addons.standing.use import note_use
 from proxy_addons.standing.watch import Watch
 from proxy_addons.standing.withdrawals import Withdrawal, Withdrawals

@@ -1,7 +1,7 @@
 """The tables of the standing store, as the newest migration leaves them.
 
 In: nothing. Out: SQLAlchemy Core tables for the statements of this room and of the portal.
-Must never: differ from what migrations/ make (tests/standing/test_migrations.py compares them), or
+Must never: differ from what migrations/ make (tests/standing/test_upgrade.py compares them), or
 hold a time that is not UTC.
 """
 

@@ -1,1 +1,1 @@
-"""Alembic's scripts for the standing store; standing/migrate.py runs them."""
+"""Alembic's scripts for the standing store; standing/upgrade.py runs them."""

@@ -1,4 +1,4 @@
-"""What alembic runs: the scripts, on the connection and in the transaction that migrate.py holds.
+"""What alembic runs: the scripts, on the connection and in the transaction that upgrade.py holds.
 
 In: `config.attributes["connection"]`. Out: an upgraded store.
 Must never: open a connection of its own; configure logging.
