@@ -77,7 +77,7 @@ class Requests:
             forward_fields(
                 headers.fields,
                 websocket=facts.upgrade == "websocket",
-                via=self._gate.via(http2=request.is_http2),
+                via=self._gate.via(visitor, http2=request.is_http2),
                 host=host,
             )
         )

@@ -18,6 +18,7 @@ import contextlib
 import logging
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mitmproxy.connection import Connection, ConnectionState, Server
@@ -34,6 +35,7 @@ from proxy_addons.engine.wires import (
     Guest,
     HalfClose,
     Hold,
+    Host,
     Pressure,
     ServerWire,
     Wire,
@@ -43,10 +45,12 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable, Callable, Collection
 
+    from mitmproxy.connection import Client
     from mitmproxy.proxy.context import Context
     from mitmproxy.proxy.layer import Layer
     from mitmproxy.proxy.mode_specs import ProxyMode
 
+    from proxy_addons.engine.egress import WayOut
     from proxy_addons.engine.hooks import HookTable
     from proxy_addons.engine.options import EngineOptions
 
@@ -56,7 +60,7 @@ logger = logging.getLogger("watchhouse.engine")
 # HTTP/1 server would otherwise open a connection for each of its streams.
 _SERVER_CONNECTIONS_AT_ONCE = 5
 
-type Connect = Callable[[str, int], Awaitable[Any]]
+type Connect = Callable[[str, int, WayOut | None], Awaitable[Any]]
 
 
 class Driver:
@@ -66,12 +70,13 @@ class Driver:
         hooks: the hook table.
         options: what the layers may ask.
         mode: mitmproxy's proxy mode (regular, or upstream with a parent proxy).
-        connect: opens a checked connection: `await connect(host, port)` gives a connected socket,
-            or raises ConnectFailed.
+        connect: opens a checked connection: `await connect(host, port, way_out)` gives a connected
+            socket, or raises ConnectFailed.
         first_layer: makes the outermost layer.
         on_end: called once, when nothing of the connection is left.
         secure: whether the client's transport is one of TLS.
         balancer: numeric address of the load balancer that named the client, or None.
+        way_out: gives the way out of the person whose request is in hand; None for the usual one.
     """
 
     def __init__(  # noqa: PLR0913 - the parts it joins
@@ -87,6 +92,7 @@ class Driver:
         on_end: Callable[[Driver], None],
         secure: bool = False,
         balancer: str | None = None,
+        way_out: Callable[[Client], WayOut | None] = lambda _: None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._hooks = hooks
@@ -118,7 +124,8 @@ class Driver:
             state=ConnectionState.OPEN,
         )
         self.client.secure, self.client.balancer = secure, balancer
-        context = ForkingContext(self.client, options)
+        self._way_out = partial(way_out, self.client)
+        context = ForkingContext(self.client, options, self._way_out)
         self._pace = context.pace
         self._layer = first_layer(context)
 
@@ -479,6 +486,8 @@ class Driver:
         if address is None:
             return ConnectRefused("no server named", "upstream-failed")
         host, port = address[0], address[1]
+        # Spliced tunnels go to servers that mitmproxy has made.
+        way_out = server.way_out if isinstance(server, Host) else self._way_out()
         data = server_hooks.ServerConnectionHookData(server, self.client)
         if not self._hooks.call(server_hooks.ServerConnectHook(data)) or server.error:
             return server.error or ConnectRefused("refused before connecting", "undecided")
@@ -490,7 +499,7 @@ class Driver:
         sock = None
         try:
             server.timestamp_start = time.time()
-            sock = await self._connect(host, port)
+            sock = await self._connect(host, port, way_out)
             server.peername, server.sockname = sock.getpeername(), sock.getsockname()
             if isinstance(command, OpenToJoin) and self._keep(sock):
                 wire.give_place_back()

@@ -28,7 +28,8 @@ from proxy_addons.engine.exchange import Stream
 from proxy_addons.engine.outcomes import ConnectRefused
 from proxy_addons.engine.pace import Late
 from proxy_addons.engine.tls import ServerTls, let_go
-from proxy_addons.engine.wires import Full, HoldStream
+from proxy_addons.engine.tuning import way_out_of
+from proxy_addons.engine.wires import Full, HoldStream, Host
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.context import Context
@@ -152,7 +153,10 @@ class Http(HttpLayer):
         Unlike mitmproxy's: a failure is not remembered (the next request tries again), ended
         connections are let go, and the time for reaching a server is limited.
         """
+        way_out = way_out_of(self.context)
         for server in self.connections if reuse else ():
+            if not isinstance(server, Host) or server.way_out != way_out:
+                continue  # the client's own, or of another way out
             if not event.connection_spec_matches(server):
                 continue
             if server in self.waiting_for_establishment:
@@ -170,9 +174,10 @@ class Http(HttpLayer):
 
     def _connect(self, event: GetHttpConnection) -> Commands[None]:
         context = self.context.fork()
-        server = context.server = Server(address=event.address)
+        server = context.server = Host(address=event.address)
+        server.way_out = way_out_of(context)
         stack = tunnel.LayerStack()
-        carrier = server
+        carrier: Server = server
         if event.via:
             server.via = event.via
             # In the clear a parent is sent the request itself, else CONNECT.

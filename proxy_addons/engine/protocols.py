@@ -27,6 +27,7 @@ from proxy_addons.engine.relay.lane import Relay
 from proxy_addons.engine.sessions import Place
 from proxy_addons.engine.tls import InspectedTls
 from proxy_addons.engine.tuning import pace_of
+from proxy_addons.engine.wires import Host
 from proxy_addons.gate.facts import Course
 from proxy_addons.urlkey import host_key
 
@@ -238,7 +239,9 @@ class Protocols:
         if offers:
             connection.set_alpn_protos(offers)
             server.alpn_offers = tuple(offers)
-        self._contexts.resume(connection, Place(*server.address[:2], name, tuple(offers)))
+        way_out = server.way_out if isinstance(server, Host) else None  # else a parent proxy
+        place = Place(*server.address[:2], name, tuple(offers), way_out)
+        self._contexts.resume(connection, place)
         start.ssl_conn = connection
 
 

@@ -1,10 +1,10 @@
 """TLS sessions with servers, kept to be resumed: a handshake without certificates and signatures.
 
 In: finished handshakes of ours. Out: sessions for the next connection to the same place.
-Must never: give a session out under another name, port or protocol than it was agreed on under (on
-resuming, nobody looks at a certificate again); let a certificate count for longer than an hour
-after it was checked; outlive the trust store it was checked against (the store belongs to the
-context, this memory to the same `TlsContexts`); leave the process (they hold secrets).
+Must never: give a session out under another name, port, protocol or way out than it was agreed on
+under (on resuming, nobody looks at a certificate again); let a certificate count for longer than
+an hour after it was checked; outlive the trust store it was checked against (the store belongs to
+the context, this memory to the same `TlsContexts`); leave the process (they hold secrets).
 
 They are kept as bytes: OpenSSL spoils a session when its connection is freed without having been
 closed by TLS's own rules, as happens whenever a client leaves.
@@ -21,6 +21,8 @@ from OpenSSL import SSL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from proxy_addons.engine.egress import WayOut
 
 _lib: Any = SSL._lib  # type: ignore[attr-defined]
 _ffi: Any = SSL._ffi  # type: ignore[attr-defined]
@@ -44,12 +46,14 @@ class Place(NamedTuple):
         port: connected to.
         name: that the certificate was checked for.
         offers: the protocols offered (ALPN).
+        way_out: by which it was reached: a session shown from two addresses makes them one.
     """
 
     host: str
     port: int
     name: str
     offers: tuple[bytes, ...]
+    way_out: WayOut | None = None
 
 
 class _Kept(NamedTuple):

@@ -24,9 +24,12 @@ from mitmproxy.proxy.context import Context
 from proxy_addons.engine.pace import Pace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mitmproxy.connection import Client
     from mitmproxy.proxy.context import Context as AnyContext
 
+    from proxy_addons.engine.egress import WayOut
     from proxy_addons.engine.options import EngineOptions
 
 # Objects made between two collections of the youngest generation. Exchanges make cycles (layers
@@ -40,12 +43,19 @@ class ForkingContext(Context):
 
     Attributes:
         pace: the waits of the client connection, shared by all forks.
+        way_out: gives the way out of whose request is in hand; None for the usual one.
     """
 
-    def __init__(self, client: Client, options: EngineOptions) -> None:
+    def __init__(
+        self,
+        client: Client,
+        options: EngineOptions,
+        way_out: Callable[[], WayOut | None] = lambda: None,
+    ) -> None:
         # mitmproxy types its options as its own manager; the layers only read attributes.
         super().__init__(client, options)  # type: ignore[arg-type]
         self.pace = Pace(options)
+        self.way_out = way_out
 
     def fork(self) -> Self:
         """A context with the same connections and a copy of the list of layers."""
@@ -54,6 +64,7 @@ class ForkingContext(Context):
         made.server = self.server
         made.options = self.options
         made.pace = self.pace
+        made.way_out = self.way_out
         made.layers = self.layers.copy()
         return made
 
@@ -62,6 +73,12 @@ def pace_of(context: AnyContext) -> Pace:
     """The waits of a context, which in the gateway is always one of ours."""
     assert isinstance(context, ForkingContext)
     return context.pace
+
+
+def way_out_of(context: AnyContext) -> WayOut | None:
+    """The way out of whose request is in hand, now; see `ForkingContext`."""
+    assert isinstance(context, ForkingContext)
+    return context.way_out()
 
 
 def take_apart(outermost: layer.Layer) -> None:

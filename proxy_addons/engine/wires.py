@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mitmproxy.connection import Client, Connection, ConnectionState
+from mitmproxy.connection import Client, Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layers.http._base import HttpEvent
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from proxy_addons.engine.driver import Driver
+    from proxy_addons.engine.egress import WayOut
 
 
 class Guest(Client):
@@ -31,6 +32,16 @@ class Guest(Client):
 
     secure: bool = False
     balancer: str | None = None
+
+
+class Host(Server):
+    """A server, and the way by which it is reached.
+
+    Attributes:
+        way_out: of whose request it was made for; only requests that have the same may use it.
+    """
+
+    way_out: WayOut | None = None
 
 
 class Hold(commands.Command):

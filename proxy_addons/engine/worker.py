@@ -34,6 +34,7 @@ from proxy_addons.engine import memory, operations
 from proxy_addons.engine.authority import AuthorityError, load_or_make, now_utc
 from proxy_addons.engine.connector import Connector
 from proxy_addons.engine.driver import Acceptor, Driver
+from proxy_addons.engine.egress import ways_out
 from proxy_addons.engine.failclosed import FailClosed
 from proxy_addons.engine.hooks import HookTable
 from proxy_addons.engine.layers import OWN_HOOKS
@@ -60,6 +61,9 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Sequence
 
+    from mitmproxy.connection import Client
+
+    from proxy_addons.engine.egress import WayOut
     from proxy_addons.settings.model import Settings
 
 logger = logging.getLogger("watchhouse.worker")
@@ -128,6 +132,7 @@ class Worker:
         )
         self._first_layer = modes.HttpUpstreamProxy if parent else modes.HttpProxy
         self._options = options_of(settings)
+        self._ways_out = ways_out(network.egress)
         self._shedding = Shedding(limit_of(settings.limits.worker_memory, settings.listen.workers))
         self._visitors = visitors = Visitors(self.gate)
         addons: list[object] = [
@@ -264,10 +269,17 @@ class Worker:
             on_end=self._ended,
             secure=acceptor.secure,
             balancer=acceptor.balancer,
+            way_out=self._way_out,
         )
         self._drivers.add(driver)
         metrics.connection_opened()
         return driver
+
+    def _way_out(self, client: Client) -> WayOut | None:
+        """The way out of whose request is in hand; None for the usual one."""
+        if not self._ways_out:
+            return None
+        return self._ways_out.get(self._visitors[client].person.profile)
 
     def _ended(self, driver: Driver) -> None:
         self._drivers.discard(driver)
@@ -397,6 +409,7 @@ class Worker:
                 logger.error("the last good certificate is still shown: %s", problem)  # noqa: TRY400
         self.settings = settings
         self._options = options_of(settings)  # of connections from now on
+        self._ways_out = ways_out(settings.network.egress)
         self._shedding.limit = limit_of(settings.limits.worker_memory, settings.listen.workers)
         self.gate.basis = basis_of(settings, self.gate.basis.index, self._own)
         logger.info("policy version %s is in force", settings.policy_version)

@@ -344,13 +344,20 @@ class Gate(Aftermath):
         person = visitor.person
         return judge(basis.decider, basis.index, person, keys, method, self._now(), traits)
 
-    def via(self, *, http2: bool) -> bytes | None:
+    def via(self, visitor: Visitor, *, http2: bool) -> bytes | None:
         """What a request that is sent on says of us in `Via`; None for nothing.
 
+        Nothing is said on a way out of its own (`network.egress`): servers would see by the
+        pseudonym that it is the same gateway as on the usual one.
+
         Args:
+            visitor: whose request it is.
             http2: whether it came over HTTP/2.
         """
-        return None if self._loops is None else self._loops.via(http2=http2)
+        egress = self.basis.settings.network.egress
+        if self._loops is None or any(each.profile == visitor.person.profile for each in egress):
+            return None
+        return self._loops.via(http2=http2)
 
     def _local(self, seconds: float) -> datetime:
         zone: ZoneInfo = self.basis.settings.policy.time_zone

@@ -208,7 +208,7 @@ def test_a_rule_can_name_websockets(doors: Doors, head: Head) -> None:
 def test_a_request_that_comes_back_is_refused(doors: Doors, head: Head) -> None:
     loops = Loops(b"s" * 32, None, time.monotonic)
     gate = Gate(doors.gate.basis, doors.log, clock=doors.clock, loops=loops)
-    said = gate.via(http2=False)
+    said = gate.via(doors.visitor(), http2=False)
     assert said is not None
     for via, course in (("", PASS), ("1.1 squid", PASS), (f"1.1 squid, {said.decode()}", REFUSE)):
         verdict = ended(gate.request(doors.visitor(), head("http://allowed.test/x", via=via)))
@@ -219,7 +219,7 @@ def test_a_request_that_comes_back_is_refused(doors: Doors, head: Head) -> None:
 
 
 def test_without_loops_nothing_is_said_of_us(doors: Doors) -> None:
-    assert doors.gate.via(http2=False) is None
+    assert doors.gate.via(doors.visitor(), http2=False) is None
 
 
 # --- names that disagree, request by request ------------------------------------------------------

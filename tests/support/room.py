@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mitmproxy.proxy.context import Context
     from mitmproxy.proxy.layer import Layer
 
+    from proxy_addons.engine.egress import WayOut
+
 
 class Watching:
     """An addon that notes when clients and servers come and go."""
@@ -120,7 +122,8 @@ class Room:
     def _refuse(_hook: str, _data: object, problem: Exception) -> None:
         raise problem
 
-    async def _connect(self, host: str, port: int) -> socket.socket:
+    async def _connect(self, host: str, port: int, way_out: WayOut | None) -> socket.socket:
+        del way_out
         self.opened.append((host, port))
         if self.gate is not None:
             await self.gate.wait()

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from proxy_addons.accesslog import AccessLog
     from proxy_addons.engine.driver import Driver
+    from proxy_addons.engine.egress import WayOut
     from proxy_addons.settings.model import Settings
     from support.certificates import WebAuthority
 
@@ -88,15 +89,18 @@ class Roads:
         places: port on 127.0.0.1 by host; a `ConnectRefused` is given as the failure; None never
             ends; an event fails when it is set.
         taken: host and port of every connection asked for.
+        ways: the way out that each of them was to take.
     """
 
     def __init__(self) -> None:
         self.places: dict[str, int | ConnectRefused | asyncio.Event | None] = {}
         self.taken: list[tuple[str, int]] = []
+        self.ways: list[WayOut | None] = []
 
-    async def connect(self, host: str, port: int) -> socket.socket:
+    async def connect(self, host: str, port: int, way_out: WayOut | None = None) -> socket.socket:
         """What Connector.connect does."""
         self.taken.append((host, port))
+        self.ways.append(way_out)
         place = self.places.get(host, ConnectRefused(f"{host} is nowhere", "upstream-name"))
         if isinstance(place, asyncio.Event):
             await place.wait()

@@ -95,10 +95,13 @@ class Desk:
         )
         return _page(answer, transaction, exchange.facts.method, close=exchange.close)
 
-    def written(self, head: RequestHead, path: str, host: str | None, *, absolute: bool) -> bytes:
+    def written(
+        self, client: Client, head: RequestHead, path: str, host: str | None, *, absolute: bool
+    ) -> bytes:
         """A request's head as it goes on.
 
         Args:
+            client: whose it is.
             head: as the client sent it, judged.
             path: path and query.
             host: what `Host` has to say; None leaves what the client said.
@@ -107,7 +110,7 @@ class Desk:
         fields = forward_fields(
             head.fields,
             websocket=False,
-            via=self.gate.via(http2=False),
+            via=self.gate.via(self.visitors[client], http2=False),
             host=None if host is None else host.encode(),
         )
         if absolute:

@@ -189,7 +189,7 @@ class Relay(layer.Layer):
             bare = f"[{verdict.host}]" if ":" in verdict.host else verdict.host
             host = bare if verdict.port == 80 else f"{bare}:{verdict.port}"
         exchange.head = self._desk.written(
-            head, path, host, absolute=self._mode is HTTPMode.upstream
+            self.context.client, head, path, host, absolute=self._mode is HTTPMode.upstream
         )
         exchange.address = (verdict.host, verdict.port)
         if self._in and not upload.done:

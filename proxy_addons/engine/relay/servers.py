@@ -14,6 +14,7 @@ from mitmproxy.proxy import commands, events
 from proxy_addons.engine.outcomes import ConnectRefused
 from proxy_addons.engine.relay.ways import Outward, Way
 from proxy_addons.engine.tls import let_go
+from proxy_addons.engine.tuning import way_out_of
 from proxy_addons.engine.wires import Hold
 
 if TYPE_CHECKING:
@@ -54,9 +55,10 @@ class Servers:
         return way.carrier in self._ways
 
     def kept(self, address: tuple[str, int]) -> Way | None:
-        """A way to this server that is there already."""
+        """A way to this server that is there already, for whose request is in hand."""
+        way_out = way_out_of(self._context)
         for way in self._ways.values():
-            if way.open and way.address == address:
+            if way.open and way.address == address and way.way_out == way_out:
                 return way
         return None
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mitmproxy.connection import Server
 from mitmproxy.proxy import commands, events, layer, tunnel
 from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
 
 from proxy_addons.engine.tls import ServerTls
+from proxy_addons.engine.tuning import way_out_of
+from proxy_addons.engine.wires import Host
 
 if TYPE_CHECKING:
+    from mitmproxy.connection import Server
     from mitmproxy.net.server_spec import ServerSpec
     from mitmproxy.proxy.context import Context
 
@@ -45,11 +47,12 @@ class Way:
         ended: whether the server sends no more.
         late: whether making it took too long.
         holds: whether the client is not read while it is being made.
+        way_out: of whose request it was made for, or None for the usual one.
     """
 
     __slots__ = (
         "address", "carrier", "ended", "error", "holds", "late", "open", "opening", "outermost",
-        "received", "server", "used",
+        "received", "server", "used", "way_out",
     )  # fmt: skip
 
     def __init__(
@@ -71,9 +74,10 @@ class Way:
             connects: whether the parent is asked for a tunnel.
         """
         context = context.fork()
-        server = context.server = Server(address=address)
+        server = context.server = Host(address=address)
+        server.way_out = self.way_out = way_out_of(context)
         stack = tunnel.LayerStack()
-        self.carrier = server
+        self.carrier: Server = server
         if via:
             server.via = via
             stack /= HttpUpstreamProxy.make(context, connects)
