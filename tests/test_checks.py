@@ -45,7 +45,10 @@ def packages(
             str(TOP / "scripts/lib"),
             str(listed),
         ],
-        env={"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"},
+        env={
+            "PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin",
+            "WATCHHOUSE_POLICY_RC": str(tmp_path / "policy-rc.d"),
+        },
         text=True,
         capture_output=True,
         timeout=60,
@@ -67,6 +70,22 @@ def test_root_installs_what_is_missing_and_only_that(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert len(calls) == 1
     assert calls[0].endswith("install --yes --no-install-recommends none font")
+
+
+def test_what_is_installed_is_not_started_and_a_rule_of_the_machines_own_stands(
+    tmp_path: Path,
+) -> None:
+    rule = tmp_path / "policy-rc.d"
+    # as Debian's packages ask before they start a service: 101 forbids it
+    asks = f'code=0; "{rule}" krb5-kdc start || code=$?; echo "code $code" >>"{tmp_path}/apt.log"'
+    done, calls = packages(tmp_path, NEEDS, uid=0, apt=asks)
+    assert done.returncode == 0, done.stderr
+    assert calls[-1] == "code 101"
+    assert not rule.exists()
+    program(rule, "#!/bin/sh\nexit 104\n")
+    _, calls = packages(tmp_path, NEEDS, uid=0, apt=asks)
+    assert calls[-1] == "code 104"
+    assert rule.read_text() == "#!/bin/sh\nexit 104\n"
 
 
 def test_the_lists_of_packages_are_fetched_only_after_a_failure(tmp_path: Path) -> None:

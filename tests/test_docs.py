@@ -148,6 +148,9 @@ def test_every_room_has_its_line_in_the_order_of_the_contract() -> None:
 def test_every_dependency_has_its_reason() -> None:
     reasons = (TOP / "docs/adr/0002-dependencies.md").read_text("utf-8").lower()
     wanted = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]]
+    wanted += [
+        each for extra in PROJECT["project"]["optional-dependencies"].values() for each in extra
+    ]
     for requirement in wanted:
         name = re.split(r"[ ~>=<]", requirement)[0].lower()
         assert ("types-*" if name.startswith("types-") else name) in reasons, name

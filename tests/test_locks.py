@@ -34,10 +34,17 @@ def locked(name: str) -> dict[str, tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements.lock", "requirements-dev.lock", "scripts/lib/audit.lock"]
+    ("name", "least"),
+    [
+        ("requirements.lock", 41),
+        ("requirements-dev.lock", 41),
+        ("requirements-kerberos.lock", 2),
+        ("scripts/lib/kerberos-build.lock", 2),
+        ("scripts/lib/audit.lock", 21),
+    ],
 )
-def test_a_lock_has_exact_versions_and_hashes_and_names_no_index(name: str) -> None:
-    assert len(locked(name)) > (20 if name.endswith("audit.lock") else 40)
+def test_a_lock_has_exact_versions_and_hashes_and_names_no_index(name: str, least: int) -> None:
+    assert len(locked(name)) >= least
     text = (TOP / name).read_text(encoding="ascii")
     assert "://" not in text
     assert not re.search(r"^\s*--?(?!hash)[a-z]", text, re.MULTILINE)
@@ -50,12 +57,25 @@ def test_the_tests_run_on_just_the_versions_that_a_gateway_runs_on() -> None:
     )
 
 
+def lines(name: str) -> list[str]:
+    """What a file for scripts/lock asks for."""
+    text = (TOP / name).read_text(encoding="ascii")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def test_kerberos_replaces_nothing_that_a_gateway_runs_on() -> None:
+    assert not set(locked("requirements-kerberos.lock")) & set(locked("requirements-dev.lock"))
+
+
 def test_the_locks_follow_pyproject() -> None:
     project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))
     asked = {
         "requirements.lock": project["project"]["dependencies"],
         "requirements-dev.lock": project["dependency-groups"]["dev"],
+        "requirements-kerberos.lock": project["project"]["optional-dependencies"]["kerberos"],
+        "scripts/lib/kerberos-build.lock": lines("scripts/lib/kerberos-build.in"),
     }
+    assert asked["requirements-kerberos.lock"] == lines("scripts/lib/kerberos.in")
     for name, requirements in asked.items():
         versions = locked(name)
         for requirement in map(Requirement, requirements):

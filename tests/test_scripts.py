@@ -30,7 +30,12 @@ case "$1 $2" in
         shift 2
         echo "pip $*" >>"$CALLS"
         sleep 0.2
+        case "$1" in wheel) # what it would build goes into the folder that is named
+            while [ "$1" != --wheel-dir ]; do shift; done
+            mkdir -p "$2" && : >"$2/gssapi-1-cp311-abi3-any.whl" ;;
+        esac
         [ ! -e "$CALLS.broken" ] ;;
+    *Python.h*) [ ! -e "$CALLS.no-headers" ] ;;
     *sysconfig*) echo "${0%/bin/python}/site" ;;
     "-c "*) echo "3.13.9 $FAKE_PYTHON" ;;
     *)
@@ -59,6 +64,8 @@ class Checkout:
             shutil.copy2(TOP / "scripts" / name, self.top / "scripts" / name)
         (self.top / "requirements.lock").write_text("one==1\n", encoding="utf-8")
         (self.top / "requirements-dev.lock").write_text("one==1\ntwo==2\n", encoding="utf-8")
+        self.kerberos_lock = self.top / "requirements-kerberos.lock"
+        self.kerberos_lock.write_text("gssapi==1\n", encoding="utf-8")
         self.python = program(top / "python313", PYTHON)
         self.calls_file = top / "calls"
         self.environ = {
@@ -68,6 +75,7 @@ class Checkout:
             "FAKE_PYTHON": str(self.python),
             "WATCHHOUSE_PYTHON": str(self.python),
             "WATCHHOUSE_TEST_PACKAGES": "no",
+            "WATCHHOUSE_KERBEROS": "no",
         }
 
     @property
@@ -259,6 +267,144 @@ def test_what_makes_the_stamp_not_fit(checkout: Checkout, change: str, ready: bo
         'if ready run "$root/requirements.lock"; then echo yes; else echo no; fi',
     )
     assert asked.stdout == ("yes\n" if ready else "no\n"), asked.stderr
+
+
+# Kerberos ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def compiler(checkout: Checkout, tmp_path: Path) -> Checkout:
+    """A checkout on a machine that has what a build takes."""
+    for name in ("gcc", "krb5-config"):
+        program(tmp_path / "tools" / name, "#!/bin/sh\n")
+    checkout.environ |= {"PATH": f"{tmp_path / 'tools'}:{os.environ['PATH']}"}
+    del checkout.environ["WATCHHOUSE_KERBEROS"]
+    return checkout
+
+
+def ask_for_kerberos(
+    folder: Path, text: str = "identity:\n  kerberos:\n    keytab: x.keytab\n"
+) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "watchhouse.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def kinds(checkout: Checkout) -> list[str]:
+    """What was done, in short."""
+    return [
+        "venv"
+        if call.startswith("venv")
+        else next(
+            each
+            for each in ("kerberos-build.lock", "wheel ", "--no-index", "requirements")
+            if each in call
+        ).strip()
+        for call in checkout.calls()
+    ]
+
+
+BUILD = ["venv", "kerberos-build.lock", "wheel"]
+
+
+def test_gssapi_is_built_once_where_the_configuration_names_a_keytab(compiler: Checkout) -> None:
+    ask_for_kerberos(compiler.top / "config")
+    first = compiler.run("scripts/run")
+    assert first.returncode == 0, first.stderr
+    assert kinds(compiler) == ["venv", "requirements", *BUILD, "--no-index"]
+    build = compiler.calls()[3:5]
+    assert all("--require-hashes" in call for call in build)
+    assert "--no-build-isolation" in build[1]
+    # the compiler's tools are nowhere near the gateway
+    assert str(compiler.venv) not in compiler.calls()[2]
+    assert sorted(path.name for path in (compiler.top / ".cache").iterdir()) == [
+        "in-use.lock",
+        "kerberos",
+        "setup.lock",
+    ]
+    assert compiler.run("scripts/run").stderr == ""
+    assert len(compiler.calls()) == 6
+    # a new .venv takes the wheels that are there
+    shutil.rmtree(compiler.venv)
+    compiler.run("scripts/test")
+    assert kinds(compiler)[6:] == ["venv", "requirements", "--no-index"]
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("", False),
+        ("identity:\n  order: [addresses]\n", False),
+        ("identity:\n  kerberos:\n    # keytab: proxy.keytab\n", False),
+        ("identity:\n  kerberos:\n    keytab:   # none\n", False),
+        ("identity:\n  kerberos: {keytab: /etc/proxy.keytab}\n", True),
+        ("identity:\n  kerberos:\n    keytab: proxy.keytab # ours\n", True),
+    ],
+)
+def test_a_gateway_without_a_keytab_needs_no_compiler(
+    compiler: Checkout, text: str, asks: bool
+) -> None:
+    ask_for_kerberos(compiler.top / "config", text)
+    asked = shell(compiler, 'if kerberos_asked_for "$root/config"; then echo yes; fi')
+    assert asked.stdout == ("yes\n" if asks else ""), asked.stderr
+
+
+@pytest.mark.parametrize("how", ["--config", "--config=", "WATCHHOUSE_CONFIG"])
+def test_the_configuration_that_asks_is_the_one_that_is_served(
+    compiler: Checkout, tmp_path: Path, how: str
+) -> None:
+    folder = ask_for_kerberos(tmp_path / "my config")
+    if how == "WATCHHOUSE_CONFIG":
+        done = compiler.run("scripts/run", WATCHHOUSE_CONFIG=str(folder))
+    else:
+        words = (f"--config={folder}",) if how.endswith("=") else ("--config", str(folder))
+        done = compiler.run("scripts/run", *words)
+    assert done.returncode == 0, done.stderr
+    assert "wheel" in kinds(compiler)
+
+
+@pytest.mark.parametrize(("script", "code"), [("scripts/run", 0), ("scripts/test", 1)])
+def test_a_build_that_fails_ends_the_tests_and_not_a_gateway(
+    compiler: Checkout, tmp_path: Path, script: str, code: int
+) -> None:
+    """The gateway itself refuses the configuration, in words of its own."""
+    ask_for_kerberos(compiler.top / "config")
+    python = (
+        (tmp_path / "python313")
+        .read_text()
+        .replace("        sleep 0.2\n", "        [ $1 != wheel ] || exit 1\n")
+    )
+    program(tmp_path / "python313", python)
+    done = compiler.run(script)
+    assert done.returncode == code, done.stderr
+    assert "gssapi could not be built" in done.stderr
+    assert "--no-index" not in kinds(compiler)
+    assert sorted(path.name for path in (compiler.top / ".cache").iterdir()) == [
+        "in-use.lock",
+        "setup.lock",
+    ]
+
+
+@pytest.mark.parametrize("script", ["scripts/run", "scripts/test"])
+def test_without_a_compiler_it_is_said_what_is_lacking(compiler: Checkout, script: str) -> None:
+    ask_for_kerberos(compiler.top / "config")
+    compiler.calls_file.with_suffix(".no-headers").touch()
+    done = compiler.run(script)
+    assert done.returncode == 0, done.stderr
+    assert "apt-get install python3-dev)" in done.stderr
+    assert done.stderr.count("Kerberos") == 1
+    assert "wheel" not in kinds(compiler)
+
+
+def test_a_changed_kerberos_lock_begins_anew_and_not_under_a_running_gateway(
+    compiler: Checkout,
+) -> None:
+    ask_for_kerberos(compiler.top / "config")
+    compiler.run("scripts/run")
+    compiler.kerberos_lock.write_text("gssapi==2\n", encoding="utf-8")
+    done = compiler.run("scripts/run")
+    assert done.returncode == 0, done.stderr
+    assert kinds(compiler)[6:] == ["venv", "requirements", *BUILD, "--no-index"]
 
 
 # finding a Python -------------------------------------------------------------------------------

@@ -15,6 +15,9 @@
 # shellcheck source=scripts/lib/python.sh
 . "$root/scripts/lib/python.sh"
 
+# shellcheck source=scripts/lib/kerberos.sh
+. "$root/scripts/lib/kerberos.sh"
+
 venv=$root/.venv
 
 # stamp_of LOCKFILE: prints what the first two lines of a valid stamp must be.
@@ -79,11 +82,11 @@ SCRIPT
     chmod 755 "$venv/bin/watchhouse"
 }
 
-# set_up KIND: brings .venv in line with the locks. The caller holds setup.lock.
+# set_up KIND KERBEROS: brings .venv in line with the locks, but for Kerberos. The caller holds setup.lock.
 set_up() {
     local run_lock=$root/requirements.lock test_lock=$root/requirements-dev.lock
     # Everything goes, where an older lock had put something there; test packages are added to what `run` made.
-    if ! ready run "$run_lock" || { [ "$1" = test ] && [ -e "$venv/test.stamp" ]; }; then
+    if ! ready run "$run_lock" || { [ "$1" = test ] && [ -e "$venv/test.stamp" ]; } || kerberos_outdated "$2"; then
         flock --exclusive --wait "${WATCHHOUSE_WAIT:-10}" 9 ||
             fail "the lock file or the Python changed, but something started from this checkout still runs on" \
                 "the old ones (a gateway, or tests). Stop it, then run this again."
@@ -103,10 +106,12 @@ set_up() {
     flock --unlock 9
 }
 
-# environment KIND: returns when .venv is ready for `run` or `test` and cannot be remade until this process ends.
+# environment KIND [kerberos]: returns when .venv is ready for `run` or `test` and cannot be remade until this process
+# ends. With `kerberos` it has gssapi besides, or it was said why not; tests fail where it could not be built.
 environment() {
-    local lock=$root/requirements.lock
+    local lock=$root/requirements.lock kerberos=${2:-}
     [ "$1" = run ] || lock=$root/requirements-dev.lock
+    [ "${WATCHHOUSE_KERBEROS:-yes}" != no ] || kerberos=
     command -v flock >/dev/null || fail "needs flock (Debian: apt-get install util-linux)."
     mkdir -p -- "$root/.cache"
     exec 8>>"$root/.cache/setup.lock" 9>>"$root/.cache/in-use.lock"
@@ -115,7 +120,7 @@ environment() {
             say "Another set-up of this checkout is at work; waiting for it."
             flock --shared 9
         }
-        if ready "$1" "$lock"; then
+        if ready "$1" "$lock" && ! kerberos_wanting "$kerberos"; then
             exec 8>&-
             return
         fi
@@ -125,9 +130,13 @@ environment() {
             say "Another set-up of this checkout is at work; waiting for it."
             flock --exclusive 8
         }
-        if ! ready "$1" "$lock"; then
-            set_up "$1"
+        if ! ready "$1" "$lock" || kerberos_outdated "$kerberos"; then
+            set_up "$1" "$kerberos"
             ready "$1" "$lock" || fail "$venv was set up, but its stamp does not fit: a fault of scripts/lib."
+        fi
+        if kerberos_wanting "$kerberos"; then
+            add_kerberos || [ "$1" = run ] || fail "no test was run. WATCHHOUSE_KERBEROS=no leaves Kerberos out."
+            kerberos_tried=yes
         fi
         flock --unlock 8
     done
