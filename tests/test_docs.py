@@ -152,7 +152,7 @@ def test_every_dependency_has_its_reason() -> None:
         each for extra in PROJECT["project"]["optional-dependencies"].values() for each in extra
     ]
     for requirement in wanted:
-        name = re.split(r"[ ~>=<]", requirement)[0].lower()
+        name = re.split(r"[\[ ~>=<]", requirement)[0].lower()
         assert ("types-*" if name.startswith("types-") else name) in reasons, name
 
 
