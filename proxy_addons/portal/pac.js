@@ -142,22 +142,27 @@ function isWithin(groups, network, length) {
 
 // Every proxy, in an order that depends on the host alone: a host keeps to one proxy, hosts spread
 // evenly, and the hosts of a proxy that fails spread evenly over the others (rendezvous hashing).
+// Those that are reached by TLS come first; programs that cannot do that pass them over.
 function proxiesFor(name) {
-  var ranked = [];
-  for (var i = 0; i < CONFIG.proxies.length; i++) {
-    var score = hash(CONFIG.proxies[i] + "|" + name);
-    var place = ranked.length;
-    while (place > 0 && ranked[place - 1].score < score) {
-      ranked[place] = ranked[place - 1];
+  return ranked("HTTPS ", CONFIG.secure, name).concat(ranked("PROXY ", CONFIG.proxies, name)).join("; ");
+}
+
+function ranked(how, proxies, name) {
+  var order = [];
+  for (var i = 0; i < proxies.length; i++) {
+    var score = hash(proxies[i] + "|" + name);
+    var place = order.length;
+    while (place > 0 && order[place - 1].score < score) {
+      order[place] = order[place - 1];
       place--;
     }
-    ranked[place] = { score: score, text: "PROXY " + CONFIG.proxies[i] };
+    order[place] = { score: score, text: how + proxies[i] };
   }
   var texts = [];
-  for (var j = 0; j < ranked.length; j++) {
-    texts[j] = ranked[j].text;
+  for (var j = 0; j < order.length; j++) {
+    texts[j] = order[j].text;
   }
-  return texts.join("; ");
+  return texts;
 }
 
 // Bob Jenkins's one-at-a-time hash, 32 bits.

@@ -39,7 +39,9 @@ _LOCAL_NETWORKS = tuple(
     )
 )
 
-_PROXY = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
+_PROXY = re.compile(
+    r"(?P<secure>HTTPS )?(?P<at>(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5}))"
+)
 
 
 class PacError(ValueError):
@@ -76,16 +78,25 @@ def host_of(header: str | None) -> str | None:
 
 
 def proxies_of(settings: Settings, reached_at: str) -> tuple[str, ...]:
-    """The proxies to name, as `host:port`.
+    """The proxies to name, as `host:port`, or `HTTPS host:port` where they are reached by TLS.
 
     Args:
-        settings: `pac.proxies`, else the first of `listen.proxy`.
-        reached_at: host at which this client reaches this machine; used for a wildcard listener.
+        settings: `pac.proxies`; else the first of `listen.proxy_tls` and of `listen.proxy`, by the
+            first of `listen.names` (Kerberos needs the name that its principal has).
+        reached_at: host at which this client reaches this machine; used for a wildcard listener
+            where no name is set.
     """
     if settings.pac.proxies:
         return settings.pac.proxies
-    first = settings.listen.proxy[0]
-    return (host_and_port(reached_at if is_wildcard(first) else first.host, first.port),)
+    listen = settings.listen
+    names = listen.certificate.names
+
+    def at(end: Endpoint) -> str:
+        host = names[0] if names else reached_at if is_wildcard(end) else end.host
+        return host_and_port(host, end.port)
+
+    # Passwords are not asked for in the clear, so that who cannot do TLS loses nothing but them.
+    return (*(f"HTTPS {at(end)}" for end in listen.proxy_tls[:1]), at(listen.proxy[0]))
 
 
 def _network(network: Network4or6) -> dict[str, Any]:
@@ -106,25 +117,32 @@ def script(settings: Settings, proxies: Sequence[str]) -> str:
 
     Args:
         settings: for the names and networks of the intranet.
-        proxies: `host:port` of each proxy; at least one.
+        proxies: `host:port` or `HTTPS host:port` of each proxy; at least one.
 
     Returns:
         ECMAScript 3, ASCII only in its values.
 
     Raises:
-        PacError: a proxy is not `host:port`.
+        PacError: a proxy is neither.
     """
-    hosts = []
+    hosts: list[str] = []
+    secure: list[str] = []
+    plain: list[str] = []
     for proxy in proxies:
         match = _PROXY.fullmatch(proxy)
         if match is None or not 0 < int(match["port"]) < 65536:
-            msg = f"pac.proxies: {proxy!r} is not host:port with a port from 1 to 65535"
+            msg = (
+                f"pac.proxies: {proxy!r} is not host:port with a port from 1 to 65535, nor that "
+                "behind HTTPS and a space"
+            )
             raise PacError(msg)
+        (secure if match["secure"] else plain).append(match["at"])
         hosts.append(match["host"].lower().strip("[]"))
     if not hosts:
         raise PacError("pac.proxies: there is no proxy to name")
     config = {
-        "proxies": list(proxies),
+        "secure": secure,
+        "proxies": plain,
         # The gateway and its portal themselves are reached directly.
         "hosts": sorted(set(hosts)),
         "names": [name.lower().strip(".") for name in settings.network.intranet_names],

@@ -104,15 +104,23 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class AddressText:
-    """An address kept as text, as a PAC file hands it out."""
+class PacProxy:
+    """A proxy as a PAC file hands it out: `host:port`, or `HTTPS host:port` for one by TLS."""
 
-    wanted: str = Address().wanted
+    wanted: str = "host:port or HTTPS host:port, an IPv6 address in brackets"
 
     def read(self, node: Node, key: str, report: Report) -> str | None:
         """See `Kind.read`."""
-        endpoint = Address().read(node, key, report)
-        return None if endpoint is None else render(endpoint)
+        text = text_of(node, key, report, self.wanted)
+        if text is None:
+            return None
+        how = "HTTPS " if text.startswith("HTTPS ") else ""
+        try:
+            return how + render(Address().parse(text.removeprefix(how)))
+        except ValueError as problem:
+            # Not an address: reported, and the whole configuration is refused with it.
+            report.add(node.place, key, f"found {quoted(text)}, {problem}; wanted {self.wanted}")
+            return None
 
 
 def render(endpoint: Endpoint) -> str:

@@ -16,10 +16,10 @@ from proxy_addons.settings.limits import LIMITS
 from proxy_addons.settings.netkinds import (
     PORT,
     Address,
-    AddressText,
     Host,
     Net,
     NetOrHost,
+    PacProxy,
     Ports,
     Proxy,
     SecretVariable,
@@ -280,9 +280,10 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "pac.proxies",
-        ListOf(AddressText(), one=True),
+        ListOf(PacProxy(), one=True),
         (),
-        "Proxies that the PAC file hands out; empty: those of `listen.proxy`.",
+        "Proxies that the PAC file hands out; empty: the first of `listen.proxy_tls` and of"
+        " `listen.proxy`.",
     ),
     Setting(
         "data_dir",

@@ -352,8 +352,8 @@ def test_a_forked_context_is_a_context() -> None:
     made.layers.append(modes.HttpProxy(made))
     ours = made.fork()
     theirs = context.Context.fork(made)
-    assert vars(ours).keys() == vars(theirs).keys() | {"pace"}
-    assert ours.pace is made.pace
+    assert vars(ours).keys() == vars(theirs).keys() | {"pace", "way_out"}
+    assert (ours.pace, ours.way_out) == (made.pace, made.way_out)
     for name, value in vars(theirs).items():
         assert getattr(ours, name) == value, name
     ours.layers.clear()

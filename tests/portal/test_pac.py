@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from proxy_addons.portal import pac
 from proxy_addons.settings.model import Endpoint, Listen, Network, Pac, Settings
+from proxy_addons.settings.people import Certificate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +48,8 @@ def settings_with(
     listen: Sequence[Endpoint] = (Endpoint("127.0.0.1", 8080),),
     names: Sequence[str] = ("police.example", "pnn.police.example"),
     networks: Sequence[str] = ("198.51.100.0/24", "2001:db8:1::/48"),
+    secure: Sequence[Endpoint] = (),
+    reached_by: Sequence[str] = (),
 ) -> Settings:
     """The parts of the settings that a PAC file depends on."""
     network = Network(
@@ -66,7 +69,13 @@ def settings_with(
     )
     nothing = cast("Any", None)
     return Settings(
-        listen=Listen(tuple(listen), (Endpoint("127.0.0.1", 8081),), 1),
+        listen=Listen(
+            tuple(listen),
+            (Endpoint("127.0.0.1", 8081),),
+            1,
+            tuple(secure),
+            certificate=Certificate(names=tuple(reached_by)),
+        ),
         network=network,
         limits=nothing,
         tls=nothing,
@@ -145,6 +154,18 @@ def test_a_proxy_less_moves_only_its_own_hosts():
 
 
 @needs_node
+def test_proxies_by_tls_come_first_each_kind_in_its_own_order():
+    secure = [f"HTTPS {proxy}" for proxy in PROXIES[:3]]
+    answers = ask(pac.script(settings_with(), [PROXIES[3], *secure, PROXIES[0]]), HOSTS[:600])
+    plain = ask(pac.script(settings_with(), [PROXIES[3], PROXIES[0]]), HOSTS[:600])
+    for answer, rest in zip(answers, plain, strict=True):
+        parts = answer.split("; ")
+        assert set(parts[:3]) == set(secure)
+        assert parts[3:] == rest.split("; ")
+    assert len({answer.split("; ")[0] for answer in answers}) == 3
+
+
+@needs_node
 @pytest.mark.parametrize(
     "name", ['"; DIRECT', "</script>", "a\nb", "\u2028", "\\", "${1}", "*/", "ünïcode"]
 )
@@ -193,6 +214,11 @@ def test_the_file_keeps_to_old_javascript_and_asks_no_dns():
         "::1:8080",
         "[::1]",
         "pröxy.example:8080",
+        "HTTPS proxy.example",
+        "HTTPS  proxy.example:8080",
+        "https proxy.example:8080",
+        "SOCKS proxy.example:8080",
+        "PROXY proxy.example:8080",
     ],
 )
 def test_what_is_no_proxy_does_not_get_into_the_file(proxy: str):
@@ -220,6 +246,24 @@ def test_no_proxy_at_all_is_an_error_not_direct():
 def test_without_a_list_the_first_listener_is_named(listen: list[str], expected: str):
     endpoints = [Endpoint(host, 8080) for host in listen]
     assert pac.proxies_of(settings_with(listen=endpoints), "seen.example") == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "expected"),
+    [
+        ("192.0.2.1", (), ("HTTPS 192.0.2.1:8443", "192.0.2.1:8080")),
+        ("0.0.0.0", (), ("HTTPS seen.example:8443", "seen.example:8080")),
+        ("0.0.0.0", ("wh.example", "10.0.0.1"), ("HTTPS wh.example:8443", "wh.example:8080")),
+        ("::1", ("2001:db8::7",), ("HTTPS [2001:db8::7]:8443", "[2001:db8::7]:8080")),
+    ],
+)
+def test_a_listener_by_tls_is_named_first_and_by_its_name(
+    host: str, names: Sequence[str], expected: tuple[str, ...]
+):
+    made = settings_with(
+        listen=[Endpoint(host, 8080)], secure=[Endpoint(host, 8443)], reached_by=names
+    )
+    assert pac.proxies_of(made, "seen.example") == expected
 
 
 def test_a_list_wins_over_the_listeners():
