@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Self
 import yaml
 
 from proxy_addons.categorisation import CategoryIndex, SourceFolders, compile_index, read_sources
+from proxy_addons.engine.authority import now_utc
 from proxy_addons.engine.driver import ConnectFailed, ConnectRefused
+from proxy_addons.engine.listening import ensure_leaf
 from proxy_addons.engine.worker import Worker
 from proxy_addons.gate.gate import basis_of
 from proxy_addons.settings.load import load
@@ -147,7 +149,12 @@ class Stage:
         self.settings = make_settings(folder, changes, policy)
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.socket.getsockname()[1]
-        self.worker = Worker(self.settings, 1, [self.socket])
+        self.secure_socket = socket.create_server(("127.0.0.1", 0))
+        self.secure_port: int = self.secure_socket.getsockname()[1]
+        # Made where the settings ask for a listener with TLS; else nothing is shown there.
+        secure = [self.secure_socket] if self.settings.listen.proxy_tls else []
+        ensure_leaf(self.settings, now_utc())
+        self.worker = Worker(self.settings, 1, [self.socket], secure)
         self.gate = self.worker.gate
         self.log: AccessLog = self.worker.log
         self.roads = Roads()
@@ -169,6 +176,9 @@ class Stage:
         await asyncio.to_thread(self.log.start)
         self.socket.setblocking(False)  # noqa: FBT003 - as the socket module has it
         self._listener = self.worker.listen(self.socket)
+        if self.settings.listen.proxy_tls:
+            self.secure_socket.setblocking(False)  # noqa: FBT003 - as the socket module has it
+            self._secure_listener = self.worker.listen(self.secure_socket, secure=True)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -180,7 +190,10 @@ class Stage:
             client.close()
         await self.quiet()
         self._listener.close()
+        if self.settings.listen.proxy_tls:
+            self._secure_listener.close()
         self.socket.close()
+        self.secure_socket.close()
         for server in self._servers:
             server.close()
         for task in self._scripts:
@@ -217,6 +230,13 @@ class Stage:
         """A client that has connected."""
         client = await Client.connect(self.port, address)
         self._clients.append(client)
+        return client
+
+    async def secure_client(self, address: str = "127.0.0.1", **tls: Any) -> Client:
+        """A client that has connected and speaks TLS with the gateway; `tls` as for start_tls."""
+        client = await Client.connect(self.secure_port, address)
+        self._clients.append(client)
+        await client.start_tls(tls.pop("sni", "127.0.0.1"), self.authority, **tls)
         return client
 
     async def tunnel(self, host: str, **tls: Any) -> Client:
