@@ -44,7 +44,7 @@ class Pair:
         names: DNS names and addresses that it is good for.
     """
 
-    chain: bytes
+    chain: bytes = field(repr=False)
     key: bytes = field(repr=False)
     ends: datetime
     names: tuple[str, ...]
@@ -99,7 +99,17 @@ def read_pair(chain: Path, key: Path) -> Pair:
     if ours.public_key() != private.public_key():
         msg = f"{chain} and {key} do not belong together: the key is of another certificate"
         raise CertificateError(msg)
-    pair = Pair(chain_bytes, key_bytes, ours.not_valid_after_utc, tuple(_names_of(ours)))
+    pair = Pair(
+        # Encoded anew from what was parsed: one file may hold both, and more.
+        b"".join(each.public_bytes(serialization.Encoding.PEM) for each in certificates),
+        private.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ),
+        ours.not_valid_after_utc,
+        tuple(_names_of(ours)),
+    )
     if not pair.names:
         msg = f"{chain}: the certificate has no subjectAltName: no client would take it"
         raise CertificateError(msg)
@@ -120,7 +130,7 @@ def context_of(pair: Pair) -> ssl.SSLContext:
     descriptor = os.memfd_create("certificate", os.MFD_CLOEXEC)
     try:
         with os.fdopen(os.dup(descriptor), "wb") as file:
-            file.write(pair.key.rstrip() + b"\n" + pair.chain)
+            file.write(pair.key + pair.chain)
         context.load_cert_chain(f"/proc/self/fd/{descriptor}")
     except (ssl.SSLError, OSError) as problem:
         msg = f"OpenSSL does not take the certificate ({getattr(problem, 'reason', problem)})"
