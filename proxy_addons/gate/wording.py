@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from proxy_addons.gate.refusal import Kind
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
 _NOT_SENT = "Your request was not sent to the site."
 _OUR_FAULT = "This is a fault on our side. You have done nothing wrong."
@@ -174,7 +174,7 @@ _MONTHS = (
 )
 
 
-def date_words(day: datetime) -> str:
+def date_words(day: date) -> str:
     """The date as people write it: `Monday 23 November 2026`, whatever the process's locale."""
     return f"{_DAYS[day.weekday()]} {day.day} {_MONTHS[day.month - 1]} {day.year}"
 

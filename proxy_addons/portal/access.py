@@ -48,16 +48,13 @@ PAGES: Final = {
         Page("confirm", "Confirm that it is you"),
         Page("exemptions", "List of exemptions (which ones: see below)"),
         Page("exemption", "One exemption, with its history and the steps you may take"),
+        Page("request", "Request an exemption, for yourself or somebody else"),
+        Page("team", "My people: who they are, what holds for them", frozenset({LINE_MANAGER})),
+        Page("withdrawals", "All withdrawals of web access", READERS),
         Page(
-            "request",
-            "Request an exemption",
+            "withdraw",
+            "Withdraw somebody's web access, or give it back (line managers: their own people's)",
             frozenset({LINE_MANAGER, INFORMATION_SECURITY, PSD}),
-        ),
-        Page("team", "My people: withdraw web access, give it back", frozenset({LINE_MANAGER})),
-        Page(
-            "withdrawals",
-            "Withdraw or give back anybody's web access",
-            frozenset({INFORMATION_SECURITY, PSD}),
         ),
         Page("report", "Report of exemptions, and its CSV file", READERS),
     )

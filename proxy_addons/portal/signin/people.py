@@ -116,6 +116,17 @@ class People:
             # Pages then show the login name alone.
             return None
 
+    async def exists(self, name: str) -> bool:
+        """Whether a login name is anybody's. True where nobody can say: no directory, no answer."""
+        if self._directory is None:
+            return True
+        try:
+            found = await self._directory.look_up(name)
+        except DirectoryUnavailableError:
+            # The second person sees the name before it counts.
+            return True
+        return found.entry is not None or await self._is_named(name)
+
     async def _asked(self, name: str) -> tuple[Entry | None, tuple[Entry, ...], bool]:
         if self._directory is None:
             return None, (), False

@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
-from sqlalchemy import select
-
 from proxy_addons.identity.directory import Directory
 from proxy_addons.identity.kerberos import Acceptor
 from proxy_addons.identity.passwords import PasswordFile
+from proxy_addons.portal.register.catalogue import Catalogue
 from proxy_addons.portal.signin.drafts import Drafts
 from proxy_addons.portal.signin.oidc import Provider
 from proxy_addons.portal.signin.people import People
 from proxy_addons.portal.threads import Threads
-from proxy_addons.standing import tables
 from proxy_addons.standing.lockouts import Lockouts
+from proxy_addons.standing.register import Register
 from proxy_addons.standing.sessions import Session, Sessions
 from proxy_addons.standing.store import Store, open_store
+from proxy_addons.standing.withdrawals import Withdrawals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +43,8 @@ class Services:
         store: the standing store.
         sessions: the portal's.
         lockouts: the portal's.
+        withdrawals: the register of withdrawals.
+        catalogue: the categories that an exemption can name.
         people: looks people up.
         directory: None where there is none.
         drafts: what was typed into forms before the person had to confirm who they are.
@@ -58,6 +60,8 @@ class Services:
     store: Store
     sessions: Sessions
     lockouts: Lockouts
+    withdrawals: Withdrawals
+    catalogue: Catalogue
     people: People
     directory: Directory | None
     drafts: Drafts
@@ -96,6 +100,8 @@ class Services:
             store,
             Sessions(store, portal.session, portal.idle, now=now),
             Lockouts(store, now=now),
+            Withdrawals(store, clock=now),
+            Catalogue(settings.paths.index_file),
             People(portal, directory, accounts, threads),
             directory,
             Drafts(),
@@ -133,11 +139,15 @@ class Services:
         session = self.sessions.find(session_id)
         if session is None:
             return None
-        withdrawals = tables.withdrawals.c
-        with self.store.reading() as connection:
-            reference = connection.execute(
-                select(withdrawals.reference).where(
-                    withdrawals.person == session.person, withdrawals.lifted_at.is_(None)
-                )
-            ).scalar()
-        return session, reference
+        withdrawal = self.withdrawals.in_force(session.person)
+        return session, withdrawal.reference if withdrawal else None
+
+    def register(self) -> Register:
+        """The register of exemptions, with the categories as they are now. Blocks."""
+        return Register(
+            self.store,
+            categories=self.catalogue.read(),
+            by_name_only=self.settings.policy.by_name_only,
+            zone=self.settings.policy.time_zone,
+            clock=self.now,
+        )

@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from proxy_addons.portal.register.exemption import OneExemption
+from proxy_addons.portal.register.exemptions import Exemptions
+from proxy_addons.portal.register.reporting import Reporting
+from proxy_addons.portal.register.requesting import Requesting
+from proxy_addons.portal.register.withdrawing import Withdrawing
 from proxy_addons.portal.register.you import You
 from proxy_addons.portal.signin.confirming import Confirming
 from proxy_addons.portal.signin.guard import Guard
@@ -26,4 +31,9 @@ def routes(services: Services) -> list[web.RouteDef]:
         *signing_in.routes(),
         *Confirming(services, guard, signing_in).routes(),
         *You(services, guard).routes(),
+        *Requesting(services, guard).routes(),
+        *Exemptions(services, guard).routes(),
+        *OneExemption(services, guard).routes(),
+        *Withdrawing(services, guard).routes(),
+        *Reporting(services, guard).routes(),
     ]
