@@ -110,6 +110,7 @@ FIELDS: tuple[Field, ...] = (
     Field("policy_version", "string?", "Version of the configuration in force."),
     Field("error", "string?", "What went wrong, in words."),
     Field("altered", "strings", "What was changed to fit the record, as field:change."),
+    Field("balancer_ip", "string?", "Address of the load balancer that spoke for the client."),
 )
 
 NAMES: tuple[str, ...] = tuple(field.name for field in FIELDS)

@@ -65,6 +65,7 @@ class Transaction:
         self.server_port: int | None = None
         self.policy_version: str | None = None
         self.error: str | None = None
+        self.balancer_ip: str | None = None
 
     def __repr__(self) -> str:
         # The number alone: a repr ends up in logs, and the fields belong in this one only.
@@ -144,4 +145,17 @@ class Transaction:
             "policy_version": self.policy_version,
             "error": self.error,
             "altered": (),
+            "balancer_ip": self.balancer_ip,
         }
+
+
+def unrecorded() -> Transaction:
+    """A transaction of which no record is kept: it has no number, and nothing was decided.
+
+    For an answer that only asks who is asking (gate/signin.py).
+    """
+    return Transaction("", "", 0.0, _keep_nothing)
+
+
+def _keep_nothing(_transaction: Transaction) -> None:
+    pass

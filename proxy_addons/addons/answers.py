@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from proxy_addons.gate.refusal import Answer
 
 
-def response_of(answer: Answer, *, with_body: bool = True) -> http.Response:
+def response_of(answer: Answer, *, with_body: bool = True, close: bool = False) -> http.Response:
     """The response that carries an answer.
 
     Args:
         answer: status, headers and body.
         with_body: False for the answer to HEAD: the same head, no body (RFC 9110 9.3.2).
+        close: whether the connection ends with it.
     """
     fields = [(name.encode(), value.encode("latin-1", "replace")) for name, value in answer.headers]
     fields.append((b"Content-Length", str(len(answer.body)).encode()))
+    if close:
+        fields.append((b"Connection", b"close"))
     now = time.time()
     return http.Response(
         http_version=b"HTTP/1.1",
@@ -40,6 +43,7 @@ def response_of(answer: Answer, *, with_body: bool = True) -> http.Response:
 _REASONS = {
     400: b"Bad Request",
     403: b"Forbidden",
+    407: b"Proxy Authentication Required",
     502: b"Bad Gateway",
     503: b"Service Unavailable",
     504: b"Gateway Timeout",

@@ -50,19 +50,24 @@ _TRANSFER_ENCODINGS = frozenset(
     _CONTENT_TYPE,
     _FETCH_DEST,
     _VIA,
-) = range(12)
+    _LOGIN,
+    _FORWARDED_FOR,
+) = range(14)
 _TOLD = (_UPGRADE, _ACCEPT, _CONTENT_TYPE, _FETCH_DEST, _VIA)  # the gate gets their values
 _TELLING = _TRANSFER_ENCODING  # greater roles are told
+_TO_US = (_LOGIN, _FORWARDED_FOR)  # told where the request is for us, and never sent on
+_NOT_SENT_ON = frozenset({_DROPPED, *_TO_US})
+_NOT_SENT_ON_BUT_FOR_WEBSOCKETS = _NOT_SENT_ON | {_UPGRADE}
 
 _ROLES = {
     # Of this hop only, or credentials for us (RFC 9110 7.6.1, 11.7.2).
-    b"proxy-authorization": _DROPPED,
+    b"proxy-authorization": _LOGIN,
     b"proxy-connection": _DROPPED,
     b"http2-settings": _DROPPED,
     b"keep-alive": _DROPPED,
     # Whom a proxy speaks for.
     b"forwarded": _DROPPED,
-    b"x-forwarded-for": _DROPPED,
+    b"x-forwarded-for": _FORWARDED_FOR,
     b"x-forwarded": _DROPPED,
     b"x-real-ip": _DROPPED,
     b"x-client-ip": _DROPPED,
@@ -144,6 +149,8 @@ def fault_of_head(method: bytes, version: bytes, fields: Fields) -> str | None:
     roles = _roles(fields)
     if _UNSOUND in roles:
         return "invalid header name"
+    if roles.count(_LOGIN) > 1:
+        return "more than one Proxy-Authorization field"
     values = b"".join([value for _, value in fields])
     if b"\n" in values or b"\r" in values or b"\0" in values:
         return "a line break or NUL in a header field"
@@ -197,6 +204,7 @@ def facts_of_head(
     path: str,
     target_authority: str = "",
     http2: bool = False,
+    to_us: bool = False,
 ) -> RequestFacts:
     """What the gate is told of a request's head.
 
@@ -207,11 +215,14 @@ def facts_of_head(
         path: origin-form target: path and query.
         target_authority: the authority of an absolute-form target, or `:authority`; else "".
         http2: whether the head is HTTP/2, where `:authority` goes before `Host` (RFC 9113 8.3.1).
+        to_us: whether it came outside a tunnel: only there can it say who sends it.
     """
     roles = _roles(fields)
     told = dict.fromkeys(_TOLD, "")
+    if to_us:
+        told |= dict.fromkeys(_TO_US, "")
     for role, field in zip(roles, fields, strict=True):
-        if role > _TELLING:
+        if role > _TELLING and role in told:
             value = field[1].decode("utf-8", "surrogateescape")
             told[role] = f"{told[role]}, {value}" if told[role] else value
     hosts = roles.count(_HOST)
@@ -231,6 +242,8 @@ def facts_of_head(
         scheme,
         told[_CONTENT_TYPE],
         told[_VIA],
+        told[_LOGIN] if to_us else "",
+        told[_FORWARDED_FOR] if to_us else "",
     )
 
 
@@ -247,8 +260,8 @@ def forward_fields(
             proxy sends that of the target). None leaves it.
     """
     roles = _roles(fields)
-    if _DROPPED in roles or (_UPGRADE in roles and not websocket):
-        unwanted = {_DROPPED} if websocket else {_DROPPED, _UPGRADE}
+    unwanted = _NOT_SENT_ON if websocket else _NOT_SENT_ON_BUT_FOR_WEBSOCKETS
+    if not unwanted.isdisjoint(roles):
         fields = [field for field, role in zip(fields, roles, strict=True) if role not in unwanted]
         roles = [role for role in roles if role not in unwanted]
     kept = list(fields)

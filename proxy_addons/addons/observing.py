@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 
 def observe(transaction: Transaction) -> None:
-    """Count a finished transaction in the metrics."""
+    """Count a finished transaction in the metrics; one without a record is no request's."""
+    if not transaction.id:
+        return
     metrics.observe((transaction.duration_ms or 0.0) / 1000)
     metrics.count_bytes(transaction.bytes_up or 0, transaction.bytes_down or 0)

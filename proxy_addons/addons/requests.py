@@ -13,9 +13,12 @@ from proxy_addons.addons.answers import response_of
 from proxy_addons.addons.heads import facts_of_head, forward_fields
 from proxy_addons.addons.observing import observe
 from proxy_addons.addons.words import unquoted
-from proxy_addons.gate.facts import Course, RequestFacts
+from proxy_addons.gate.facts import Course, RequestFacts, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
     from mitmproxy.connection import Client
     from mitmproxy.http import HTTPFlow, Request, Response
 
@@ -45,12 +48,32 @@ class Requests:
         self._gate = gate
         self._visitors = visitors
 
-    def requestheaders(self, flow: HTTPFlow) -> None:
+    def requestheaders(self, flow: HTTPFlow) -> Coroutine[Any, Any, None] | None:
         """A request head has been read; nothing of it has been sent on."""
         visitor = self._visitors[flow.client_conn]
-        facts = facts_of(flow.request, inside_tunnel=visitor.connect_host is not None)
+        inside = visitor.connect_host is not None
+        facts = facts_of(flow.request, inside_tunnel=inside)
         flow.metadata[FACTS] = facts
-        verdict = self._gate.request(visitor, facts)
+        found = None if inside else self._gate.sign_in(visitor, facts)
+        if found is None or isinstance(found, Verdict):
+            self._decide(flow, visitor, facts, found)
+            return None
+        return self._signed_in(flow, visitor, facts, found)
+
+    async def _signed_in(
+        self,
+        flow: HTTPFlow,
+        visitor: Visitor,
+        facts: RequestFacts,
+        found: Coroutine[Any, Any, Verdict | None],
+    ) -> None:
+        """Go on when it is known who sends the request."""
+        self._decide(flow, visitor, facts, await found)
+
+    def _decide(
+        self, flow: HTTPFlow, visitor: Visitor, facts: RequestFacts, refused: Verdict | None
+    ) -> None:
+        verdict = refused or self._gate.request(visitor, facts)
         transaction = verdict.transaction
         assert transaction is not None
         flow.metadata[RECORD] = transaction
@@ -62,7 +85,9 @@ class Requests:
             flow.metadata[REFUSED] = True
             # Without it the client would first be told to send the body of what is refused.
             headers.pop("expect", None)
-            flow.response = response_of(verdict.answer, with_body=facts.method != "HEAD")
+            flow.response = response_of(
+                verdict.answer, with_body=facts.method != "HEAD", close=verdict.close
+            )
             transaction.status = verdict.answer.status
             transaction.bytes_down = len(flow.response.raw_content or b"")
             transaction.content_type = flow.response.headers.get("content-type")
@@ -181,6 +206,7 @@ def facts_of(request: Request, *, inside_tunnel: bool) -> RequestFacts:
         path=request.path,
         target_authority=target,
         http2=http2,
+        to_us=not inside_tunnel,
     )
 
 

@@ -13,6 +13,8 @@ from proxy_addons.addons.observing import observe
 from proxy_addons.addons.words import unquoted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mitmproxy.connection import Client
 
     from proxy_addons.gate.facts import Visitor
@@ -35,6 +37,9 @@ class Visitors:
 
     def __len__(self) -> int:
         return len(self._by_client)
+
+    def __iter__(self) -> Iterator[Visitor]:
+        return iter(list(self._by_client.values()))
 
     def client_connected(self, client: Client) -> None:
         """Take the client in."""

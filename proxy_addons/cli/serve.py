@@ -27,6 +27,7 @@ from proxy_addons.rights import account
 from proxy_addons.rights.certificate import CertificateError, read_pair
 from proxy_addons.rights.confine import harden
 from proxy_addons.settings.load import MAIN_FILE, POLICY_FILE
+from proxy_addons.standing import StandingError, StandingUnavailableError, migrate
 
 if TYPE_CHECKING:
     import argparse
@@ -67,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
         load_or_make(paths.ca_dir, settings.page.organisation, now_utc())
         _ready_certificate(settings, console)
         _ensure_index(settings, console)
+        _ensure_standing(settings, console)
         sockets = listeners or _listen(settings)
         return asyncio.run(
             Supervisor(settings, overrides, lambda bound: _ready(settings, bound)).run(sockets)
@@ -77,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
         AlreadyRunning,
         CategoryError,
         CertificateError,
+        StandingError,
         account.PrivilegeError,
         OSError,
     ) as problem:
@@ -141,6 +144,20 @@ def _give_up_root(settings: Settings, found: account.Account | None, console: Co
             markup=False,
         )
     harden()
+
+
+def _ensure_standing(settings: Settings, console: Console) -> None:
+    """A store of exemptions and withdrawals in the form that this version knows.
+
+    Raises:
+        StandingError: it is of another form and cannot be brought into this one. Nothing is
+            started.
+    """
+    try:
+        migrate(settings.standing, settings.paths)
+    except StandingUnavailableError as problem:
+        # It may well have that form. The workers let nothing through until they have read it.
+        console.print(f"watchhouse: {problem}", style="yellow", markup=False)
 
 
 def _ensure_index(settings: Settings, console: Console) -> None:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from mitmproxy.connection import Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, server_hooks
 
+from proxy_addons.engine.asking import Answered, Ask, Asking
 from proxy_addons.engine.layers import BadRequest, BadRequestHook, SpliceEndHook
 from proxy_addons.engine.outcomes import ConnectFailed, ConnectRefused, where
 from proxy_addons.engine.pace import OF_BODIES, OF_THE_LAYERS, Late, Wait, said
@@ -105,6 +106,7 @@ class Driver:
         self._queue: deque[events.Event] = deque()
         self._running = False
         self._pressure = Pressure()
+        self._asking = Asking(self._loop, self._hold_client, self._not_answered)
         self._full: set[Wire] = set()  # of servers, where the layers hold single exchanges
         self._ended = False
         self._why: str | None = None  # why we ended it
@@ -205,6 +207,7 @@ class Driver:
             timer.cancel()
         for task in list(self._opening.values()):
             task.cancel()
+        self._asking.cancel()
         for wire in list(self._wires.values()):
             wire.transport.abort()
         self._let_go()
@@ -221,6 +224,8 @@ class Driver:
     def received(self, connection: Connection, data: bytes) -> None:
         """Bytes came."""
         self._last_activity = self._loop.time()
+        if self._asking.tasks and connection is self.client:
+            self._asking.came(len(data))
         self.dispatch(events.DataReceived(connection, data))
 
     def peer_closed(self, connection: Connection) -> None:
@@ -291,13 +296,12 @@ class Driver:
             elif self._kept is not None and command.connection is not self.client:
                 self._first.append(command.data)
         elif isinstance(command, commands.StartHook):
-            if not self._hooks.call(command):
-                # Not even a refusal could be made: close, so that nothing passes undecided.
-                self._flush()
-                self._close(self.client, half=False)
-            elif command.blocking:
-                # `blocking` holds the layer that waits; the answer must come after this step.
-                self._queue.append(events.HookCompleted(command))
+            if not command.blocking:
+                self._called(self._hooks.call(command), None)
+            elif isinstance(done := self._hooks.ask(command), bool):
+                self._called(done, command)
+            else:
+                self._asking.wait(done, lambda done: self._called(done, command))
         elif isinstance(command, commands.OpenConnection):
             self._open(command)
         elif isinstance(command, commands.CloseTcpConnection):
@@ -316,12 +320,35 @@ class Driver:
             self._close(command.connection, half=True)
         elif isinstance(command, Join):
             self._join = command
+        elif isinstance(command, Ask):
+            self._asking.wait(command.answer, lambda reply: self.dispatch(Answered(command, reply)))
         elif isinstance(command, commands.Log):
             if command.level >= logging.ERROR:
                 logger.log(command.level, "engine: %s", command.message[:200])
         else:
             msg = f"a command unknown to the driver: {type(command).__name__}"
             raise TypeError(msg)
+
+    def _called(self, done: bool, command: commands.StartHook | None) -> None:
+        """A hook's handlers have been called; its layer goes on, if it waits."""
+        if not done:
+            # Not even a refusal could be made: close, so that nothing passes undecided.
+            self._flush()
+            self._close(self.client, half=False)
+        elif command is not None:
+            # `blocking` holds the layer that waits; the answer must come after this step.
+            self.dispatch(events.HookCompleted(command))
+
+    def _hold_client(self, on: bool) -> None:
+        self._pressure.hold(Hold(self.client, self._asking, on=on))
+        self._settle()
+
+    def _not_answered(self, problem: Exception) -> None:
+        logger.error(
+            "what was asked failed (%s at %s); the connection is closed",
+            type(problem).__name__, where(problem),
+        )  # fmt: skip
+        self.abort(f"undecided ({type(problem).__name__})")
 
     def _flush(self) -> None:
         dirty = self._dirty

@@ -1,13 +1,15 @@
 """The hook table: which addon methods answer which mitmproxy hook, looked up once.
 
 In: addon objects; each public method named like a hook answers that hook.
-Out: `HookTable.call(hook)`, which runs the handlers in order.
+Out: `HookTable.call(hook)`, which runs the handlers in order; `HookTable.ask(hook)`, whose handlers
+may give an awaitable: the later ones are asked when it is done.
 Must never: let an exception of a handler pass the request on. `refuse` is called with what failed,
 and where even that fails, the connection in hand is closed.
 """
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from mitmproxy import hooks as mitmproxy_hooks
@@ -16,13 +18,13 @@ from mitmproxy import hooks as mitmproxy_hooks
 from mitmproxy.proxy import layer, layers, server_hooks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 
     from mitmproxy.proxy.commands import StartHook
 
 __all__ = ["HookTable", "layer", "layers", "server_hooks"]
 
-type Handler = Callable[[Any], None]
+type Handler = Callable[[Any], Awaitable[None] | None]
 
 
 class HookTable:
@@ -62,18 +64,61 @@ class HookTable:
         return name in self._table
 
     def call(self, hook: StartHook) -> bool:
-        """Run the handlers of a hook. False when the connection in hand must be closed."""
+        """Run the handlers of a hook. False when the connection in hand must be closed.
+
+        For hooks that nobody waits for: a handler that would wait has failed.
+        """
         handlers = self._table.get(hook.name)
         if handlers is None:
             return True
         (data,) = hook.args()
         for handler in handlers:
             try:
-                handler(data)
+                waiting = handler(data)
+                if waiting is not None:
+                    if inspect.iscoroutine(waiting):
+                        waiting.close()
+                    msg = "a handler that would wait where nobody can"
+                    raise TypeError(msg)  # noqa: TRY301 - a failure of the handler like others
             except Exception as problem:  # noqa: BLE001 - whatever it is, the request is refused
-                try:
-                    self._refuse(hook.name, data, problem)
-                except Exception:  # noqa: BLE001 - even the refusal failed: close the connection
-                    return False
-                return True
+                return self._failed(hook.name, data, problem)
+        return True
+
+    def ask(self, hook: StartHook) -> bool | Coroutine[Any, Any, bool]:
+        """Run the handlers of a hook. False when the connection in hand must be closed.
+
+        Returns:
+            A coroutine with the answer, never raising, where a handler has to wait.
+        """
+        handlers = self._table.get(hook.name)
+        if handlers is None:
+            return True
+        (data,) = hook.args()
+        for number, handler in enumerate(handlers, 1):
+            try:
+                waiting = handler(data)
+            except Exception as problem:  # noqa: BLE001 - whatever it is, the request is refused
+                return self._failed(hook.name, data, problem)
+            if waiting is not None:
+                return self._wait(hook.name, data, waiting, handlers[number:])
+        return True
+
+    async def _wait(
+        self, name: str, data: Any, waiting: Awaitable[None], others: Sequence[Handler]
+    ) -> bool:
+        """The same from a handler on that has to wait."""
+        try:
+            await waiting
+            for handler in others:
+                if (more := handler(data)) is not None:
+                    await more
+        except Exception as problem:  # noqa: BLE001 - whatever it is, the request is refused
+            return self._failed(name, data, problem)
+        return True
+
+    def _failed(self, name: str, data: Any, problem: Exception) -> bool:
+        try:
+            self._refuse(name, data, problem)
+        except Exception:  # noqa: BLE001 - even the refusal failed: close the connection
+            return False
         return True

@@ -37,6 +37,7 @@ from proxy_addons.engine.driver import Acceptor, Driver
 from proxy_addons.engine.egress import ways_out
 from proxy_addons.engine.failclosed import FailClosed
 from proxy_addons.engine.hooks import HookTable
+from proxy_addons.engine.knowing import Knowing
 from proxy_addons.engine.layers import OWN_HOOKS
 from proxy_addons.engine.listener import Caller, Entry, Listener
 from proxy_addons.engine.lookups import Lookups
@@ -52,10 +53,14 @@ from proxy_addons.engine.trust import TrustError
 from proxy_addons.engine.tuning import tune
 from proxy_addons.gate import metricfiles, metrics
 from proxy_addons.gate.gate import Gate, basis_of
+from proxy_addons.identity.directory import DirectorySettingsError
+from proxy_addons.identity.kerberos import KerberosError
+from proxy_addons.identity.passwords import PasswordsError
 from proxy_addons.rights.certificate import CertificateError, Shown
 from proxy_addons.rights.confine import harden
 from proxy_addons.settings.load import SettingsError, load
 from proxy_addons.settings.model import Endpoint
+from proxy_addons.standing import StandingError
 
 if TYPE_CHECKING:
     import ssl
@@ -70,6 +75,10 @@ logger = logging.getLogger("watchhouse.worker")
 
 EXIT_CONFIGURATION = 78  # EX_CONFIG of sysexits.h: restarting will not help
 EXIT_MEMORY = 75  # EX_TEMPFAIL: a worker that begins anew has memory again
+_CONFIGURATION = (
+    SettingsError, AuthorityError, TrustError, AccessLogError, CertificateError, KerberosError,
+    DirectorySettingsError, PasswordsError, StandingError,
+)  # fmt: skip
 _DRAIN = 5.0  # seconds that exchanges in progress are given at a stop
 _HOUSEKEEPING = 1.0  # seconds between looks at index, log and metrics
 
@@ -105,6 +114,7 @@ class Worker:
         self.log = AccessLog(settings.paths.access_log_dir, number)
         basis = basis_of(settings, None, self._own)
         self.gate = Gate(basis, self.log, loops=loops_of(settings))
+        self.knowing = Knowing(self.gate, settings)
         self._contexts = TlsContexts(
             load_or_make(settings.paths.ca_dir, settings.page.organisation, now_utc()),
             settings.tls.trusted_ca_file,
@@ -167,6 +177,7 @@ class Worker:
         loop.add_signal_handler(signal.SIGHUP, self.reload)
         if lifeline is not None:
             loop.add_reader(lifeline, self._stop.set)
+        await self.knowing.start(self.reconsider)
         await self._house_keeping()
         listeners = [
             *(self.listen(sock) for sock in self._sockets),
@@ -192,6 +203,7 @@ class Worker:
         keeper.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await keeper
+        await self.knowing.close()
         await asyncio.to_thread(self._close_log)
         metrics.stop()
         return EXIT_MEMORY if self._shedding.over else 0
@@ -335,6 +347,26 @@ class Worker:
         for driver in list(self._drivers):
             driver.sweep(now)
         self.gate.turned_away()
+        self.reconsider()
+        self.knowing.tend(self._visitors)
+
+    def reconsider(self) -> None:
+        """End what is open for people who might not open it any more.
+
+        Called when exemptions or withdrawals have changed, and once a second for all else.
+        """
+        for driver in list(self._drivers):
+            if driver.client not in self._visitors:
+                continue
+            try:
+                why = self.gate.reconsider(self._visitors[driver.client])
+            except Exception as problem:  # noqa: BLE001
+                # Whether it may stay open is not known: it ends.
+                kind = type(problem).__name__
+                logger.error("reconsidering failed (%s at %s)", kind, where(problem))  # noqa: TRY400
+                why = f"undecided ({kind})"
+            if why is not None:
+                driver.abort(why)
 
     def _look_at_memory(self, used: int) -> None:
         """Shed load before the kernel ends the worker, and with it what is in progress."""
@@ -407,6 +439,12 @@ class Worker:
             except CertificateError as problem:
                 # Clients are shown the last good one.
                 logger.error("the last good certificate is still shown: %s", problem)  # noqa: TRY400
+        try:
+            self.knowing.renew(settings)
+        except (KerberosError, DirectorySettingsError, PasswordsError) as problem:
+            # People go on being known as before, by the settings of before.
+            logger.error("the last good settings stay in force: %s", problem)  # noqa: TRY400
+            return
         self.settings = settings
         self._options = options_of(settings)  # of connections from now on
         self._ways_out = ways_out(settings.network.egress)
@@ -442,7 +480,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         worker = Worker(settings, args.worker, _inherited(args.fd), _inherited(args.tls_fd))
         _take_all_descriptors()
         return asyncio.run(_serve(worker, args.ready, args.lifeline))
-    except (SettingsError, AuthorityError, TrustError, AccessLogError, CertificateError) as problem:
+    except _CONFIGURATION as problem:
         # Nothing is served: the supervisor sees the exit status and says so.
         logger.error("%s", problem)  # noqa: TRY400 - an operator's message, not a crash
         return EXIT_CONFIGURATION

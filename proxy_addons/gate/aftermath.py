@@ -46,6 +46,7 @@ class Aftermath:
                 what the client sent.
         """
         visitor.requests += 1  # its record says what became of the tunnel
+        facts.login = ""
         return self._refuse(visitor, facts, None, RULE_UNDECIDED, problem)
 
     def upstream_failed(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxy_addons.gate.destinations import Destinations
+from proxy_addons.gate.people import GroupProfiles
 from proxy_addons.identity.addresses import AddressMap
 from proxy_addons.policy.cache import Decider
 
@@ -28,6 +29,7 @@ class Basis:
         settings: with the compiled policy.
         decider: that policy, with its memory.
         people: who uses which client address.
+        groups: which groups have which profile.
         destinations: the address check.
         index: category index, or None while there is none (then everything is refused).
     """
@@ -35,6 +37,7 @@ class Basis:
     settings: Settings
     decider: Decider
     people: AddressMap
+    groups: GroupProfiles
     destinations: Destinations
     index: CategoryIndex | None
 
@@ -49,11 +52,14 @@ def basis_of(
         index: category index, or None.
         own: addresses this gateway listens on, where they differ from the settings' (port 0).
     """
-    network = settings.network
+    network, identity, policy = settings.network, settings.identity, settings.policy
     return Basis(
         settings=settings,
-        decider=Decider(settings.policy),
-        people=AddressMap(settings.identity.addresses, settings.policy.strictest_profile),
+        decider=Decider(policy),
+        people=AddressMap(identity.addresses, policy.strictest_profile),
+        groups=GroupProfiles(
+            identity.profiles, identity.default_profile or policy.strictest_profile
+        ),
         destinations=Destinations(
             network.deny_destinations,
             network.intranet_networks,

@@ -43,10 +43,14 @@ class Clients:
 
     Args:
         limits: gives the limits in force.
+        many: whether an address stands for many clients (a load balancer), and has no limit.
     """
 
-    def __init__(self, limits: Callable[[], Limits]) -> None:
+    def __init__(
+        self, limits: Callable[[], Limits], many: Callable[[str], bool] = lambda _: False
+    ) -> None:
         self._limits = limits
+        self._many = many
         self._tallies: dict[str, Tally] = {}
         self._turned_away: set[str] = set()
 
@@ -61,6 +65,8 @@ class Clients:
         """Whether one more connection may be; one that may not is counted as turned away."""
         tally = self._tallies.get(address)
         if tally is None or tally.connections < self._limits().client_connections:
+            return True
+        if self._many(address):
             return True
         tally.turned_away += 1
         tally.port = port
@@ -81,7 +87,7 @@ class Clients:
 
     def came(self, visitor: Visitor) -> None:
         """A connection was taken in."""
-        self._tallies.setdefault(visitor.client_ip, Tally()).connections += 1
+        self._tallies.setdefault(_counted_as(visitor), Tally()).connections += 1
 
     def hold(self, address: str, by: int) -> None:
         """A connection is being made (a handshake with the gateway itself), or no longer is.
@@ -98,16 +104,18 @@ class Clients:
     def left(self, visitor: Visitor) -> None:
         """It has ended, and with it what it had open."""
         self.agreed(visitor)
-        tally = self._tallies[visitor.client_ip]
+        tally = self._tallies[_counted_as(visitor)]
         tally.connections -= 1
         tally.tunnels -= visitor.tunnel
         visitor.tunnel = False
         if not tally.connections and not tally.turned_away:
-            del self._tallies[visitor.client_ip]
+            del self._tallies[_counted_as(visitor)]
 
     def too_many(self, visitor: Visitor) -> str | None:
         """Why a further tunnel must not be; None when it may."""
-        tally, limits = self[visitor.client_ip], self._limits()
+        if visitor.shared:
+            return None
+        tally, limits = self[_counted_as(visitor)], self._limits()
         if tally.tunnels - visitor.tunnel >= limits.client_tunnels:
             return f"more than {limits.client_tunnels} tunnels of one client address"
         if tally.handshakes - visitor.half_open >= limits.client_handshakes:
@@ -116,7 +124,7 @@ class Clients:
 
     def tunnelled(self, visitor: Visitor) -> None:
         """Its CONNECT was accepted; TLS inside is awaited."""
-        tally = self._tallies.setdefault(visitor.client_ip, Tally())
+        tally = self._tallies.setdefault(_counted_as(visitor), Tally())
         tally.tunnels += not visitor.tunnel
         tally.handshakes += not visitor.half_open
         visitor.tunnel = visitor.half_open = True
@@ -125,4 +133,9 @@ class Clients:
         """TLS is agreed on inside its tunnel, or something else than TLS was recognised."""
         if visitor.half_open:
             visitor.half_open = False
-            self._tallies[visitor.client_ip].handshakes -= 1
+            self._tallies[_counted_as(visitor)].handshakes -= 1
+
+
+def _counted_as(visitor: Visitor) -> str:
+    """The address that a connection counts for: its client may be another with each request."""
+    return visitor.counted_as or visitor.client_ip

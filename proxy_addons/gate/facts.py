@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from proxy_addons.accesslog import Transaction
     from proxy_addons.gate.refusal import Answer
+    from proxy_addons.identity.proof import Proof
     from proxy_addons.policy.model import Person
+    from proxy_addons.urlkey import UrlKey
 
 
 class Course(StrEnum):
@@ -33,7 +35,7 @@ class Visitor:
     Attributes:
         client_ip: numeric address of the client.
         client_port: its port.
-        person: who it is (identity/).
+        person: who it is at present (people.py).
         basis: the gate's basis under which `person` was looked up.
         connect_host: canonical host of the CONNECT in force; None outside a tunnel.
         connect_port: its port; 0 outside a tunnel.
@@ -48,6 +50,18 @@ class Visitor:
             when the connection ends is finished then.
         secure: whether the connection to the gateway itself is by TLS.
         balancer: numeric address of the load balancer that said who the client is, or None.
+        shared: whether that speaks for somebody else with each request (`X-Forwarded-For`).
+        counted_as: the address that the connection counts for in the tallies (clients.py).
+        snapshot: the standing facts under which `person` was looked up.
+        until: wall-clock seconds at which `person` has to be looked up anew.
+        entry: what the directory said of the person then, or None.
+        proof: who has signed in, or None.
+        proof_ends: wall-clock seconds at which that ends.
+        sticky: whether it counts for further requests of the connection.
+        lapsed: whether it has ended, and nobody has signed in since.
+        challenges: how often it was asked who this is, without an answer since.
+        asked_for: method and address of the last such request.
+        failures: sign-ins that failed on this connection.
     """
 
     client_ip: str
@@ -66,6 +80,18 @@ class Visitor:
     open: dict[str, Transaction] = field(default_factory=dict)
     secure: bool = False
     balancer: str | None = None
+    shared: bool = False
+    counted_as: str = ""
+    snapshot: object = None
+    until: float = 0.0
+    entry: object = None
+    proof: Proof | None = None
+    proof_ends: float = 0.0
+    sticky: bool = False
+    lapsed: bool = False
+    challenges: int = 0
+    asked_for: tuple[str, UrlKey | None] = ("", None)
+    failures: int = 0
 
 
 @dataclass(slots=True)  # not frozen: that would double the time it takes to make one
@@ -84,6 +110,9 @@ class RequestFacts:
         upgrade: the `Upgrade` header in lower case, else "".
         content_type: the `Content-Type` header, else "".
         via: all `Via` headers, else "".
+        login: the `Proxy-Authorization` header of a request outside tunnels, else ""; taken out as
+            soon as it has been looked at.
+        forwarded_for: all `X-Forwarded-For` headers of such a request, else "".
     """
 
     method: str
@@ -97,6 +126,8 @@ class RequestFacts:
     scheme: str = "http"
     content_type: str = ""
     via: str = ""
+    login: str = field(default="", repr=False)
+    forwarded_for: str = ""
 
 
 @dataclass(slots=True)  # not frozen, as above
@@ -109,6 +140,7 @@ class Verdict:
         transaction: the log record of this request, still open; None where none begins here.
         host: the host that was judged and must be the one connected to; "" where none is.
         port: its port.
+        close: whether the connection ends with the answer.
     """
 
     course: Course
@@ -116,3 +148,4 @@ class Verdict:
     transaction: Transaction | None = None
     host: str = ""
     port: int = 0
+    close: bool = False

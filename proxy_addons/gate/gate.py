@@ -17,8 +17,11 @@ from proxy_addons.gate.aftermath import Aftermath
 from proxy_addons.gate.basis import Basis, basis_of
 from proxy_addons.gate.clients import Clients
 from proxy_addons.gate.facts import Course, RequestFacts, Verdict, Visitor
+from proxy_addons.gate.forwarded import speaks_for_others
 from proxy_addons.gate.judge import Judgement, judge
 from proxy_addons.gate.names import host_key_of, names_of, with_carried, with_resolved
+from proxy_addons.gate.people import NOBODY, NOTHING_READ, People
+from proxy_addons.gate.reconsidering import why_to_end
 from proxy_addons.gate.recording import Recorder
 from proxy_addons.gate.resolved import Resolved
 from proxy_addons.gate.rules import (
@@ -32,7 +35,10 @@ from proxy_addons.gate.rules import (
     RULE_NOT_TLS,
     RULE_OVERLOADED,
     RULE_PORT_DENIED,
+    RULE_SIGN_IN_REQUIRED,
+    RULE_STANDING_UNAVAILABLE,
 )
+from proxy_addons.gate.signin import SignIn
 from proxy_addons.gate.traits import NONE as NO_TRAITS
 from proxy_addons.gate.traits import traits_of
 from proxy_addons.policy.model import Action, Moment
@@ -45,9 +51,13 @@ if TYPE_CHECKING:
 
     from proxy_addons.accesslog import AccessLog
     from proxy_addons.gate.loops import Loops
+    from proxy_addons.gate.people import Standing
+    from proxy_addons.gate.signin import Found
 
 _LOG_FAULT = "the access log cannot be written"
 _NO_INDEX = "no category index"
+_NOTHING_STANDS = "exemptions and withdrawals could not be read yet"
+_LAPSED = "the sign-in of this tunnel has ended"
 
 __all__ = ["Basis", "Gate", "basis_of"]
 
@@ -61,8 +71,11 @@ class Gate(Aftermath):
         clock: wall-clock seconds since the epoch, UTC.
         loops: marks requests that are sent on, and knows them again; None: they are not marked.
         resolved: which names addresses lately stood for.
+        standing: exemptions and withdrawals in force.
 
     Attributes:
+        people: knows who visitors are.
+        signing_in: finds out who sends a request.
         clients: what each client address has open.
         overloaded: why nothing new is taken on just now, or None. Set by the worker.
     """
@@ -75,15 +88,20 @@ class Gate(Aftermath):
         clock: Callable[[], float] = time.time,
         loops: Loops | None = None,
         resolved: Resolved | None = None,
+        standing: Standing = NOTHING_READ,
     ) -> None:
         self.basis = basis
         self.resolved = resolved or Resolved(time.monotonic)
         self._loops = loops
         self.log = log
         self.overloaded: str | None = None
-        self.clients = Clients(lambda: self.basis.settings.limits)
+        self.clients = Clients(lambda: self.basis.settings.limits, self._speaks_for_others)
         self._clock = clock
-        super().__init__(Recorder(log, lambda: self.basis, self._now))
+        super().__init__(Recorder(log, lambda: self.basis, self._now, self._used))
+        self.people = People(lambda: self.basis, clock, standing)
+        self.signing_in = SignIn(
+            self.people, self._recorder, lambda: self.basis.settings.identity, clock
+        )
         self._moment = Moment(self._local(0.0))
         self._moment_second = 0
 
@@ -101,19 +119,20 @@ class Gate(Aftermath):
             balancer: numeric address of the load balancer that speaks for it, or None.
         """
         basis = self.basis
-        visitor = Visitor(
-            client_ip,
-            client_port,
-            basis.people.person(client_ip),
-            basis,
-            secure=secure,
-            balancer=balancer,
-        )
+        visitor = Visitor(client_ip, client_port, NOBODY, basis, secure=secure, balancer=balancer)
+        if self._speaks_for_others(client_ip):
+            visitor.shared, visitor.counted_as, visitor.balancer = True, client_ip, client_ip
+        self.people.know(visitor)
         self.clients.came(visitor)
         return visitor
 
+    def _speaks_for_others(self, address: str) -> bool:
+        balancers = self.basis.settings.identity.load_balancers.forwarded_for
+        return bool(balancers) and speaks_for_others(address, balancers)
+
     def disconnected(self, visitor: Visitor) -> None:
         """A client's connection has ended, and all its records are finished."""
+        self.signing_in.left(visitor)
         self.clients.left(visitor)
 
     def turned_away(self) -> None:
@@ -124,7 +143,8 @@ class Gate(Aftermath):
         """
         limit = self.basis.settings.limits.client_connections
         for address, port, number in self.clients.turned_away():
-            visitor = Visitor(address, port, self.basis.people.person(address), self.basis)
+            visitor = Visitor(address, port, NOBODY, self.basis)
+            self.people.know(visitor)
             problem = f"{number} connections closed: more than {limit} of one client address"
             facts = RequestFacts("", "", "", 0, "")
             record = self._refuse(visitor, facts, None, RULE_OVERLOADED, problem).transaction
@@ -135,13 +155,20 @@ class Gate(Aftermath):
         """TLS is agreed on inside the visitor's tunnel."""
         self.clients.agreed(visitor)
 
-    def _know_again(self, visitor: Visitor) -> Basis:
-        """The basis in force; who the visitor is, is looked up anew where it has changed."""
-        basis = self.basis
-        if visitor.basis is not basis:
-            visitor.person = basis.people.person(visitor.client_ip)
-            visitor.basis = basis
-        return basis
+    def sign_in(self, visitor: Visitor, facts: RequestFacts) -> Found:
+        """Who sends a request outside tunnels, or asks for one; to be asked before the others.
+
+        Returns:
+            None: go on with `request` or `connect`; a refusal; or a coroutine that gives one of
+            both, for as long as which nothing else of the visitor may be decided.
+        """
+        return self.signing_in.begin(visitor, facts)
+
+    def reconsider(self, visitor: Visitor) -> str | None:
+        """Why a connection has to end, as its person has changed; None: it need not."""
+        if self.basis.index is None:
+            return None  # nothing is let through, and what is open was judged
+        return why_to_end(visitor, self.people, self._judge)
 
     def connect(self, visitor: Visitor, authority: str, method_accept: str = "") -> Verdict:
         """CONNECT asks for a tunnel to `authority`.
@@ -150,7 +177,7 @@ class Gate(Aftermath):
         one when they can be read. Refused here is what could not be refused later: a port that is
         not allowed, a host that is blocked and must not be decrypted, and what cannot be decided.
         """
-        basis = self._know_again(visitor)
+        basis = self.people.know_again(visitor)
         visitor.tunnel_started = self._clock()
         visitor.requests = 0
         visitor.connect_host, visitor.connect_port = None, 0
@@ -175,8 +202,8 @@ class Gate(Aftermath):
             judgement = self._judge(visitor, (key,), "CONNECT")
         except CarriedError as problem:
             return self._refuse(visitor, facts, key, RULE_INNER_ADDRESS, str(problem))
-        if judgement.splice and judgement.decision.action is Action.BLOCK:
-            return self._refuse_by_policy(visitor, facts, key, judgement)
+        if judgement.splice and (refused := self._refuse_unseen(visitor, facts, key, judgement)):
+            return refused
         visitor.connect_host, visitor.connect_port = host, port
         self.clients.tunnelled(visitor)
         return Verdict(Course.PASS, host=host, port=port)
@@ -189,7 +216,7 @@ class Gate(Aftermath):
             sni: server name as the client sent it, or None.
         """
         assert visitor.connect_host is not None
-        self._know_again(visitor)
+        self.people.know_again(visitor)
         connect = host_key_of(visitor.connect_host, visitor.connect_port)
         facts = RequestFacts("CONNECT", "", visitor.connect_host, 1, "")
         keys = [connect]
@@ -202,20 +229,19 @@ class Gate(Aftermath):
                 )
             if visitor.sni != visitor.connect_host:
                 keys.append(host_key_of(visitor.sni, visitor.connect_port))
-        if self.overloaded is not None:
-            return self._refuse(visitor, facts, connect, RULE_OVERLOADED, self.overloaded)
-        if self.basis.index is None:
-            return self._refuse(visitor, facts, connect, RULE_INDEX_MISSING, _NO_INDEX)
+        unready = self._unready(visitor)
+        if unready is not None and (self.overloaded is not None or self.basis.index is None):
+            return self._refuse(visitor, facts, connect, *unready)
         try:
             judgement = self._judge(visitor, keys, "CONNECT")
         except CarriedError as problem:
             return self._refuse(visitor, facts, connect, RULE_INNER_ADDRESS, str(problem))
         if not judgement.splice:
             return Verdict(Course.INSPECT)
-        if not self.log.healthy:
-            return self._refuse(visitor, facts, connect, RULE_LOG_UNAVAILABLE, _LOG_FAULT)
-        if judgement.decision.action is Action.BLOCK:
-            return self._refuse_by_policy(visitor, facts, connect, judgement)
+        if unready is not None:
+            return self._refuse(visitor, facts, connect, *unready)
+        if refused := self._refuse_unseen(visitor, facts, connect, judgement):
+            return refused
         transaction = self._recorder.begin(
             visitor, facts, connect, kind="tunnel", handling="spliced"
         )
@@ -241,7 +267,7 @@ class Gate(Aftermath):
         visitor.requests += 1
         if visitor.half_open:
             self.clients.agreed(visitor)
-        self._know_again(visitor)
+        self.people.know_again(visitor)
         if not facts.path.startswith("/") and facts.path != "*":
             # HTTP/2 carries any path. An address in it would be judged in place of the authority,
             # and servers differ on which of the two counts.
@@ -278,12 +304,8 @@ class Gate(Aftermath):
     ) -> Verdict | None:
         """Refuse what the policy is not asked about; None when it is."""
         basis = self.basis
-        if self.overloaded is not None:
-            return self._refuse(visitor, facts, asked, RULE_OVERLOADED, self.overloaded)
-        if not self.log.healthy:
-            return self._refuse(visitor, facts, asked, RULE_LOG_UNAVAILABLE, _LOG_FAULT)
-        if basis.index is None:
-            return self._refuse(visitor, facts, asked, RULE_INDEX_MISSING, _NO_INDEX)
+        if (unready := self._unready(visitor)) is not None:
+            return self._refuse(visitor, facts, asked, *unready)
         network = basis.settings.network
         if visitor.connect_host is None and not _port_allowed(
             reached.port, network.allow_http_ports
@@ -299,6 +321,30 @@ class Gate(Aftermath):
             return self._refuse(visitor, facts, asked, RULE_LOOP, why)
         return None
 
+    def _unready(self, visitor: Visitor) -> tuple[str, str] | None:
+        """Rule and reason for which nothing of a visitor may pass; None when all is as it must."""
+        if self.overloaded is not None:
+            return RULE_OVERLOADED, self.overloaded
+        if not self.log.healthy:
+            return RULE_LOG_UNAVAILABLE, _LOG_FAULT
+        if self.basis.index is None:
+            return RULE_INDEX_MISSING, _NO_INDEX
+        if not self.people.stands:
+            return RULE_STANDING_UNAVAILABLE, _NOTHING_STANDS
+        if visitor.lapsed:
+            return RULE_SIGN_IN_REQUIRED, _LAPSED
+        return None
+
+    def _refuse_unseen(
+        self, visitor: Visitor, facts: RequestFacts, key: UrlKey, judgement: Judgement
+    ) -> Verdict | None:
+        """Refuse a tunnel that must not be decrypted, and so gets no page; None when it may be."""
+        if not self.people.stands:
+            return self._refuse(visitor, facts, key, RULE_STANDING_UNAVAILABLE, _NOTHING_STANDS)
+        if judgement.decision.action is Action.BLOCK:
+            return self._refuse_by_policy(visitor, facts, key, judgement)
+        return None
+
     def bad_request(self, visitor: Visitor, facts: RequestFacts | None, problem: str) -> Verdict:
         """Something came that cannot be treated as a request: refused and recorded.
 
@@ -307,9 +353,10 @@ class Gate(Aftermath):
             facts: its head, where that could be read.
             problem: what is wrong with it, in words of ours (never the client's bytes).
         """
-        self._know_again(visitor)
+        self.people.know_again(visitor)
         visitor.requests += 1
         facts = facts or RequestFacts("", "", "", 0, "")
+        facts.login = ""
         return self._refuse(visitor, facts, None, RULE_BAD_REQUEST, problem)
 
     def destination(self, address: str, port: int) -> str | None:
@@ -358,6 +405,9 @@ class Gate(Aftermath):
         if self._loops is None or any(each.profile == visitor.person.profile for each in egress):
             return None
         return self._loops.via(http2=http2)
+
+    def _used(self, reference: str) -> None:
+        self.people.standing.note_use(reference)
 
     def _local(self, seconds: float) -> datetime:
         zone: ZoneInfo = self.basis.settings.policy.time_zone

@@ -64,6 +64,12 @@ class Families:
             ("why",),
             registry=registry,
         )
+        self.sign_ins = Counter(
+            "watchhouse_sign_in",
+            "Attempts to find out who is asking.",
+            ("way", "outcome"),
+            registry=registry,
+        )
         volume = Counter(
             "watchhouse_bytes", "Bytes of finished requests.", ("direction",), registry=registry
         )
@@ -126,6 +132,7 @@ class WorkerMetrics:
         self._decided = Tally(MAX_SERIES, ("block", OTHER))
         self._refused = Tally(MAX_SERIES, OTHER)
         self._unusable = Tally(MAX_SERIES, OTHER)
+        self._signed_in = Tally(MAX_SERIES, (OTHER, OTHER))
         self._durations, self._decisions = Spread(REQUEST_BUCKETS), Spread(DECISION_BUCKETS)
         self._up = self._down = 0
         self._lock: int | None = None
@@ -159,6 +166,10 @@ class WorkerMetrics:
     def count_unusable(self, why: str) -> None:
         """One connection ended before a request could be made on it."""
         self._unusable.add(why)
+
+    def count_sign_in(self, way: str, outcome: str) -> None:
+        """Somebody was asked who they are, or has said so."""
+        self._signed_in.add((way, outcome))
 
     def count_bytes(self, up: int, down: int) -> None:
         """One request ended, having carried so many bytes from and to the client."""
@@ -217,6 +228,8 @@ class WorkerMetrics:
             self._refusal(families, kind).inc(count)
         for why, count in self._unusable.take().items():
             families.unusable.labels(why).inc(count)
+        for (way, outcome), count in self._signed_in.take().items():
+            families.sign_ins.labels(way, outcome).inc(count)
         families.connections.set(self._connections)
         self._durations.pour(families.duration)
         self._decisions.pour(families.decision)
@@ -333,6 +346,12 @@ def observe_decision(seconds: float) -> None:
     """One decision took so many seconds."""
     if _current is not None:
         _current.observe_decision(seconds)
+
+
+def count_sign_in(way: str, outcome: str) -> None:
+    """Somebody was asked who they are, or has said so: way and outcome, names of ours."""
+    if _current is not None:
+        _current.count_sign_in(way, outcome)
 
 
 def count_refusal(kind: str) -> None:

@@ -10,17 +10,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from proxy_addons.accesslog.transaction import unrecorded
 from proxy_addons.gate import metrics
 from proxy_addons.gate.blockpage import render
-from proxy_addons.gate.facts import Course, Verdict
+from proxy_addons.gate.challenge import STATUS, challenge, for_tunnel
+from proxy_addons.gate.facts import Course, RequestFacts, Verdict
 from proxy_addons.gate.refusal import Refusal
+from proxy_addons.gate.rules import RULE_SIGN_IN_REQUIRED
+from proxy_addons.identity.addresses import UNIDENTIFIED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from proxy_addons.accesslog import AccessLog, Transaction
     from proxy_addons.gate.basis import Basis
-    from proxy_addons.gate.facts import RequestFacts, Visitor
+    from proxy_addons.gate.facts import Visitor
     from proxy_addons.gate.judge import Judgement
     from proxy_addons.policy.model import Moment
     from proxy_addons.urlkey import UrlKey
@@ -35,11 +39,17 @@ class Recorder:
         log: the access log of this worker.
         basis: gives the basis in force.
         now: gives the present moment.
+        used: told when a decision rests on an exemption, by its reference.
     """
 
     def __init__(
-        self, log: AccessLog, basis: Callable[[], Basis], now: Callable[[], Moment]
+        self,
+        log: AccessLog,
+        basis: Callable[[], Basis],
+        now: Callable[[], Moment],
+        used: Callable[[str], None],
     ) -> None:
+        self._used = used
         self._log = log
         self._basis = basis
         self._now = now
@@ -65,6 +75,7 @@ class Recorder:
         transaction.claimed = person.claimed
         transaction.client_ip = visitor.client_ip
         transaction.client_port = visitor.client_port
+        transaction.balancer_ip = visitor.balancer
         transaction.kind = kind
         transaction.method = facts.method
         transaction.url = _url(key, facts)
@@ -79,8 +90,7 @@ class Recorder:
         transaction.bytes_up = transaction.bytes_down = 0
         return transaction
 
-    @staticmethod
-    def note(transaction: Transaction, judgement: Judgement) -> None:
+    def note(self, transaction: Transaction, judgement: Judgement) -> None:
         """Put a judgement into a record."""
         decision = judgement.decision
         transaction.categories = judgement.categories
@@ -89,6 +99,10 @@ class Recorder:
         transaction.clause = decision.clause
         transaction.reason = decision.reason
         transaction.profile = decision.profile
+        if not decision.exempted:
+            transaction.exemption = None  # without it the same would have been decided
+        elif transaction.exemption is not None:
+            self._used(transaction.exemption)
         if judgement.host != transaction.host:
             transaction.judged_host = judgement.host
 
@@ -155,6 +169,38 @@ class Recorder:
             )
         )
         return Verdict(Course.REFUSE, answer, transaction)
+
+    def ask(
+        self, visitor: Visitor, facts: RequestFacts, key: UrlKey | None, offers: tuple[str, ...]
+    ) -> Verdict:
+        """Ask who sends a request. Nothing is decided, and no record is kept of the asking."""
+        metrics.count_refusal("sign-in-required")
+        if facts.method == "CONNECT":
+            answer = for_tunnel(offers, self._basis().settings.page.contact)
+        else:
+            page = self.refusal(
+                visitor,
+                facts,
+                _url(key, facts),
+                key.host if key else "",
+                "sign-in-required",
+                "",
+                "",
+            )
+            answer = challenge(render(page), offers)
+        return Verdict(Course.REFUSE, answer, unrecorded())
+
+    def never_said(self, visitor: Visitor, method: str, key: UrlKey | None, times: int) -> None:
+        """Record that a client went without ever saying who it is."""
+        facts = RequestFacts(method, "", "", 1, key.path if key else "")
+        kind = "connect" if method == "CONNECT" else "http"
+        transaction = self.begin(visitor, facts, key, kind=kind, handling="none")
+        transaction.action, transaction.rule = "block", RULE_SIGN_IN_REQUIRED
+        transaction.person = transaction.exemption = None
+        transaction.person_how = UNIDENTIFIED
+        metrics.count("block", RULE_SIGN_IN_REQUIRED)
+        said = "once" if times == 1 else f"{times} times"
+        transaction.finish(status=STATUS, error=f"asked {said} to sign in; no answer")
 
     def refusal(
         self,

@@ -20,6 +20,10 @@ RULE_OVERLOADED = "overloaded"
 RULE_INNER_ADDRESS = "inner-address"
 RULE_METHOD_DENIED = "method-denied"
 RULE_LOOP = "loop"
+RULE_SIGN_IN_REQUIRED = "sign-in-required"
+RULE_SIGN_IN_FAILED = "sign-in-failed"
+RULE_SIGN_IN_UNAVAILABLE = "sign-in-unavailable"
+RULE_STANDING_UNAVAILABLE = "standing-unavailable"
 
 # The page of each refusal (refusal.Kind).
 KINDS = {
@@ -34,4 +38,6 @@ KINDS = {
     RULE_INNER_ADDRESS: "bad-request",
     RULE_METHOD_DENIED: "method-denied",
     RULE_LOOP: "loop",
+    RULE_SIGN_IN_REQUIRED: "sign-in-ended",
+    RULE_STANDING_UNAVAILABLE: "standing-unavailable",
 }

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from proxy_addons.policy.model import Person
+from proxy_addons.policy.people import canonical_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +31,8 @@ class AddressMap:
         strictest_profile: the profile of everybody else.
 
     Raises:
-        ValueError: a network is given twice; settings/ refuses that with file and line.
+        ValueError: a network is given twice, or a name is none; settings/ refuses that with file
+            and line.
     """
 
     __slots__ = ("_by_length", "_known", "_nobody")
@@ -47,7 +49,7 @@ class AddressMap:
             if number in people:
                 msg = f"the network {network} is given twice"
                 raise ValueError(msg)
-            people[number] = Person(entry.person, BY_ADDRESS, entry.profile)
+            people[number] = Person(canonical_name(entry.person), BY_ADDRESS, entry.profile)
         self._by_length = {
             version: [
                 (length, found[each, length])

@@ -46,6 +46,7 @@ def main(config: Path, index_file: Path, log_folder: Path, files: Sequence[Path]
     from proxy_addons.categorisation import CategoryIndex  # noqa: PLC0415
     from proxy_addons.engine.tuning import tune  # noqa: PLC0415
     from proxy_addons.gate.gate import Gate, basis_of  # noqa: PLC0415
+    from proxy_addons.gate.people import NOTHING_STANDING  # noqa: PLC0415
     from proxy_addons.settings.load import load  # noqa: PLC0415
 
     tune()  # as a worker does
@@ -69,7 +70,7 @@ def main(config: Path, index_file: Path, log_folder: Path, files: Sequence[Path]
         log.start()
         try:
             # A basis of its own: nothing that it remembers was learnt before.
-            gate = Gate(basis_of(settings, index), log)
+            gate = Gate(basis_of(settings, index), log, standing=NOTHING_STANDING)
             for key, wanted in (("recorded_us", False), ("refused_us", True)):
                 which = [line for line, b in zip(lines, blocked, strict=True) if b is wanted]
                 if wanted:

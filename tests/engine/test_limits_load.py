@@ -14,6 +14,7 @@ from support.waiting import until
 from proxy_addons.engine import memory
 from proxy_addons.engine import worker as module
 from proxy_addons.engine.memory import MIB
+from proxy_addons.standing import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,6 +204,7 @@ async def test_a_worker_that_ends_for_want_of_memory_drains_and_says_so_with_its
     await stage.origin("allowed.test", script=slow)
     stage.socket.setblocking(False)  # noqa: FBT003 - as the socket module has it
     monkeypatch.setattr(module, "_HOUSEKEEPING", 0.01)
+    await asyncio.to_thread(migrate, stage.settings.standing, stage.settings.paths)
     running = asyncio.ensure_future(stage.worker.run(None, None))
     client = await stage.client()
     client.send(f"GET {URL} HTTP/1.1\r\n{HOST}\r\n\r\n")

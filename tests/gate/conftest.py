@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from support.stage import make_index, make_settings
+from support.stage import Stood, make_index, make_settings
 
 from proxy_addons.accesslog import AccessLog
 from proxy_addons.categorisation import CategoryIndex
@@ -48,7 +48,13 @@ class Doors:
         self.index = CategoryIndex.open(index) if index else None
         self.log = AccessLog(folder / "log", 1, clock=self.clock)
         self.log.start()
-        self.gate = Gate(basis_of(self.settings, self.index), self.log, clock=self.clock)
+        self.standing = Stood()
+        self.gate = Gate(
+            basis_of(self.settings, self.index),
+            self.log,
+            clock=self.clock,
+            standing=self.standing,
+        )
 
     def visitor(self, address: str = "127.0.0.1", tunnel: str = "", sni: str = "") -> Visitor:
         """Somebody who has connected; perhaps inside an inspected tunnel."""

@@ -207,7 +207,9 @@ def test_a_rule_can_name_websockets(doors: Doors, head: Head) -> None:
 
 def test_a_request_that_comes_back_is_refused(doors: Doors, head: Head) -> None:
     loops = Loops(b"s" * 32, None, time.monotonic)
-    gate = Gate(doors.gate.basis, doors.log, clock=doors.clock, loops=loops)
+    gate = Gate(
+        doors.gate.basis, doors.log, clock=doors.clock, loops=loops, standing=doors.standing
+    )
     said = gate.via(doors.visitor(), http2=False)
     assert said is not None
     for via, course in (("", PASS), ("1.1 squid", PASS), (f"1.1 squid, {said.decode()}", REFUSE)):

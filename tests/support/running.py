@@ -57,6 +57,7 @@ IDENTITY = {
         {"network": "127.0.0.3/32", "person": "ps9999", "profile": "withdrawn"},
     ]
 }
+EXEMPT = ("dc5678",)
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +67,9 @@ def standard(
     """The default policy at 10:30 on a working Tuesday; 127.0.0.2 is unrestricted."""
     settings = through(shared_web, identity=IDENTITY)
     folder = tmp_path_factory.mktemp("standard")
-    with Gateway(folder, settings, index=index, at=working_time("10:30:00")) as gateway:
+    with Gateway(
+        folder, settings, index=index, at=working_time("10:30:00"), exempt=EXEMPT
+    ) as gateway:
         yield gateway
 
 
@@ -78,7 +81,9 @@ def with_http2(
     settings = through(shared_web, identity=IDENTITY)
     settings["tls"]["http2"] = True
     folder = tmp_path_factory.mktemp("with-http2")
-    with Gateway(folder, settings, index=index, at=working_time("10:30:00")) as gateway:
+    with Gateway(
+        folder, settings, index=index, at=working_time("10:30:00"), exempt=EXEMPT
+    ) as gateway:
         yield gateway
 
 

@@ -12,6 +12,7 @@ import gc
 import json
 import socket
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import yaml
@@ -24,13 +25,14 @@ from proxy_addons.engine.worker import Worker
 from proxy_addons.gate.gate import basis_of
 from proxy_addons.settings.load import load
 from proxy_addons.settings.model import Endpoint
+from proxy_addons.standing import LiveExemption, Snapshot
 from support.client import Client
 from support.gateway import ROOT, merge
 from support.waiting import until
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from proxy_addons.accesslog import AccessLog
@@ -82,6 +84,55 @@ def make_settings(
     (config / "watchhouse.yaml").write_text(yaml.safe_dump(merge(base, changes or {})))
     (config / "policy.yaml").write_text(policy or (ROOT / "config/policy.yaml").read_text())
     return load(config, overrides={"data_dir": str(folder / "data")}, environ={})
+
+
+class Stood:
+    """What stands, in place of the store and its watch (tests/standing has the real ones).
+
+    Attributes:
+        snapshot: none, or what the test says; by default dc5678 may have everything.
+    """
+
+    def __init__(self) -> None:
+        self.snapshot: Snapshot | None = snapshot_of(everything=("dc5678",))
+        self.old = 0.0
+        self.used: list[str] = []
+
+    def age(self) -> float:
+        return self.old
+
+    def note_use(self, reference: str) -> None:
+        self.used.append(reference)
+
+
+def snapshot_of(
+    *,
+    everything: Sequence[str] = (),
+    categories: Mapping[str, Collection[str]] | None = None,
+    withdrawn: Sequence[str] = (),
+    begins: datetime = datetime(2020, 1, 1, tzinfo=UTC),
+    ends: datetime = datetime(2100, 1, 1, tzinfo=UTC),
+) -> Snapshot:
+    """A snapshot in which these people have live exemptions, or no access."""
+    given = {name: frozenset(named) for name, named in (categories or {}).items()}
+    people = {*everything, *given}
+    return Snapshot(
+        1,
+        dict.fromkeys(withdrawn, "WD-2026-0001"),
+        {
+            name: (
+                LiveExemption(
+                    f"EX-{name}",
+                    name,
+                    name in everything,
+                    given.get(name, frozenset()),
+                    begins,
+                    ends,
+                ),
+            )
+            for name in people
+        },
+    )
 
 
 class Roads:
@@ -158,6 +209,8 @@ class Stage:
         self.gate = self.worker.gate
         self.log: AccessLog = self.worker.log
         self.roads = Roads()
+        self.standing = Stood()
+        self.gate.people.standing = self.standing
         if index is not None:
             self.gate.basis = basis_of(
                 self.settings,
@@ -200,6 +253,7 @@ class Stage:
             task.cancel()
         await asyncio.gather(*self._scripts, return_exceptions=True)
         await asyncio.to_thread(self.log.close)
+        await self.worker.knowing.close()
         assert not self.errors, self.errors
         return self.records()
 

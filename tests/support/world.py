@@ -152,6 +152,7 @@ class World:
                 policy=self._policy,
                 index=self._index,
                 at=working_time("10:30:00"),
+                exempt=("dc5678",),
             )
         )
         return self

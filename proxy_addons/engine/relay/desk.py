@@ -14,15 +14,19 @@ from typing import TYPE_CHECKING
 from proxy_addons.addons.heads import forward_fields
 from proxy_addons.addons.observing import observe
 from proxy_addons.engine.outcomes import where
+from proxy_addons.gate.facts import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
     from mitmproxy.connection import Client
 
     from proxy_addons.accesslog import Transaction
     from proxy_addons.addons.visitors import Visitors
     from proxy_addons.engine.relay.exchange import Exchange
     from proxy_addons.engine.relay.heads import RequestHead
-    from proxy_addons.gate.facts import RequestFacts, Verdict
+    from proxy_addons.gate.facts import RequestFacts, Visitor
     from proxy_addons.gate.gate import Gate
     from proxy_addons.gate.refusal import Answer
 
@@ -51,12 +55,39 @@ class Desk:
                 return gate.connect(visitor, facts.target_authority, facts.accept)
             return gate.request(visitor, facts)
         except Exception as problem:  # noqa: BLE001 - whatever it is, the request is refused
-            kind = type(problem).__name__
-            # No traceback: it could quote what the client sent.
-            logger.error("the gate failed (%s at %s): refused", kind, where(problem))  # noqa: TRY400
-            if facts.method == "CONNECT":
-                visitor.connect_host = None
-            return gate.undecided(visitor, facts, kind)
+            return self._undecided(visitor, facts, problem)
+
+    def sign_in(
+        self, client: Client, facts: RequestFacts
+    ) -> Verdict | Coroutine[Any, Any, Verdict | None] | None:
+        """Ask the gate who sends a request or asks for a tunnel; see Gate.sign_in.
+
+        Where it fails, that is refused and recorded. The coroutine never raises.
+        """
+        visitor = self.visitors[client]
+        try:
+            found = self.gate.sign_in(visitor, facts)
+        except Exception as problem:  # noqa: BLE001 - as above
+            return self._undecided(visitor, facts, problem)
+        if found is None or isinstance(found, Verdict):
+            return found
+        return self._settled(visitor, facts, found)
+
+    async def _settled(
+        self, visitor: Visitor, facts: RequestFacts, found: Coroutine[Any, Any, Verdict | None]
+    ) -> Verdict | None:
+        try:
+            return await found
+        except Exception as problem:  # noqa: BLE001 - as above
+            return self._undecided(visitor, facts, problem)
+
+    def _undecided(self, visitor: Visitor, facts: RequestFacts, problem: Exception) -> Verdict:
+        kind = type(problem).__name__
+        # No traceback: it could quote what the client sent.
+        logger.error("the gate failed (%s at %s): refused", kind, where(problem))
+        if facts.method == "CONNECT":
+            visitor.connect_host = None
+        return self.gate.undecided(visitor, facts, kind)
 
     def open(self, client: Client, exchange: Exchange) -> None:
         """The record of an exchange is open: if the client leaves, it is finished for it."""

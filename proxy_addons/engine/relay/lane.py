@@ -9,7 +9,7 @@ ordinary (the generic lane does, from its first byte on); leave a record open be
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import HTTPMode
@@ -20,6 +20,7 @@ from proxy_addons.addons.heads import facts_of_head, fault_of_head
 from proxy_addons.addons.observing import observe
 from proxy_addons.addons.requests import kind_of
 from proxy_addons.addons.words import unquoted
+from proxy_addons.engine.asking import Answered, Ask
 from proxy_addons.engine.http1 import UNANSWERED
 from proxy_addons.engine.httplayer import Http
 from proxy_addons.engine.outcomes import ConnectRefused
@@ -32,7 +33,7 @@ from proxy_addons.engine.relay.heads import read_request
 from proxy_addons.engine.relay.servers import Servers
 from proxy_addons.engine.tuning import pace_of
 from proxy_addons.engine.wires import Hold
-from proxy_addons.gate.facts import Course
+from proxy_addons.gate.facts import Course, Verdict
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.context import Context
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from proxy_addons.engine.relay.desk import Desk
     from proxy_addons.engine.relay.heads import RequestHead
     from proxy_addons.engine.relay.ways import Way
+    from proxy_addons.gate.facts import RequestFacts
 
 type Commands = layer.CommandGenerator[None]
 
@@ -51,6 +53,20 @@ _END = b"\r\n\r\n"
 _PIPELINE_LIMIT = 64 * 1024
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 9.2.1
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+class _Asked(NamedTuple):
+    """A request that is about to be decided.
+
+    Attributes:
+        head: as the client sent it.
+        path: path and query; "" of a tunnel.
+        facts: what the gate is told of it.
+    """
+
+    head: RequestHead
+    path: str
+    facts: RequestFacts
 
 
 class Relay(layer.Layer):
@@ -71,6 +87,7 @@ class Relay(layer.Layer):
         self._servers = Servers(context, inside=self._inside)
         self._in = b""  # of the client, not used yet
         self._exchange: Exchange | None = None
+        self._asked: _Asked | None = None  # a request that waits for word of who sends it
         self._held = False
         self._over = False  # nothing of the client is read any more
 
@@ -94,8 +111,13 @@ class Relay(layer.Layer):
             yield from self._time(event)
 
     def _time(self, event: events.Event) -> Commands:
-        """The beginning, or something that took too long."""
-        if isinstance(event, Late):
+        """The beginning, something that took too long, or word of who sends a request."""
+        if isinstance(event, Answered):
+            asked, self._asked = self._asked, None
+            if asked is not None and not self._over:
+                yield from self._decide(asked, event.reply)
+                yield from self._work()
+        elif isinstance(event, Late):
             exchange = self._exchange
             if exchange is not None and event.key is exchange:
                 why = said(event.what, self._pace.limit(event.what))
@@ -108,7 +130,7 @@ class Relay(layer.Layer):
 
     def _work(self) -> Commands:
         """Do what can be done with what has come from the client."""
-        while self._in and not self._over:
+        while self._in and not self._over and self._asked is None:
             exchange = self._exchange
             if exchange is None:
                 if not (yield from self._read_head()):
@@ -172,16 +194,43 @@ class Relay(layer.Layer):
             scheme="https" if self._inside and self.context.server.tls else "http",
             path=path,
             target_authority=authority,
+            to_us=not self._inside,
         )
-        verdict = self._desk.decide(self.context.client, facts)
+        asked = _Asked(head, path, facts)
+        if self._inside:
+            yield from self._decided(asked, self._desk.decide(self.context.client, facts))
+        else:
+            yield from self._sign_in(asked)
+
+    def _sign_in(self, asked: _Asked) -> Commands:
+        """Outside tunnels: find out who sends a request before it is decided."""
+        found = self._desk.sign_in(self.context.client, asked.facts)
+        if found is None or isinstance(found, Verdict):
+            yield from self._decide(asked, found)
+        else:
+            self._asked = asked
+            yield Ask(found)
+
+    def _decide(self, asked: _Asked, refused: Verdict | None) -> Commands:
+        """Who sends a request is known, or it is refused for that."""
+        verdict = refused or self._desk.decide(self.context.client, asked.facts)
+        if asked.facts.method == "CONNECT":
+            yield from self._tunnel(asked, verdict)
+        else:
+            yield from self._decided(asked, verdict)
+
+    def _decided(self, asked: _Asked, verdict: Verdict) -> Commands:
+        """A request is decided: send it on or answer it."""
+        head, path, facts = asked.head, asked.path, asked.facts
         transaction = verdict.transaction
         assert transaction is not None
         upload = body_of(head.length, exact=True)
-        exchange = Exchange(facts, transaction, upload, close=head.close)
+        exchange = Exchange(facts, transaction, upload, close=head.close or verdict.close)
         self._exchange = exchange
         self._desk.open(self.context.client, exchange)
         if verdict.course is not Course.PASS:
-            yield commands.SendData(self.context.client, refusal(verdict, facts, close=head.close))
+            answer = refusal(verdict, facts, close=exchange.close)
+            yield commands.SendData(self.context.client, answer)
             yield from self._complete(exchange)
             return
         host = None
@@ -202,18 +251,27 @@ class Relay(layer.Layer):
         yield from self._send(exchange)
 
     def _connect(self, head: RequestHead) -> Commands:
-        """A tunnel is asked for: refuse it, or see what comes inside it."""
+        """A tunnel is asked for: have it decided."""
         facts = facts_of_head(
-            head.fields, method="CONNECT", scheme="", path="", target_authority=head.target
+            head.fields,
+            method="CONNECT",
+            scheme="",
+            path="",
+            target_authority=head.target,
+            to_us=True,
         )
+        yield from self._sign_in(_Asked(head, "", facts))
+
+    def _tunnel(self, asked: _Asked, verdict: Verdict) -> Commands:
+        """A tunnel is decided: refuse it, or see what comes inside it."""
         context = self.context
-        verdict = self._desk.decide(context.client, facts)
         if verdict.course is not Course.PASS:
             assert verdict.transaction is not None
-            yield commands.SendData(context.client, refusal(verdict, facts, close=head.close))
+            close = asked.head.close or verdict.close
+            yield commands.SendData(context.client, refusal(verdict, asked.facts, close=close))
             verdict.transaction.finish()
             observe(verdict.transaction)
-            if head.close:
+            if close:
                 yield from self._leave()
             return
         context.server.address = (verdict.host, verdict.port)
