@@ -19,7 +19,17 @@ from proxy_addons.settings.problems import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = ("serve", "check", "explain", "categories", "log", "selftest", "password")
+COMMANDS = (
+    "serve",
+    "check",
+    "explain",
+    "categories",
+    "log",
+    "exemption",
+    "withdraw",
+    "selftest",
+    "password",
+)
 """Every command, in the order of the help; each is the module of that name in this room."""
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
