@@ -27,6 +27,7 @@ COMMANDS = (
     "log",
     "exemption",
     "withdraw",
+    "whois",
     "selftest",
     "password",
 )
