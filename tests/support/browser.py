@@ -41,7 +41,11 @@ def trusting_home(home: Path, *authorities: Path) -> Path:
 
 @asynccontextmanager
 async def chromium(
-    playwright: Playwright, home: Path, pac: str, names: Mapping[str, str] | None = None
+    playwright: Playwright,
+    home: Path,
+    pac: str,
+    names: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Browser]:
     """A running Chromium.
 
@@ -51,6 +55,7 @@ async def chromium(
         pac: address of the PAC file.
         names: what the browser's own name server knows, `name` to `address:port`. It knows no other
             name, so that what goes round the gateway fails.
+        environ: added to its environment: where its tickets are.
     """
     rules = [f"MAP {name} {address}" for name, address in (names or {}).items()]
     rules += ["MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1", "EXCLUDE localhost"]
@@ -71,6 +76,7 @@ async def chromium(
         "HOME": str(home),
         "PATH": os.environ["PATH"],
         "LANG": "en_GB.UTF-8",
+        **(environ or {}),
     }
     browser = await playwright.chromium.launch(
         executable_path=shutil.which("chromium"), args=options, env=environment

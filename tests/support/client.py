@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+REPEATED = {"proxy-authenticate"}
+"""Fields of which the gateway may send several; they are joined (RFC 9110 5.2)."""
+
 
 @dataclass
 class Reply:
@@ -65,8 +68,9 @@ class Client:
             name, colon, value = each.partition(":")
             assert colon
             assert name.strip() == name
-            assert name.lower() not in headers, f"{name} twice"
-            headers[name.lower()] = value.strip()
+            before = headers.get(name.lower())
+            assert before is None or name.lower() in REPEATED, f"{name} twice"
+            headers[name.lower()] = (f"{before}, " if before else "") + value.strip()
         return Reply(int(status), headers)
 
     async def answer(self, method: str = "GET") -> Reply:

@@ -156,12 +156,18 @@ class Gateway:
         """The inspection authority's certificate."""
         return self.data / "ca/ca.pem"
 
-    def curl(self, url: str, *arguments: str, timeout: float = 20) -> Reply:
+    def curl(
+        self,
+        url: str,
+        *arguments: str,
+        timeout: float = 20,
+        environ: Mapping[str, str] | None = None,
+    ) -> Reply:
         """Fetch with the real curl through the gateway, trusting its authority."""
         done = subprocess.run(
             ["curl", "-sS", "--proxy", f"http://{self.proxy}", "--cacert", str(self.authority),
              "--max-time", str(timeout), "-D", "-", "-w", _WRITE_OUT, *arguments, url],
-            capture_output=True, check=False, env={**os.environ, "NO_PROXY": ""},
+            capture_output=True, check=False, env={**os.environ, "NO_PROXY": "", **(environ or {})},
         )  # fmt: skip
         return Reply(done)
 

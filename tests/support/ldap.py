@@ -73,6 +73,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 
 MANY_GROUPS = {f"Many {number:03}": ("boss",) for number in range(MOST_AT_ONCE + 20)}
 
+_PLACES = "/usr/sbin:/usr/local/sbin:/usr/bin:/bin"
 _CONF = """\
 include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
@@ -99,6 +100,11 @@ index objectClass,uid,sAMAccountName,member,manager eq
 access to attrs=userPassword by anonymous auth by * none
 access to * by dn.exact={service} read by anonymous none by * none
 """
+
+
+def is_installed() -> bool:
+    """Whether this machine has a slapd."""
+    return shutil.which("slapd", path=_PLACES) is not None
 
 
 class Slapd:
@@ -322,7 +328,7 @@ def _line(name: str, value: str) -> str:
 
 
 def _slapd(program: str = "slapd") -> str:
-    found = shutil.which(program, path="/usr/sbin:/usr/local/sbin:/usr/bin:/bin")
+    found = shutil.which(program, path=_PLACES)
     assert found, "slapd is not installed (Debian: slapd)"
     return found
 
