@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -395,3 +396,116 @@ def test_sizing_examples_follow_from_the_figures() -> None:
     carries, leaves = sizing.examples(written)
     assert "carries 300 inspected requests" in carries  # 600 ms a second, 2 ms each on average
     assert "leave 0.90 GB" in leaves
+
+
+# --- signing in -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_credentials_are_said_where_the_proxy_is_spoken_to_and_nowhere_else(tls: bool) -> None:
+    load = module("load")
+    context = load.ssl.create_default_context() if tls else None
+    target = load.Target(("127.0.0.1", 1), "h.test", 80, "/", b"", context, login="Negotiate dG9r")
+    said = b"\r\nProxy-Authorization: Negotiate dG9r\r\n"
+    assert said in target.connect_request
+    assert (said in target.request) is not tls
+    assert target.request.endswith(b"\r\n\r\n")
+    assert target.request.count(b"\r\n\r\n") == target.connect_request.count(b"\r\n\r\n") == 1
+
+
+def test_what_a_sign_in_adds_is_taken_round_by_round() -> None:
+    signin = module("signin")
+
+    def costs(known: float, ticket: float) -> dict[str, float]:
+        return {"open": known, "ticket": known + ticket, "asked": known + 2 * ticket}
+
+    rounds = [
+        {"squid": costs(100, 400), "watchhouse": costs(300, 200)},
+        # A slow minute, for both: the ratio of what is added stays.
+        {"squid": costs(200, 800), "watchhouse": costs(600, 400)},
+    ]
+    tickets = [{"squid": 300.0, "watchhouse": 100.0}, {"squid": 200.0, "watchhouse": 100.0}]
+    found = signin.figures_of(rounds, tickets)
+    assert found["added_us"]["watchhouse"]["ticket"] == {"median": 300, "least": 200, "most": 400}
+    assert found["ratio"]["added"]["ticket"] == {"median": 0.5, "least": 0.5, "most": 0.5}
+    assert found["ratio"]["whole"]["ticket"]["median"] == pytest.approx(1.0)
+    assert found["ratio"]["check"]["least"] == pytest.approx(1 / 3)
+    assert "sign-in 0.50" in "".join(
+        signin.SignIn().lines({"sign_ins": 2000, "replays_refused": {}, **found})
+    )
+
+
+@pytest.mark.parametrize(
+    ("sign_ins", "ratio", "verdict"),
+    [(2000, 1.0, "met"), (2000, 1.01, "missed"), (400, 0.5, "not judged: 400 of 2,000")],
+)
+def test_sign_ins_are_judged_by_what_they_add(sign_ins: int, ratio: float, verdict: str) -> None:
+    study = {"sign_ins": sign_ins, "ratio": {"added": {"ticket": figure(ratio)}}}
+    assert judged({"scenarios": {}, "studies": {"sign-in": study}}, "sign-in").verdict == verdict
+
+
+def test_a_gust_in_one_turn_is_no_difference() -> None:
+    turns = {"known": [1.0] * 5, "known-again": [1.0] * 5, "signed-in": [1.02, 1.02, 9.0, 1.0, 1.1]}
+    one = {"inspected": turns, "plain": turns}
+    found = module("signedin").figures_of({"watchhouse": [one]})
+    more = found["more_percent"]["watchhouse"]["plain"]
+    assert more["signed-in"]["median"] == pytest.approx(2.0)
+    assert more["known-again"]["most"] == 0
+    assert found["cpu_ms"]["watchhouse"]["plain"]["signed-in"]["median"] == pytest.approx(2.628)
+
+
+@pytest.mark.parametrize(("more", "verdict"), [(3.0, "met"), (3.1, "missed"), (-1.0, "met")])
+@pytest.mark.parametrize("what", ["inspected", "plain"])
+def test_signed_in_requests_are_judged_by_kind(what: str, more: float, verdict: str) -> None:
+    other = {"inspected": "plain", "plain": "inspected"}[what]
+    percent = {what: {"signed-in": figure(more)}, other: {"signed-in": figure(50)}}
+    study = {"requests": 4800, "more_percent": {"watchhouse": percent}}
+    found = list(module("goals").judge({"scenarios": {}, "studies": {"signed-in": study}}))
+    verdicts = {each.goal.path[-2]: each.verdict for each in found if each.verdict[0] == "m"}
+    assert verdicts == {what: verdict, other: "missed"}
+
+
+def test_the_asking_gateway_knows_only_those_clients_that_are_to_be_known(tmp_path: Path) -> None:
+    asking = module("asking")
+    keytab = tmp_path / "keytab"
+    keytab.write_bytes(b"\5\2")
+    identity = load(asking.write_config(tmp_path / "c", keytab), environ={}).identity
+    assert (identity.order, identity.kerberos.keytab) == (("addresses", "kerberos"), keytab)
+    (entry,) = identity.addresses
+    assert ip_address(asking.FIRST_KNOWN) in entry.network
+    assert ip_address(asking.FIRST_UNKNOWN) not in entry.network
+    # What is decided is the same for both.
+    assert entry.profile == identity.default_profile
+
+
+QUESTION = (
+    b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Negotiate\r\n"
+    b"Content-Length: 5\r\n\r\nwho??"
+)
+
+
+def challenged(*answers: bytes) -> Any:
+    signin, load = module("signin"), module("load")
+    client = signin.AskedFirst(load.Target(("127.0.0.1", 1), "h.test", 80, "/", b"", None))
+    client.sock.close()
+    client.sock = FakeWire(*answers)
+    return client.read_challenge()
+
+
+def test_a_question_is_read_with_its_page_however_it_is_cut() -> None:
+    steps = challenged(*(QUESTION[at : at + 1] for at in range(len(QUESTION))))
+    assert list(steps) == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        QUESTION[:-1],
+        QUESTION.replace(b"407", b"200"),
+        QUESTION.replace(b"Negotiate", b"Basic"),
+        QUESTION.replace(b"Content-Length: 5", b"X: 5"),
+    ],
+)
+def test_what_is_no_question_is_a_wrong_answer(answer: bytes) -> None:
+    with pytest.raises(module("load").BadAnswerError):
+        list(challenged(answer))

@@ -43,6 +43,8 @@ class Watchhouse(Side):
         name: its name in this run, where there is another one.
         settings: dotted keys and values beyond those of the default configuration.
         cores: the cores it may run on, where they are not the proxies' usual one.
+        config: folder of its configuration; None for the default one.
+        environ: what else its environment has.
     """
 
     name = "watchhouse"
@@ -60,8 +62,11 @@ class Watchhouse(Side):
         name: str | None = None,
         settings: Mapping[str, str] | None = None,
         cores: set[int] | None = None,
+        config: Path | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self._settings, self._cores = {**self.differs, **(settings or {})}, cores
+        self._config, self._environ = config or ROOT / "config", environ or {}
         super().__init__(place, origin, name=name)
 
     @property
@@ -96,13 +101,13 @@ class Watchhouse(Side):
             "tls.never_inspect.hosts": origin.splice_host,
             **self._settings,
         }
-        environ = plain_environment() | {
+        environ = {**plain_environment(), **self._environ} | {
             "WATCHHOUSE_" + key.upper().replace(".", "_"): value for key, value in settings.items()
         }
         environ["PYTHONPATH"] = str(ROOT)
         run = "import sys; from proxy_addons.cli import main; sys.exit(main())"
         command = [sys.executable, "-c", run, "serve"]
-        command += ["--config", str(ROOT / "config"), "--data", str(self.folder)]
+        command += ["--config", str(self._config), "--data", str(self.folder)]
         return place.start(self.name, command, proxy=True, environ=environ, cores=self._cores)
 
     def workers(self) -> list[int]:

@@ -128,6 +128,25 @@ GOALS: tuple[Goal, ...] = (
         asks=(_study("h2-requests", "requests"), 50_000),
     ),
     Goal(
+        "sign-in by Kerberos, what it adds to a new connection, ÷ `squid`, CPU",
+        "sign-in",
+        _study("sign-in", "ratio", "added", "ticket"),
+        1,
+        asks=(_study("sign-in", "sign_ins"), 2000),
+    ),
+    *(
+        Goal(
+            f"{what}, signed in: more than known by address, CPU",
+            "signed-in",
+            _study("signed-in", "more_percent", "watchhouse", key, "signed-in"),
+            3,
+            unit=" %",
+            digits=1,
+            asks=(_study("signed-in", "requests"), 4800),
+        )
+        for key, what in (("inspected", KEPT), ("plain", "plain HTTP request, keep-alive"))
+    ),
+    Goal(
         "added latency p99, 200 connections, ÷ `mitmdump`",
         "latency",
         _study("latency", "added_ratio", "watchhouse/mitmdump", "p99"),

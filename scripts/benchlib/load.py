@@ -51,6 +51,8 @@ class Target:
         tls: context for the connection inside the tunnel, or None for plain HTTP.
         direct: `proxy` is the origin itself: no CONNECT, and paths instead of addresses.
         source: the client's address; None for the system's choice.
+        login: credentials for the proxy, said where it is spoken to: in the CONNECT, or in requests
+            outside a tunnel.
     """
 
     proxy: tuple[str, int]
@@ -61,6 +63,7 @@ class Target:
     tls: ssl.SSLContext | None
     direct: bool = False
     source: str | None = None
+    login: str = ""
 
     @property
     def authority(self) -> str:
@@ -81,7 +84,8 @@ class Target:
             "User-Agent: Mozilla/5.0 (X11; Linux x86_64) watchhouse-bench\r\n"
             "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n"
             "Accept-Language: en-GB,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br\r\n"
-            f"{'' if inside else 'Proxy-'}Connection: keep-alive\r\n\r\n"
+            f"{'' if inside else 'Proxy-'}Connection: keep-alive\r\n"
+            f"{'' if inside else self._credentials}\r\n"
         ).encode("ascii")
 
     @property
@@ -89,8 +93,13 @@ class Target:
         """The CONNECT that opens a tunnel."""
         return (
             f"CONNECT {self.host}:{self.port} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\n"
-            "User-Agent: Mozilla/5.0 (X11; Linux x86_64) watchhouse-bench\r\n\r\n"
+            "User-Agent: Mozilla/5.0 (X11; Linux x86_64) watchhouse-bench\r\n"
+            f"{self._credentials}\r\n"
         ).encode("ascii")
+
+    @property
+    def _credentials(self) -> str:
+        return f"Proxy-Authorization: {self.login}\r\n" if self.login else ""
 
 
 class Connection:
@@ -145,7 +154,7 @@ class Connection:
         for _ in range(times):
             self.sock.sendall(self.request)
             yield  # there cannot be an answer yet: do not pay for finding that out
-            yield from self._read_answer()
+            yield from self.read_answer()
 
     def close(self) -> None:
         """Close as a browser does: close_notify in TLS, then the socket."""
@@ -175,7 +184,8 @@ class Connection:
             if not chunk or (b"\r\n" in answer and b" 200 " not in answer.split(b"\r\n", 1)[0]):
                 raise BadAnswerError(f"CONNECT {self.target.host}: {answer[:200]!r}")
 
-    def _read_answer(self) -> Steps:
+    def read_answer(self) -> Steps:
+        """Read a whole answer, which must be the origin's."""
         answer, body = b"", self.target.body
         while True:
             try:

@@ -28,7 +28,7 @@ http_port {host}:{port} ssl-bump generate-host-certificates=on tls-cert={folder}
 sslcrtd_program {certgen} -s {folder}/certificates -M 4MB
 {bump}
 tls_outgoing_options cafile={origin_ca}
-http_access allow all
+{access}
 cache deny all
 workers 1
 pid_filename {folder}/squid.pid
@@ -49,6 +49,14 @@ class Squid(Side):
     log_files = "access.log"
     key_kind: ClassVar[str] = "ec"
     bump: ClassVar[str] = "ssl_bump bump all"
+
+    def access(self) -> str:
+        """Who may use it, in its own words."""
+        return "http_access allow all"
+
+    def environ(self) -> dict[str, str]:
+        """Its environment, and that of its helpers."""
+        return plain_environment()
 
     @property
     @override
@@ -98,6 +106,7 @@ class Squid(Side):
                 certgen=certgen,
                 origin_ca=origin.ca_file,
                 bump=self.bump.format(splice_host=origin.splice_host),
+                access=self.access(),
             )
         )
         command: list[str | Path] = [
@@ -108,7 +117,7 @@ class Squid(Side):
         ]
         # A service name of its own keeps it apart from a Squid that runs on this machine.
         command += ["-n", "bench" + self.name.replace("-", "")]
-        return place.start(self.name, command, proxy=True, environ=plain_environment())
+        return place.start(self.name, command, proxy=True, environ=self.environ())
 
     @staticmethod
     def _program() -> str:

@@ -12,6 +12,8 @@ from benchlib.h2requests import Http2Requests
 from benchlib.idle import Idle
 from benchlib.index import Index
 from benchlib.latency import Latency
+from benchlib.signedin import SignedIn
+from benchlib.signin import SignIn
 from benchlib.workers import TwoWorkers
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ STUDIES: dict[str, type[Study]] = {
         Decisions,
         Idle,
         Http2Requests,
+        SignIn,
+        SignedIn,
         Growth,
         Index,
     )

@@ -1,0 +1,147 @@
+"""The sides that ask who is there: Squid with its Kerberos helper, and the gateway.
+
+In: the run's place, origin and realm. Out: running proxies that know clients in `KNOWN` by their
+address and ask everybody else to sign in.
+Must never: ask one side for more than the other. Both take tickets for any key of the one keytab,
+and keep a replay cache of their own in the library's default way; neither asks a directory.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, override
+
+import yaml
+
+from benchlib import cpu
+from benchlib.gateway import Watchhouse
+from benchlib.place import SideError
+from benchlib.scenarios import SETTLE_SECONDS
+from benchlib.side import ROOT, AbsentError
+from benchlib.squid import Squid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchlib.origin import Origin
+    from benchlib.place import Place
+    from benchlib.realm import Realm
+    from benchlib.side import Side
+
+HELPER = Path("/usr/lib/squid/negotiate_kerberos_auth")
+KNOWN, FIRST_KNOWN, FIRST_UNKNOWN = "127.7.0.0/16", "127.7.0.1", "127.8.0.1"
+# A principal's name as either log has it, which no log has without a sign-in.
+MARK = b"person-"
+# Until a record must be in the log; what it promises is less, on a machine that is not overloaded.
+LOG_SECONDS = 5.0
+
+SQUID_ACCESS = """
+auth_param negotiate program {helper} {arguments}
+acl known src {known}
+acl signed_in proxy_auth REQUIRED
+http_access allow known
+http_access allow signed_in
+http_access deny all
+"""
+
+
+def helper(realm: Realm) -> list[str]:
+    """Squid's helper and its arguments.
+
+    GSS_C_NO_NAME takes a ticket for any key of the keytab, as the gateway does by default; with a
+    principal's name the helper costs more.
+    """
+    return [str(HELPER), "-k", str(realm.keytab), "-s", "GSS_C_NO_NAME"]
+
+
+class SquidNegotiate(Squid):
+    """Squid that asks for a ticket; its helpers are started as it needs them, as by default."""
+
+    name = "squid"
+    what = "as squid, with auth_param negotiate and negotiate_kerberos_auth"
+
+    def __init__(self, place: Place, origin: Origin, realm: Realm) -> None:
+        self._realm = realm
+        super().__init__(place, origin, name="squid-negotiate")
+
+    @override
+    def installed(self) -> str:
+        version = super().installed()
+        if not HELPER.exists():
+            raise AbsentError(f"this squid has no {HELPER} (apt-get install squid-openssl)")
+        return version
+
+    @override
+    def access(self) -> str:
+        program, *arguments = helper(self._realm)
+        return SQUID_ACCESS.format(helper=program, arguments=" ".join(arguments), known=KNOWN)
+
+    @override
+    def environ(self) -> dict[str, str]:
+        return self._realm.environ(self.name, self.user())
+
+
+class WatchhouseNegotiate(Watchhouse):
+    """The gateway with `identity.order: [addresses, kerberos]`."""
+
+    what = "as watchhouse, identity.order: [addresses, kerberos]"
+
+    def __init__(self, place: Place, origin: Origin, realm: Realm) -> None:
+        name = "watchhouse-negotiate"
+        config = write_config(place.folder / f"{name}-config", realm.keytab)
+        super().__init__(place, origin, name=name, config=config, environ=realm.environ(name))
+
+
+def write_config(folder: Path, keytab: Path) -> Path:
+    """The default configuration, but for who is known how.
+
+    The address and the sign-in give the same profile, so that what is decided is the same.
+    """
+    shutil.copytree(ROOT / "config", folder)
+    path = folder / "watchhouse.yaml"
+    settings: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    settings["identity"] = {
+        "order": ["addresses", "kerberos"],
+        "addresses": [{"network": KNOWN, "person": "Sample Person", "profile": "standard"}],
+        "default_profile": "standard",
+        "kerberos": {"keytab": str(keytab)},
+    }
+    settings["categories_dir"] = str(ROOT / "categories")
+    # JSON is YAML too.
+    path.write_text(json.dumps(settings, indent=1), encoding="utf-8")
+    return folder
+
+
+def spent(side: Side, work: Callable[[], int]) -> float:
+    """CPU seconds for an operation, the mean of those that `work` does.
+
+    Args:
+        side: what does it.
+        work: returns how many it has done.
+
+    Raises:
+        SideError: the side has ended, or its log has fewer records than operations.
+    """
+    logged = side.logged() or 0
+    before = cpu.read(side.program.pid)
+    done = work()
+    time.sleep(SETTLE_SECONDS)
+    limit = time.monotonic() + LOG_SECONDS
+    while (missing := done - (side.logged() or 0) + logged) > 0 and time.monotonic() < limit:
+        time.sleep(SETTLE_SECONDS)
+    used = cpu.between(before, cpu.read(side.program.pid))
+    side.program.check()
+    if missing > 0:
+        raise SideError(f"{side.name}: {missing} of {done} requests have no record in the log")
+    return used / done
+
+
+def signed_in(side: Side) -> int:
+    """Records in a side's log that name somebody of the realm."""
+    lines = 0
+    for path in side.folder.glob(side.log_files or "-"):
+        lines += sum(MARK in line for line in path.read_bytes().splitlines())
+    return lines
