@@ -103,6 +103,12 @@ _ROLES = {
 _NOT_OF_A_HOP = frozenset(
     {b"host", b"content-length", b"transfer-encoding", b"via", b"connection", b"upgrade"}
 )
+CHALLENGE = 407
+"""Status of answers that no server may give: whoever gets it takes it for a question of ours."""
+OF_PROXIES = frozenset({b"proxy-authenticate", b"proxy-authentication-info"})
+"""Fields of answers between a client and us alone (RFC 9110 11.7.1, 11.7.3), in lower case."""
+ASKS_FOR_US = "a challenge to sign in at a proxy (407), which no site may make"
+
 _ORDINARY = frozenset({b"keep-alive", b"Keep-Alive", b"close"})
 
 # Roles by the spelling that was sent: most heads hold the same twenty names, spelt the same. Other

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from proxy_addons.addons.answers import response_of
-from proxy_addons.addons.heads import facts_of_head, forward_fields
+from proxy_addons.addons.heads import OF_PROXIES, facts_of_head, forward_fields
 from proxy_addons.addons.observing import observe
 from proxy_addons.addons.words import unquoted
 from proxy_addons.gate.facts import Course, RequestFacts, Verdict
@@ -115,6 +115,10 @@ class Requests:
         response = flow.response
         transaction: Transaction = flow.metadata[RECORD]
         assert response is not None
+        if any(name.lower() in OF_PROXIES for name, _ in response.headers.fields):
+            response.headers.fields = tuple(
+                field for field in response.headers.fields if field[0].lower() not in OF_PROXIES
+            )
         transaction.status = response.status_code
         transaction.content_type = response.headers.get("content-type")
         if peer := flow.server_conn.peername:

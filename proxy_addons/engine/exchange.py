@@ -35,7 +35,7 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseProtocolError,
 )
 
-from proxy_addons.addons.heads import fault_of_head
+from proxy_addons.addons.heads import ASKS_FOR_US, CHALLENGE, fault_of_head
 from proxy_addons.addons.words import unquoted
 from proxy_addons.engine.http1 import UNANSWERED, size_of
 from proxy_addons.engine.layers import BadRequest, BadRequestHook, UpstreamFailedHook
@@ -115,7 +115,10 @@ class Stream(HttpStream):
                 yield from self._refuse(f"not a sound request: {problem}")
             return problem is not None
         assert self.flow.response is not None
-        problem = self._over_limits(self.flow.response) or _fault_of_fields(self.flow.response)
+        response = self.flow.response
+        problem = self._over_limits(response) or _fault_of_fields(response)
+        if problem is None and response.status_code == CHALLENGE:
+            problem = ASKS_FOR_US
         if problem is not None:
             yield SendHttp(
                 RequestProtocolError(self.stream_id, problem, ErrorCode.CANCEL), self.context.server

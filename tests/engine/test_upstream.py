@@ -79,6 +79,8 @@ BEFORE_THE_ANSWER: dict[str, tuple[Any, int, str, str]] = {
     "two lengths": (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
                            b"Content-Length: 4\r\n\r\nabcd"),
                     502, "", "not HTTP"),
+    "asks us to sign in": (saying(b'HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm="hunter2"'
+                                  b"\r\nContent-Length: 0\r\n\r\n"), 502, "", "(407)"),
     "NUL in a field": (saying(b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 0\r\n\r\n"),
                        502, "", "a line break or NUL"),
     "a lone CR in a field": (saying(b"HTTP/1.1 200 OK\r\nX: a\rSet-Cookie: b\r\n\r\n"),
@@ -153,6 +155,16 @@ async def test_inside_a_tunnel(
     reply = await client.get("/", HOST)
     (record,) = await stage.end()
     expect(record, reply, status, error, said)
+
+
+async def test_what_a_server_says_as_a_proxy_does_not_reach_the_client(stage: Stage) -> None:
+    """A browser would take it for ours, and answer it to us."""
+    fields = ('Proxy-Authenticate: Basic realm="x"', "Proxy-Authentication-Info: x", "X-Kept: y")
+    await stage.origin("allowed.test", script=answering(b"hello", "401 Unauthorized", *fields))
+    client = await stage.client()
+    reply = await client.get("http://allowed.test/", HOST)
+    assert (reply.status, reply.headers["x-kept"]) == (401, "y")
+    assert not [name for name in reply.headers if name.startswith("proxy-auth")]
 
 
 async def test_a_client_that_leaves_while_the_page_is_made(stage: Stage) -> None:

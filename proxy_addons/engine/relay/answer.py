@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from proxy_addons.addons.heads import ASKS_FOR_US, CHALLENGE
 from proxy_addons.engine.http1 import size_of
 from proxy_addons.engine.relay.bodies import BodyError, UntilClose, body_of
 from proxy_addons.engine.relay.heads import UNTIL_CLOSE, HeadError, read_answer
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 _END = b"\r\n\r\n"
 _SLOPPY_END = re.compile(rb"\r?\n\r?\n")  # old servers' ways (RFC 9112 2.2)
 _SWITCHING = 101
+_UNWANTED = {
+    _SWITCHING: "a change of protocol that nobody asked for",
+    CHALLENGE: ASKS_FOR_US,
+}
 LEFT_IN_HEAD = "the server closed the connection in the middle of its answer's head"
 LEFT_IN_BODY = "the server closed the connection in the middle of its answer"
 
@@ -98,8 +103,8 @@ class Answer:
             except HeadError as problem:
                 raise AnswerError(str(problem)) from problem
             data = data[end + size :]
-            if head.status == _SWITCHING:
-                raise AnswerError("a change of protocol that nobody asked for")
+            if head.status in _UNWANTED:
+                raise AnswerError(_UNWANTED[head.status])
             if head.status > _SWITCHING + 98:
                 break
             # Others are hints; the client was told to go on already.

@@ -16,6 +16,7 @@ import httptools
 from mitmproxy.net.http import http1
 from mitmproxy.net.http.validate import validate_headers
 
+from proxy_addons.addons.heads import OF_PROXIES
 from proxy_addons.addons.words import unquoted
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ CHUNKED, UNTIL_CLOSE = -1, -2
 _GENERIC = frozenset({b"upgrade", b"expect", b"http2-settings"})
 _NO_BODY = frozenset({204, 304})  # RFC 9112 6.3
 _UNSAFE = re.compile(rb"[\x00\r\n]")  # RFC 9110 5.5
+_OF_THIS_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection"}) | OF_PROXIES
 _LINE_END = re.compile(rb"\r?\n")
 
 
@@ -203,7 +205,12 @@ def _take_fields(answer: AnswerHead, fields: list[Field]) -> bool:
                 said = field[1].lower()
                 answer.close = b"close" in said or (answer.close and b"keep-alive" not in said)
                 continue
-            case b"keep-alive" | b"proxy-connection":
+            case (
+                b"keep-alive"
+                | b"proxy-connection"
+                | b"proxy-authenticate"
+                | b"proxy-authentication-info"
+            ):
                 continue
             case b"content-length":
                 answer.length = int(field[1])
@@ -239,11 +246,7 @@ def _read_sloppily(head: bytes, method: str) -> AnswerHead:
         raise HeadError(unquoted(str(problem))) from problem
     if _UNSAFE.search(b"\xff".join(value for _, value in response.headers.fields)):
         raise HeadError("a line break or NUL in a header field")
-    fields = [
-        field
-        for field in response.headers.fields
-        if field[0].lower() not in {b"connection", b"keep-alive", b"proxy-connection"}
-    ]
+    fields = [field for field in response.headers.fields if field[0].lower() not in _OF_THIS_HOP]
     length = CHUNKED if size is None else UNTIL_CLOSE if size < 0 else size
     close = http1.connection_close(response.http_version, response.headers)  # type: ignore[no-untyped-call] # of mitmproxy
     return AnswerHead(
