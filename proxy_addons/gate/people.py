@@ -323,6 +323,8 @@ class People:
         basis = self._basis()
         if "addresses" not in basis.settings.identity.order or visitor.lapsed:
             return None
+        if visitor.shared and visitor.client_ip == visitor.counted_as:
+            return None  # the load balancer, which has not said for whom it speaks
         person = basis.people.person(visitor.client_ip)
         return None if person.name is None else person
 

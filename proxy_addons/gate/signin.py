@@ -160,8 +160,9 @@ class SignIn:
         self, visitor: Visitor, facts: RequestFacts, identity: Identity
     ) -> Verdict | None:
         """A load balancer sends this request for somebody."""
-        self._forget(visitor)  # whoever sent the last one
-        visitor.client_ip = visitor.balancer or visitor.client_ip
+        visitor.proof = None  # whoever sent the last one
+        visitor.client_ip = visitor.counted_as
+        self._people.know(visitor)
         try:
             client = client_of(facts.forwarded_for, identity.load_balancers.forwarded_for)
         except ForwardedError as problem:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from support.signin import signing_in
 from support.stage import Stood, make_index, make_settings
 
 from proxy_addons.accesslog import AccessLog
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from proxy_addons.gate.facts import Visitor
+
+__all__ = ["signing_in"]
 
 LONDON = ZoneInfo("Europe/London")
 

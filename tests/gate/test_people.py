@@ -146,14 +146,10 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     return Snapshot(1, dict.fromkeys(draw(st.lists(names)), "WD"), given)
 
 
-@given(
-    snapshots(), st.sampled_from([*POLICY.profiles, "none"]), moments, st.floats(0, 2 * STALE)
-)
+@given(snapshots(), st.sampled_from([*POLICY.profiles, "none"]), moments, st.floats(0, 2 * STALE))
 def test_always(snapshot: Snapshot, profile: str, now: datetime, age: float) -> None:
     person, until = held(profile, snapshot, now=now, age=age)
-    live = [
-        each for each in snapshot.exemptions.get("jane", ()) if each.begins <= now < each.ends
-    ]
+    live = [each for each in snapshot.exemptions.get("jane", ()) if each.begins <= now < each.ends]
     if "jane" in snapshot.withdrawn:
         assert (person.profile, person.exemption, person.exempted) == ("withdrawn", None, set())
     if not live or age > STALE:
