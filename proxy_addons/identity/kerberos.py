@@ -308,9 +308,9 @@ class _Keys:
             principal = raw.display_name(raw.inquire_cred(credentials).name, name_type=False).name
         except raw.GSSError:
             # nobody gets in: there is no key
-            key = f"no key for {self._service}" if self._service else "no key"
+            which = f" for {self._service}" if self._service else ""
             return KerberosError(
-                f"the keytab {self._path} holds {key}; `klist -ek` shows what is in it"
+                f"the keytab {self._path} holds no key{which}; `klist -ek` shows what is in it"
             )
         own = principal.decode(errors="replace").rpartition("@")[2]
         return credentials, self._realms or (own,)
