@@ -151,6 +151,9 @@ class Link:
             BrokenError: there is no such answer.
         """
         with _explained(None):
+            # ldap3 would open a closed connection again here, and that one in the clear.
+            if self._connection.closed:
+                _refuse("the connection is closed")
             self._connection.bind(read_server_info=False)
             result: Mapping[str, Any] = self._connection.result
             if result["type"] != "bindResponse":

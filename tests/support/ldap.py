@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,7 +21,7 @@ from proxy_addons.settings import people
 from support.waiting import come_about
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 BASE = "dc=force,dc=test"
@@ -56,6 +57,8 @@ PEOPLE = (
     Someone("twice", "first of two"),
     Someone("twice-too", "second of two", more={"uid": ["twice-too", "twice"]}),
     Someone("jane  doe", "spaces in the name"),
+    Someone("squared", "four is 2² or so"),
+    Someone("deep", "at the bottom of it"),
 )
 CROWD = tuple(Someone(f"crowd-{number:03}", manager="boss") for number in range(120))
 """More of one manager's people than come in one piece."""
@@ -74,6 +77,10 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 MANY_GROUPS = {f"Many {number:03}": ("boss",) for number in range(MOST_AT_ONCE + 20)}
 
 _PLACES = "/usr/sbin:/usr/local/sbin:/usr/bin:/bin"
+
+DEEP = {f"Deep {number}": (f"Deep {number - 1}" if number else "deep",) for number in range(40)}
+"""Groups in groups, deeper than anybody means it."""
+
 _CONF = """\
 include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
@@ -88,6 +95,7 @@ pidfile {folder}/slapd.pid
 modulepath /usr/lib/ldap
 moduleload back_mdb
 {tls}
+allow bind_anon_cred
 sizelimit size.soft={most} size.hard={most} size.pr={most} size.prtotal=unlimited
 database mdb
 maxsize 33554432
@@ -226,10 +234,13 @@ class Slapd:
 
     def _modify(self, dn: str, changes: Mapping[str, Any]) -> None:
         server = ldap3.Server("127.0.0.1", self.port, get_info=ldap3.NONE)
-        with ldap3.Connection(
+        connection = ldap3.Connection(
             server, _ROOT, _ROOT_PASSWORD, auto_bind=True, raise_exceptions=True
-        ) as connection:
+        )
+        try:
             connection.modify(dn, changes)
+        finally:
+            connection.unbind()
 
     def _dn(self, name: str) -> str:
         if name in self._groups:
@@ -276,6 +287,13 @@ class Slapd:
             cn=["watchhouse"],
             userPassword=[SERVICE_PASSWORD],
         )
+        # Each search in the tree names it as a place to look in besides, as AD's do.
+        yield _entry(
+            f"ou=elsewhere,{BASE}",
+            objectClass=["referral", "extensibleObject"],
+            ou=["elsewhere"],
+            ref=[f"ldap://127.0.0.1:1/ou=elsewhere,{BASE}"],
+        )
         for person in self._everybody:
             values: dict[str, Sequence[str]] = {
                 "objectClass": ["inetOrgPerson", "extensibleObject"],
@@ -301,6 +319,62 @@ class Slapd:
                 cn=[group],
                 member=[self._dn(name) for name in members],
             )
+
+
+@dataclass
+class Scripted:
+    """A server of a few answers. `heard` is all that came."""
+
+    port: int
+    heard: bytearray = field(default_factory=bytearray)
+
+
+@contextlib.contextmanager
+def scripted(answer: Callable[[bytes], Iterable[bytes]]) -> Iterator[Scripted]:
+    """A server that answers each message with pieces of its own choosing.
+
+    Args:
+        answer: gets what came in one piece; a `bytes` of its result is sent at once, the next when
+            it is asked for, until the other side is gone.
+    """
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(8)
+        server = Scripted(listening.getsockname()[1])
+        thread = threading.Thread(target=_follow, args=(listening, server, answer))
+        thread.start()
+        try:
+            yield server
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+def _follow(
+    listening: socket.socket, server: Scripted, answer: Callable[[bytes], Iterable[bytes]]
+) -> None:
+    with contextlib.suppress(OSError):  # the end of the test
+        while True:
+            connection, _ = listening.accept()
+            with connection, contextlib.suppress(OSError):  # the other side has gone
+                while message := connection.recv(65536):
+                    server.heard += message
+                    for piece in answer(message):
+                        connection.sendall(piece)
+
+
+def message_like(request: bytes, operation: bytes) -> bytes:
+    """An LDAP message (RFC 4511 4.1.1) with the number of a request, both of short lengths."""
+    number = request[2 : 4 + request[3]]
+    return bytes((0x30, len(number) + len(operation))) + number + operation
+
+
+def result(tag: int, code: int, said: str = "") -> bytes:
+    """An operation that is but a result (RFC 4511 4.1.9)."""
+    text = said.encode()
+    body = bytes((0x0A, 1, code, 0x04, 0, 0x04, len(text))) + text
+    return bytes((tag, len(body))) + body
 
 
 @contextlib.contextmanager
