@@ -53,6 +53,7 @@ def basis_of(
         own: addresses this gateway listens on, where they differ from the settings' (port 0).
     """
     network, identity, policy = settings.network, settings.identity, settings.policy
+    listen = settings.listen
     return Basis(
         settings=settings,
         decider=Decider(policy),
@@ -63,7 +64,7 @@ def basis_of(
         destinations=Destinations(
             network.deny_destinations,
             network.intranet_networks,
-            (*settings.listen.proxy, *settings.listen.portal, *own),
+            (*listen.proxy, *listen.proxy_tls, *listen.portal, *listen.portal_tls, *own),
         ),
         index=index,
     )
