@@ -12,12 +12,15 @@ import os
 import sys
 from pathlib import Path
 
+from proxy_addons.identity.kerberos import KerberosError
+from proxy_addons.identity.passwords import PasswordsError
 from proxy_addons.portal.pac import PacError
 from proxy_addons.portal.server import PortalError, bind, inherit, run
 from proxy_addons.rights.certificate import CertificateError
 from proxy_addons.rights.confine import harden
 from proxy_addons.settings.load import load
 from proxy_addons.settings.problems import SettingsError
+from proxy_addons.standing.problems import StandingError
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,7 +88,15 @@ def main(arguments: list[str] | None = None) -> int:
             sockets = [bind(endpoint) for endpoint in settings.listen.portal]
             secure = [bind(endpoint) for endpoint in settings.listen.portal_tls]
         run(settings, sockets, secure, parent=parent)
-    except (SettingsError, PortalError, PacError, CertificateError) as problem:
+    except (
+        SettingsError,
+        PortalError,
+        PacError,
+        CertificateError,
+        KerberosError,
+        PasswordsError,
+        StandingError,
+    ) as problem:
         # Nothing was served yet: no request is in hand.
         sys.stderr.write(f"portal: {problem}\n")
         return 2

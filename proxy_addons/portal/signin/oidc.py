@@ -351,7 +351,7 @@ def _checked(url: str) -> str:
     Raises:
         ValueError: they may not.
     """
-    parts = urlsplit(url)
+    parts = urlsplit(url if isinstance(url, str) else "")
     if parts.scheme == "https" and parts.hostname:
         return url
     try:
