@@ -29,7 +29,6 @@ SERVICE = "HTTP/proxy.force.example"
 
 @pytest.fixture(scope="session")
 def running_kdc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kdc]:
-    pytest.importorskip("gssapi", reason="needs the package gssapi (docs/identity.md)")
     if support_kdc.missing():
         pytest.skip(str(support_kdc.missing()))
     with Kdc(tmp_path_factory.mktemp("kdc")) as running:

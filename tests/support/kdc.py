@@ -9,6 +9,7 @@ test's own process through `inside`. Requires krb5-kdc, krb5-admin-server and kr
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -32,7 +33,9 @@ _PROGRAMS = ("krb5kdc", "kdb5_util", "kadmin.local", "kinit")
 
 
 def missing() -> str | None:
-    """What this machine lacks for a KDC, or None."""
+    """What this machine lacks for a KDC and for whoever takes its tickets, or None."""
+    if importlib.util.find_spec("gssapi") is None:
+        return "needs the package gssapi (scripts/test builds it, with gcc and libkrb5-dev)"
     lacking = [name for name in _PROGRAMS if not shutil.which(name, path=_PATH)]
     return f"needs {', '.join(lacking)} (Debian: krb5-kdc, krb5-user)" if lacking else None
 
