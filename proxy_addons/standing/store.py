@@ -15,8 +15,10 @@ from urllib.parse import quote
 from sqlalchemy import URL, create_engine, event, make_url, select, update
 from sqlalchemy.exc import (
     ArgumentError,
+    DatabaseError,
     DBAPIError,
     InterfaceError,
+    InternalError,
     NoSuchModuleError,
     OperationalError,
 )
@@ -67,6 +69,8 @@ class Store:
         self.engine = engine
         self.place = place
         self.is_postgres = engine.dialect.name == "postgresql"
+        # What a listener for connections meets is not wrapped by SQLAlchemy.
+        self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
         # Without a transaction a look is one round trip (SQLite makes none).
         self._look = (
             engine.execution_options(isolation_level="AUTOCOMMIT") if self.is_postgres else engine
@@ -133,19 +137,23 @@ class Store:
     def _answering(self) -> Iterator[None]:
         try:
             yield
-        except (OperationalError, InterfaceError, PoolTimeoutError) as problem:
+        except (DBAPIError, PoolTimeoutError, self._driver_error) as problem:
             # What was to be read is not known, what was to be changed is not changed (or, when the
             # connection broke at the commit, perhaps is): the caller decides what that means.
+            if isinstance(problem, DBAPIError) and not self._is_trouble(problem):
+                raise
             raise StandingUnavailableError(
                 f"the standing store ({self.place}) does not answer: {_first_line(problem)}"
             ) from problem
-        except DBAPIError as problem:
-            if not problem.connection_invalidated:
-                raise
-            # As above; drivers call a connection that broke by various names.
-            raise StandingUnavailableError(
-                f"the standing store ({self.place}) broke off: {_first_line(problem)}"
-            ) from problem
+
+    def _is_trouble(self, problem: DBAPIError) -> bool:
+        """Whether it is the database's trouble, not a statement's."""
+        if problem.connection_invalidated:
+            return True
+        if isinstance(problem, OperationalError | InterfaceError | InternalError):
+            return True  # gone, full, locked, read-only after a switch to its standby
+        # SQLite says this of a damaged file; in PostgreSQL a trigger does.
+        return type(problem) is DatabaseError and not self.is_postgres
 
 
 def open_store(settings: Standing, paths: Paths) -> Store:

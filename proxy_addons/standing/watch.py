@@ -12,13 +12,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from proxy_addons.standing.expiry import note_expiries
+from proxy_addons.standing.problems import StandingUnavailableError
 from proxy_addons.standing.snapshot import Snapshot, read
+from proxy_addons.standing.thread import OwnThread
 from proxy_addons.standing.use import note_use
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ MINUTE = 60.0
 database that was restored from a backup may have an old version number with other rows."""
 
 PARTING = 2.0  # seconds for which `stop` waits for a look in hand
+PATIENCE = 10.0  # seconds for one look; a store that takes longer counts as gone
 
 
 class Watch:
@@ -42,6 +44,7 @@ class Watch:
     Args:
         store: opened in this process; stays the caller's to close, after `stop`.
         every: seconds between two looks.
+        patience: seconds for one look.
         clock: monotonic seconds.
         wall: aware time now.
 
@@ -55,6 +58,7 @@ class Watch:
         store: Store,
         *,
         every: float = EVERY,
+        patience: float = PATIENCE,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -62,6 +66,7 @@ class Watch:
         self.on_change: Callable[[], None] | None = None
         self._store = store
         self._every = every
+        self._patience = patience
         self._clock = clock
         self._wall = wall
         self._looked: float | None = None
@@ -70,8 +75,7 @@ class Watch:
         self._used: set[tuple[date, str]] = set()
         self._trouble: str | None = None
         self._task: asyncio.Task[None] | None = None
-        # One thread of its own: a store that hangs keeps nobody else's thread.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="standing")
+        self._thread = OwnThread("standing")
 
     async def start(self) -> None:
         """Read for the first time, and go on looking. A failure is logged, not raised."""
@@ -79,17 +83,17 @@ class Watch:
         self._task = asyncio.create_task(self._keep_looking(), name="standing-watch")
 
     async def stop(self) -> None:
-        """Look no more; what was used is written down if the store answers."""
+        """Look no more; what was used is written down if the store answers in time."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
-        await self._note()
-        # Behind whatever the thread has in hand; a store that hangs is not waited for.
-        idle = asyncio.get_running_loop().run_in_executor(self._thread, bool)
-        await asyncio.wait([idle], timeout=PARTING)
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        with suppress(TimeoutError):  # a store that hangs is not waited for
+            async with asyncio.timeout(PARTING):
+                await self._thread.run(bool)  # behind whatever it has in hand
+                await self._note()
+        self._thread.close()
 
     def age(self) -> float:
         """Seconds since the store last answered; infinite until it did."""
@@ -109,9 +113,8 @@ class Watch:
 
     async def _look(self) -> None:
         began = self._clock()  # what is answered is at least as new as the question
-        loop = asyncio.get_running_loop()
         try:
-            found = await loop.run_in_executor(self._thread, self._read, began)
+            found = await self._in_thread(lambda: self._read(began))
         except Exception as problem:  # noqa: BLE001 - whatever it is, the watch goes on
             # No request is in hand. The last reading stays in force, and its age tells the gate
             # how far to trust it.
@@ -124,6 +127,19 @@ class Watch:
         self.snapshot = found
         if self.on_change is not None:
             self.on_change()
+
+    async def _in_thread[T](self, job: Callable[[], T]) -> T:
+        """Do a job in the thread, within the time for it.
+
+        Raises:
+            StandingUnavailableError: it took longer, or the thread still has another in hand.
+        """
+        if not self._thread.busy:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._patience):
+                    return await self._thread.run(job)
+        msg = f"the standing store ({self._store.place}) does not answer in time"
+        raise StandingUnavailableError(msg)
 
     def _read(self, began: float) -> Snapshot | None:
         """In the thread: a whole reading when there is something new, else None."""
@@ -147,9 +163,8 @@ class Watch:
         )
         if not used and not ended:
             return
-        loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._thread, self._write, used, ended, now)
+            await self._in_thread(lambda: self._write(used, ended, now))
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is tried again
             # No request is in hand. Nothing is forgotten: the same is written in a minute.
             self._say(str(problem) or type(problem).__name__)

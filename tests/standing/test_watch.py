@@ -2,15 +2,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import insert, select
 from support.waiting import until
 
-from proxy_addons.standing import Store, Watch, tables
+from proxy_addons.settings.model import Paths
+from proxy_addons.settings.people import Standing
+from proxy_addons.standing import (
+    StandingError,
+    StandingUnavailableError,
+    Store,
+    Watch,
+    migrate,
+    open_store,
+    tables,
+)
 from proxy_addons.standing import watch as module
+from proxy_addons.standing.thread import OwnThread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -254,3 +267,79 @@ async def test_uses_and_ends_are_written_down(
         await watch.stop()
         assert not watch._used
     await asyncio.to_thread(other.close)
+
+
+async def test_a_database_that_hangs(
+    postgres: Postgres, watching: Callable[..., Watch], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It takes what is sent and says nothing: no time limit of its own ends that."""
+    settings, paths = await asyncio.to_thread(postgres.database), Paths(Path(), Path(), Path())
+    await asyncio.to_thread(migrate, settings, paths)
+    store, clock = open_store(settings, paths), Clock()
+    watch = watching(store, clock=clock, patience=0.2)
+    await watch.start()
+    before = watch.snapshot
+    assert before is not None
+    await asyncio.to_thread(postgres.stall)
+    try:
+        await until(lambda: caplog.records)
+        clock.now += 600
+        looks = _count(watch)
+        await until(lambda: len(looks) >= 3)
+        assert watch.snapshot is before
+        assert watch.age() >= 600
+        assert len(caplog.records) == 1
+        assert "does not answer in time" in caplog.text
+    finally:
+        await asyncio.to_thread(postgres.resume)
+    await until(lambda: watch.age() == 0)
+    await asyncio.to_thread(withdraw, store, "jane")
+    await until(lambda: watch.snapshot is not None and "jane" in watch.snapshot.withdrawn)
+    await watch.stop()
+    await asyncio.to_thread(store.close)
+
+
+@pytest.mark.parametrize("damage", [b"no database at all", b"SQLite format 3\0" + bytes(200)])
+async def test_a_damaged_file(
+    tmp_path: Path,
+    watching: Callable[..., Watch],
+    caplog: pytest.LogCaptureFixture,
+    damage: bytes,
+) -> None:
+    paths = Paths(tmp_path, tmp_path, tmp_path)
+    (tmp_path / "standing.sqlite").write_bytes(damage * 9)
+    with pytest.raises(StandingError, match="standing store"):
+        await asyncio.to_thread(migrate, Standing(), paths)
+    store = open_store(Standing(), paths)
+    watch = watching(store)
+    await watch.start()
+    assert watch.snapshot is None
+    assert "there is none yet" in caplog.text
+    with pytest.raises(StandingUnavailableError):
+        await asyncio.to_thread(store.version)
+    await watch.stop()
+    await asyncio.to_thread(store.close)
+
+
+async def test_a_thread_that_is_left_behind() -> None:
+    """Cancelled jobs are done all the same; others wait for them; errors go to who asked."""
+    thread, began, end = OwnThread("test"), threading.Event(), threading.Event()
+
+    def hang() -> None:
+        began.set()
+        end.wait(20)
+
+    hanging = asyncio.create_task(thread.run(hang))
+    await until(began.is_set)
+    hanging.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await hanging
+    assert thread.busy
+    after = asyncio.create_task(thread.run(lambda: 7))
+    end.set()
+    assert await after == 7
+    await until(lambda: not thread.busy)
+    with pytest.raises(ZeroDivisionError):
+        await thread.run(lambda: 1 // 0)
+    thread.close()
+    await until(lambda: not thread._thread.is_alive())

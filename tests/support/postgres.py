@@ -79,7 +79,8 @@ class Postgres:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        if self._process is not None:
+            self.kill()  # what is in it is not wanted any more
         shutil.rmtree(self.folder)
 
     def start(self) -> None:
@@ -116,9 +117,8 @@ class Postgres:
     def kill(self) -> None:
         """End as a power cut would."""
         assert self._process is not None
-        number = self._process.pid
-        children = Path(f"/proc/{number}/task/{number}/children").read_text().split()
-        for each in (number, *map(int, children)):
+        number, *children = self._processes()
+        for each in (number, *children):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(each, signal.SIGKILL)
         self._process.wait(_PATIENCE)
@@ -126,6 +126,22 @@ class Postgres:
         for each in children:
             while Path(f"/proc/{each}").exists():  # gone at once; init takes them up
                 time.sleep(0.01)
+
+    def stall(self) -> None:
+        """From now on connections are taken, by the kernel, and nothing is answered."""
+        for each in self._processes():
+            os.kill(each, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """As before `stall`."""
+        for each in self._processes():
+            os.kill(each, signal.SIGCONT)
+
+    def _processes(self) -> list[int]:
+        assert self._process is not None
+        number = self._process.pid
+        children = Path(f"/proc/{number}/task/{number}/children").read_text().split()
+        return [number, *map(int, children)]
 
     def run(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         """Run one statement as the superuser; the rows, if it has any."""
