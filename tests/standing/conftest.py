@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 from support.postgres import Postgres, binaries, postgres  # noqa: F401 - the fixture
 
 from proxy_addons.settings.model import Paths
 from proxy_addons.settings.people import Standing
-from proxy_addons.standing import migrate, open_store
+from proxy_addons.standing import migrate, open_store, tables
+from proxy_addons.standing.store import file_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,14 +52,51 @@ def made(engine: str, folder: Path, request: pytest.FixtureRequest) -> Place:
 
 @pytest.fixture(params=ENGINES)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """An empty store of either engine."""
-    return made(request.param, tmp_path, request)
+    """An empty store of either engine; with its tables for tests that ask for `store` besides."""
+    if "store" not in request.fixturenames:
+        return made(request.param, tmp_path, request)
+    ready: Place = request.getfixturevalue(f"ready_{request.param}")
+    if request.param == "postgresql":
+        _empty(ready)
+        return ready
+    paths = Paths(tmp_path, tmp_path, tmp_path / "data")
+    paths.data_dir.mkdir()
+    shutil.copy(file_of(ready.paths), file_of(paths))
+    return Place(Standing(), paths, "sqlite")
+
+
+@pytest.fixture(scope="session")
+def ready_sqlite(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A file with tables, to be copied: migrations are tested elsewhere, and take their time."""
+    place = made("sqlite", tmp_path_factory.mktemp("ready"), request)
+    place.migrate()
+    return place
+
+
+@pytest.fixture(scope="session")
+def ready_postgresql(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Place:
+    """A database with tables, emptied for each test."""
+    place = made("postgresql", tmp_path_factory.mktemp("ready"), request)
+    place.migrate()
+    return place
+
+
+def _empty(place: Place) -> None:
+    """All tables as the migrations left them, past the triggers."""
+    store = place.open()
+    names = ", ".join(each for each in tables.metadata.tables if each != "versions")
+    with store.noting() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
+        connection.execute(text("UPDATE versions SET version = 1"))
+    store.close()
 
 
 @pytest.fixture
 def store(place: Place) -> Iterator[Store]:
     """A store of either engine with its tables."""
-    place.migrate()
     store = place.open()
     yield store
     store.close()

@@ -70,7 +70,7 @@ def test_several_start_at_once(place: Place) -> None:
             stderr=subprocess.PIPE,
             text=True,
         )
-        for _ in range(4)
+        for _ in range(3)
     ]
     for start in starts:
         assert start.stdout is not None
