@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support.haproxy import PATH
 
 from proxy_addons.gate import metricfiles, metrics
 from proxy_addons.portal import health
@@ -24,6 +25,7 @@ def test_every_metric_is_documented_and_every_documented_one_exists(tmp_path: Pa
         worker = metrics.start(1, directory)
         worker.count("block", "webmail")
         worker.count_refusal("policy")
+        worker.count_unusable("tls")
         worker.heartbeat(now=2.0, index_built=1.0, log_healthy=True, log_lag=0.0)
         body, _ = health.exposition(directory, 1, 2.0, "")
     finally:
@@ -38,6 +40,17 @@ def test_examples_are_well_formed():
         json.loads(block)
     for block in re.findall(r"```yaml\n(.*?)```", DOC, re.DOTALL):
         yaml.safe_load(block)
+
+
+@pytest.mark.skipif(not shutil.which("haproxy", path=PATH), reason="haproxy is not installed")
+def test_haproxy_takes_the_examples(tmp_path: Path):
+    (example,) = re.findall(r"```haproxy\n(.*?)```", DOC, re.DOTALL)
+    file = tmp_path / "haproxy.cfg"
+    file.write_text(example)
+    command = ["haproxy", "-c", "-f", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PATH": PATH}, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
 
 
 def test_alarms_name_metrics_that_exist():
