@@ -181,9 +181,7 @@ class BasicCheck:
         return await asyncio.shield(self._begin(mark, name, password))
 
     def close(self) -> None:
-        """Give up what is being checked."""
-        for task in self._asked.values():
-            task.cancel()
+        """Stop: checks that wait end as `busy`. The directory is its owner's to close."""
         if self._file is not None:
             self._file.close()
 

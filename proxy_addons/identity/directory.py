@@ -158,9 +158,7 @@ class Directory:
         return (await self._teams.get(manager))[0]
 
     def close(self) -> None:
-        """Stop: questions that wait are given up, those on their way end within their time."""
-        self._people.close()
-        self._teams.close()
+        """Stop: who waits gets `DirectoryUnavailableError`, or an answer that was on its way."""
         self._threads.close()
         self._servers.close()
 
@@ -180,7 +178,7 @@ class Directory:
             return await self._threads.run(job)
         except BusyError:
             # Whoever asks uses what is kept, or refuses.
-            msg = f"{_WAITING} questions are waiting already"
+            msg = "too many questions are waiting, or the gateway is stopping"
             raise DirectoryUnavailableError(msg) from None
         except TimeoutError:
             # As before. Questions have limits of their own; looking up a server's name has none.

@@ -84,11 +84,6 @@ class Remembered[V]:
             self._ask(key)
         return known
 
-    def close(self) -> None:
-        """Give up what is being asked."""
-        for task in self._asked.values():
-            task.cancel()
-
     def _ask(self, key: str) -> asyncio.Task[V]:
         """The question about a key that is on its way, or a new one."""
         task = self._asked.get(key)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class BusyError(Exception):
-    """So many jobs wait already that one more would not be done in time."""
+    """Too many jobs wait already, or no more are taken."""
 
 
 class Threads:
@@ -34,16 +34,17 @@ class Threads:
         self._most = waiting
         self._patience = patience
         self._waiting = 0
+        self._closed = False
 
     async def run[T](self, job: Callable[[], T]) -> T:
         """The result of a job.
 
         Raises:
-            BusyError: too many wait; this one was not begun.
+            BusyError: too many wait, or it is the end; this one was not begun.
             TimeoutError: it takes longer than `patience`; its thread ends by itself.
             Exception: what the job raised.
         """
-        if self._waiting >= self._most:
+        if self._closed or self._waiting >= self._most:
             raise BusyError
         future = asyncio.get_running_loop().run_in_executor(self._pool, job)
         self._waiting += 1
@@ -52,10 +53,15 @@ class Threads:
         if not done:
             future.cancel()
             raise TimeoutError
+        if (
+            future.cancelled()
+        ):  # by `close`; the asker is not to take it for a cancellation of its own
+            raise BusyError
         return future.result()
 
     def close(self) -> None:
-        """Take no more; jobs that wait are given up, those being done end by themselves."""
+        """Take no more; jobs that wait end in `BusyError`, those being done go on to their end."""
+        self._closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _done(self, future: asyncio.Future[Any]) -> None:

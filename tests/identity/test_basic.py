@@ -214,11 +214,23 @@ async def test_the_same_sent_many_times_at_once_is_one_question(
     assert len(asked) == 2  # one mistake of a browser, not many
 
 
-async def test_one_who_gives_up_does_not_end_the_check_of_others(basic: BasicCheck):
+async def test_one_who_gives_up_does_not_end_the_check_of_others(
+    basic: BasicCheck, monkeypatch: pytest.MonkeyPatch
+):
+    answer = asyncio.Event()
+
+    async def ask(name: str, _: str) -> str:
+        await answer.wait()
+        return name
+
+    monkeypatch.setattr(basic, "_ask", ask)
     credentials = sent("jane", SECRETS["jane"])
     first, second = (asyncio.create_task(basic.check(credentials)) for _ in range(2))
     await until(lambda: basic._asked)
     first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    answer.set()
     assert kind(await second) == "proven"
 
 

@@ -378,7 +378,7 @@ async def test_whatever_a_server_answers_it_ends_in_time(
     with scripted(answer) as server:
         directory = open_directory(
             ldap.settings(
-                servers=(f"ldap://{ANYWHERE}:{server.port}",), start_tls=False, timeout=0.3
+                servers=(f"ldap://{ANYWHERE}:{server.port}",), start_tls=False, timeout=1.0
             )
         )
         with pytest.raises(DirectoryUnavailableError, match=problem):
@@ -392,7 +392,7 @@ async def test_a_server_that_never_answers_costs_its_time_once(
     second = ldap.ldap_url if way == "ldap" else ldap.ldaps_url
     with deaf_server() as port, structlog.testing.capture_logs() as logged:
         directory = open_directory(
-            ldap.settings(servers=(f"{way}://localhost:{port}", second), timeout=0.4)
+            ldap.settings(servers=(f"{way}://localhost:{port}", second), timeout=1.5)
         )
         assert await directory.look_up("jane") == Found(JANE, fresh=True)
         assert (await directory.look_up("zoë")).entry is not None
@@ -471,11 +471,25 @@ async def test_while_no_server_answers_what_was_known_counts_for_a_time(
 async def test_a_stalled_server_is_left_in_time(
     mortal: Slapd, open_directory: Callable[..., Directory]
 ):
-    directory = open_directory(mortal.settings(timeout=0.4))
+    directory = open_directory(mortal.settings(timeout=1.5))
     await directory.look_up("jane")  # leaves a connection open
     mortal.stall()
     assert "does not answer in time" in await problem_of(directory, "zoë")
     mortal.resume()
+
+
+async def test_at_the_end_who_waits_is_told(ldap: Slapd, open_directory: Callable[..., Directory]):
+    with deaf_server() as port:
+        directory = open_directory(
+            ldap.settings(servers=(f"ldap://localhost:{port}",), timeout=1.0)
+        )
+        waiting = [asyncio.create_task(directory.look_up(f"x{each}")) for each in range(8)]
+        await until(lambda: directory._threads._waiting == 8)
+        directory.close()
+        ends = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(each) for each in ends} == {DirectoryUnavailableError}
+        with pytest.raises(DirectoryUnavailableError):
+            await directory.look_up("jane")
 
 
 async def test_changes_count_once_the_answer_is_old(

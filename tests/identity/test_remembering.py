@@ -123,13 +123,3 @@ async def test_it_does_not_grow(kept: Remembered[str], source: Source):
     assert [kept.cached(key) for key in "bcd"] == [(f"{key}1", True) for key in "bcd"]
     await kept.get("a")
     assert source.asked == [*"abcd", "a"]
-
-
-async def test_what_is_asked_is_given_up_at_the_end(kept: Remembered[str], source: Source):
-    source.open.clear()
-    task = asyncio.create_task(kept.get("a"))
-    await until(lambda: source.asked)
-    kept.close()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    await until(lambda: not kept._asked)

@@ -53,3 +53,16 @@ async def test_an_error_is_the_askers(gate: threading.Event):
     gate.set()
     await until(lambda: threads._waiting == 0)
     threads.close()
+
+
+async def test_at_the_end_who_waits_is_told_and_nobody_is_cancelled(gate: threading.Event):
+    threads = Threads("test", threads=1, waiting=3)
+    begun, waiting = (asyncio.create_task(threads.run(gate.wait)) for _ in range(2))
+    await until(lambda: threads._waiting == 2)
+    threads.close()
+    with pytest.raises(BusyError):
+        await waiting
+    with pytest.raises(BusyError):
+        await threads.run(gate.wait)
+    gate.set()
+    assert await begun is True
