@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy_addons.addons.observing import observe
+from proxy_addons.addons.words import unquoted
 
 if TYPE_CHECKING:
     from mitmproxy.http import HTTPFlow
@@ -27,5 +28,8 @@ class WebSockets:
         transaction = self._visitors[flow.client_conn].open.pop(flow.id, None)
         if transaction is None:
             return
+        why = flow.client_conn.error  # where we ended it ourselves
+        if why is not None:
+            transaction.error = transaction.error or unquoted(why)
         transaction.finish()
         observe(transaction)
