@@ -11,6 +11,7 @@ import sys
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from proxy_addons.rights import account
 from proxy_addons.standing import Register, StandingError, StepRefusedError, migrate, open_store
 from proxy_addons.standing.dates import end_of, last_day
 
@@ -34,6 +35,14 @@ def opened(settings: Settings) -> Iterator[Store]:
     Raises:
         StandingError: it cannot be used.
     """
+    if account.is_root() and settings.standing.url is None:
+        # Before the first start: what root makes here is to be the gateway's, as `serve` has it.
+        try:
+            if (gateway := account.account_for(settings.run_as)) is not None:
+                account.give_data_folder(settings.paths.data_dir, gateway)
+        except (account.PrivilegeError, OSError) as problem:
+            # Nothing is made that the gateway could then not use.
+            raise StandingError(str(problem)) from problem
     migrate(settings.standing, settings.paths)
     store = open_store(settings.standing, settings.paths)
     try:

@@ -196,3 +196,16 @@ def test_withdrawn_and_given_back(by: Callable[..., Any]):
     assert "has web access again" in told(by("boss", "withdraw", "jane", "--lift", *reason))
     assert "is not withdrawn" in refused(by("boss", "withdraw", "jane", "--lift", *reason))
     assert "reason of at least 10" in refused(by("boss", "withdraw", "jane", "--reason", "no"))
+
+
+@pytest.mark.root
+def test_what_root_makes_before_the_first_start_is_the_gateways(
+    by: Callable[..., Any], tmp_path: Path
+):
+    done = by("lee", "exemption", "list", "--set", "run_as=nobody")
+    assert (done.code, done.err) == (0, "")
+    assert len(list(tmp_path.iterdir())) >= 2
+    assert {path.stat().st_uid for path in (tmp_path, *tmp_path.iterdir())} == {65534}
+    done = by("lee", "exemption", "list", "--set", "run_as=no-such-user")
+    assert (done.code, done.out) == (1, "")
+    assert "run_as" in done.err
