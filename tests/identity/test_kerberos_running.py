@@ -161,6 +161,19 @@ def test_an_unreadable_keytab(own_keytab: Path, jane: Ticket) -> None:
     acceptor.close()
 
 
+async def test_without_the_replay_cache_nobody_is_signed_in(
+    acceptor: Acceptor, jane: Ticket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = jane.token()
+    monkeypatch.setenv("KRB5RCACHEDIR", str(tmp_path / "not there"))
+    outcome = await acceptor.accept(token)
+    assert isinstance(outcome, Rejection)
+    assert outcome.kind == "unavailable"
+    assert "could not be checked: No such file or directory" in outcome.problem
+    monkeypatch.undo()
+    assert isinstance(await acceptor.accept(jane.token()), Proof)
+
+
 # the KDC ------------------------------------------------------------------------------------------
 
 
