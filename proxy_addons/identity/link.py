@@ -374,5 +374,5 @@ def _words(problem: Exception) -> str:
     if "refused" in text:
         return "it refuses connections"
     if isinstance(problem, (OSError, ldap3.core.exceptions.LDAPException)):
-        return ascii(text)[1:201]
+        return ascii(text)[1:-1][:200]
     return f"its answer is no LDAP ({type(problem).__name__})"

@@ -522,6 +522,7 @@ async def test_changes_count_once_the_answer_is_old(
         ({"bind_dn": "cn=nobody", "bind_password": "x"}, "check directory.bind_dn"),
         ({"servers": ("ldap://nowhere.invalid",)}, "name cannot be resolved"),
         ({"servers": ("ldap://127.0.0.1:1",)}, "refuses connections"),
+        ({"page_size": 500}, "adminLimitExceeded to a search under"),
         ({"person_filter": "(uid={name}"}, "InvalidFilter|malformed filter|invalid filter"),
     ],
 )
