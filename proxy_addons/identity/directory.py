@@ -39,6 +39,7 @@ __all__ = [
 
 _PEOPLE = 8192  # kept; those not seen for longest go first and are asked for again
 _TEAMS = 512
+_BINDING = 64  # sign-ins by password at a time
 _WAITING = 256  # questions at a time; more would wait longer than anybody does
 
 
@@ -48,7 +49,7 @@ class Directory:
     Args:
         settings: of the directory, with at least one server.
         clock: seconds, monotonic.
-        threads: questions on their way at a time.
+        threads: questions on their way at a time, and as many sign-ins by password.
 
     Raises:
         DirectorySettingsError: a URL or the CA file cannot be used. No server is contacted yet.
@@ -67,12 +68,13 @@ class Directory:
 
         self._servers = Servers(settings, keep=threads, clock=clock)
         self._questions = Questions(settings)
-        self._threads = Threads(
-            "directory",
-            threads=threads,
-            waiting=_WAITING,
-            # A bind may try all servers twice: for the entry, and for the password.
-            patience=settings.timeout * max(1, len(settings.servers)) * 2 + 1,
+        # A bind may try all servers twice: for the entry, and for the password.
+        patience = settings.timeout * max(1, len(settings.servers)) * 2 + 1
+        self._threads = Threads("directory", threads=threads, waiting=_WAITING, patience=patience)
+        # Of their own: whoever floods us with names and passwords must not keep those who have
+        # proven who they are from their groups.
+        self._binds = Threads(
+            "directory-bind", threads=threads, waiting=_BINDING, patience=patience
         )
         self._people = Remembered[Entry | None](
             self._find, ttl=settings.ttl, stale=settings.stale, size=_PEOPLE, clock=clock
@@ -133,7 +135,7 @@ class Directory:
                 self._servers.prove(entry.dn, password)
             return entry
 
-        entry = await self._in_thread(prove)
+        entry = await _in_thread(self._binds, prove)
         if entry is None:
             # Not kept where nobody was: guessed names must not push people out.
             if self._people.cached(name) is not None:
@@ -160,27 +162,31 @@ class Directory:
     def close(self) -> None:
         """Stop: who waits gets `DirectoryUnavailableError`, or an answer that was on its way."""
         self._threads.close()
+        self._binds.close()
         self._servers.close()
 
     async def _find(self, name: str) -> Entry | None:
-        return await self._in_thread(
-            lambda: self._servers.ask(lambda link: self._questions.person(link, name))
+        return await _in_thread(
+            self._threads,
+            lambda: self._servers.ask(lambda link: self._questions.person(link, name)),
         )
 
     async def _find_team(self, manager: str) -> tuple[Entry, ...]:
-        return await self._in_thread(
-            lambda: self._servers.ask(lambda link: self._questions.team(link, manager))
+        return await _in_thread(
+            self._threads,
+            lambda: self._servers.ask(lambda link: self._questions.team(link, manager)),
         )
 
-    async def _in_thread[T](self, job: Callable[[], T]) -> T:
-        """Put a question in a thread."""
-        try:
-            return await self._threads.run(job)
-        except BusyError:
-            # Whoever asks uses what is kept, or refuses.
-            msg = "too many questions are waiting, or the gateway is stopping"
-            raise DirectoryUnavailableError(msg) from None
-        except TimeoutError:
-            # As before. Questions have limits of their own; looking up a server's name has none.
-            msg = "no answer in time"
-            raise DirectoryUnavailableError(msg) from None
+
+async def _in_thread[T](threads: Threads, job: Callable[[], T]) -> T:
+    """Put a question in a thread."""
+    try:
+        return await threads.run(job)
+    except BusyError:
+        # Whoever asks uses what is kept, or refuses.
+        msg = "too many questions are waiting, or the gateway is stopping"
+        raise DirectoryUnavailableError(msg) from None
+    except TimeoutError:
+        # As before. Questions have limits of their own; looking up a server's name has none.
+        msg = "no answer in time"
+        raise DirectoryUnavailableError(msg) from None

@@ -245,8 +245,9 @@ class Servers:
             raise WrongPasswordError(
                 next((kind for sign, kind in _BECAUSE.items() if sign in said), "wrong-password")
             )
+        # Of this sign-in alone: somebody's odd account must not end everybody's questions.
         msg = f"it answers {result['description']} to a sign-in"
-        raise BrokenError(msg)
+        raise AnswerError(msg)
 
     def _dial(self, server: _Server, ends: float, user: str | None, password: str | None) -> Link:
         """A connection to the first of a server's addresses that takes one."""

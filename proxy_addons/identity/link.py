@@ -254,7 +254,7 @@ class Link:
                         for name, given in each["raw_attributes"].items()
                         if given
                     }
-                    rows.append(Row(each["raw_dn"].decode(), values))
+                    rows.append(Row(_dn(each["raw_dn"]), values))
         return result
 
 
@@ -360,6 +360,15 @@ def _explained(tls: _Tls | None) -> Iterator[None]:
         # its parser: the caller goes to the next server.
         said = (tls and tls.problem) or _words(problem)
         raise BrokenError(said) from problem
+
+
+def _dn(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        # The server is well; this answer is of no use.
+        msg = "the server answers with a DN that is not UTF-8"
+        raise AnswerError(msg) from None
 
 
 def _refuse(problem: str) -> None:

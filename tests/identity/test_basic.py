@@ -341,6 +341,7 @@ def with_directory(
         yield server, BasicCheck(people.Basic(remember=REMEMBER), directory, clock=clock)
         directory.close()
         directory._threads._pool.shutdown()
+        directory._binds._pool.shutdown()
 
 
 async def test_a_bind_proves_who_somebody_is(with_directory: tuple[Slapd, BasicCheck]):

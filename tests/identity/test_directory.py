@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,7 @@ def open_directory(clock: Clock) -> Iterator[Callable[[people.Directory], Direct
     for directory in opened:
         directory.close()
         directory._threads._pool.shutdown()
+        directory._binds._pool.shutdown()
 
 
 @pytest.fixture
@@ -266,6 +268,33 @@ def test_why_active_directory_refuses_a_password(
         with pytest.raises(WrongPasswordError) as wrong:
             directory._servers.prove("cn=x", "secret")
     assert wrong.value.kind == kind
+
+
+@pytest.mark.parametrize("code", [32, 51, 80])
+async def test_an_odd_answer_to_one_sign_in_does_not_end_the_questions_of_others(
+    ldap: Slapd, open_directory: Callable[..., Directory], code: int
+):
+    with scripted(lambda sent: [message_like(sent, result(0x61, code))]) as server:
+        directory = open_directory(
+            ldap.settings(servers=(f"ldap://{ANYWHERE}:{server.port}",), start_tls=False)
+        )
+        for _ in range(2):
+            with pytest.raises(DirectoryUnavailableError, match="to a sign-in"):
+                await asyncio.to_thread(directory._servers.prove, "cn=x", "secret")
+
+
+async def test_a_flood_of_passwords_keeps_nobody_from_their_groups(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+):
+    gate = threading.Event()
+    monkeypatch.setattr(directory._servers, "prove", lambda *_: gate.wait(20))
+    binds = [asyncio.create_task(directory.bind("jane", "x")) for _ in range(64)]
+    await until(lambda: directory._binds._waiting == 64)
+    with pytest.raises(DirectoryUnavailableError):
+        await directory.bind("jane", "x")
+    assert (await directory.look_up("zoë")).entry is not None
+    gate.set()
+    await asyncio.gather(*binds)
 
 
 # Certificates
