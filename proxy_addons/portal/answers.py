@@ -32,7 +32,6 @@ NO_STORE = "no-store"
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _READ_ONLY = f"{content_security_policy(style=_STYLE)}; frame-ancestors 'none'"
@@ -80,17 +79,18 @@ class Answers:
         text = _TEMPLATES.get_template(template).render(
             page=self.page, signs_in=self.signs_in, visit=visit, **values
         )
-        return web.Response(
+        answer = web.Response(
             text=text,
             status=status,
             content_type="text/html",
             charset="utf-8",
-            headers={
-                hdrs.CACHE_CONTROL: NO_STORE,
-                hdrs.CONTENT_LANGUAGE: "en-GB",
-                "Content-Security-Policy": _WITH_FORMS if forms or visit else _READ_ONLY,
-            },
+            headers={hdrs.CACHE_CONTROL: NO_STORE, hdrs.CONTENT_LANGUAGE: "en-GB"},
         )
+        if forms or visit is not None:
+            answer.headers["Content-Security-Policy"] = _WITH_FORMS
+            # With no referrer at all browsers say `Origin: null` of our own forms as well.
+            answer.headers["Referrer-Policy"] = "same-origin"
+        return answer
 
     def problem(self, status: int, text: str, *, title: str | None = None) -> web.Response:
         """A page for what went wrong."""
@@ -128,5 +128,6 @@ async def guard(request: web.Request, response: web.StreamResponse) -> None:
     del request
     response.headers.update(_HEADERS)
     response.headers.setdefault("Content-Security-Policy", _READ_ONLY)
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
     response.headers.setdefault(hdrs.CACHE_CONTROL, NO_STORE)
     response.headers.popall(hdrs.SERVER, None)

@@ -19,7 +19,8 @@ from proxy_addons.portal.register.shown import day_words, moment_words, shown_st
 from proxy_addons.portal.register.steps import KINDS, Kind, needs_another, open_to, refusal
 from proxy_addons.portal.register.taking import Taken, call
 from proxy_addons.portal.signin import onward
-from proxy_addons.standing.dates import last_day, months_later
+from proxy_addons.standing import rules
+from proxy_addons.standing.dates import months_later
 from proxy_addons.standing.problems import StaleViewError, StepRefusedError, UnknownReferenceError
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class OneExemption:
         self, visit: Visit, found: Exemption, kind: Kind, form: Form, *, status: int = 200
     ) -> web.Response:
         row = (await self._reading.in_words(visit, [found]))[0]
-        latest = last_day(months_later(visit.now, 12, self._zone), self._zone)
+        latest = until_words(months_later(visit.now, rules.MONTHS, self._zone), self._zone)
         return self._services.answers.show(
             "step.html",
             status=status,
@@ -173,7 +174,7 @@ class OneExemption:
             extension=until_words(found.extension_ends, self._zone)
             if found.extension_ends
             else None,
-            latest=latest.isoformat(),
+            latest=latest,
         )
 
     def _none(self, visit: Visit) -> web.Response:

@@ -13,7 +13,9 @@ from aiohttp import hdrs, web
 from proxy_addons.policy.people import canonical_name
 from proxy_addons.portal.access import PAGES
 from proxy_addons.portal.register.forms import Form
-from proxy_addons.standing.dates import last_day, months_later
+from proxy_addons.portal.register.shown import until_words
+from proxy_addons.standing import rules
+from proxy_addons.standing.dates import months_later
 from proxy_addons.standing.exemption import Exemption, Wanted
 from proxy_addons.standing.problems import StepRefusedError
 
@@ -55,7 +57,9 @@ class Requesting:
     async def ask(self, request: web.Request, visit: Visit) -> web.Response:
         """The empty form."""
         today = visit.now.astimezone(self._zone).date()
-        for_whom = request.query.get("person", visit.someone.name)
+        # Who has people of their own mostly asks for one of them.
+        own = "" if visit.someone.team else visit.someone.name
+        for_whom = request.query.get("person", own)
         begins = today.isoformat()
         return await self._show(visit, Form({"person": [for_whom], "begins": [begins]}))
 
@@ -132,7 +136,7 @@ class Requesting:
         catalogue = await self._services.threads.run(self._services.catalogue.read)
         threats = sorted(self._services.settings.policy.by_name_only)
         known = catalogue or {}
-        latest = last_day(months_later(visit.now, 12, self._zone), self._zone)
+        latest = until_words(months_later(visit.now, rules.MONTHS, self._zone), self._zone)
         return self._services.answers.show(
             "request.html",
             status=status,
@@ -142,7 +146,11 @@ class Requesting:
             problems=form.problems,
             team=visit.someone.team,
             categories=[(name, words) for name, words in known.items() if name not in threats],
-            threats=[(name, known.get(name, "")) for name in threats],
+            threats=[
+                (name, known.get(name, ""))
+                for name in threats
+                if catalogue is None or name in known
+            ],
             has_catalogue=catalogue is not None,
-            latest=latest.isoformat(),
+            latest=latest,
         )

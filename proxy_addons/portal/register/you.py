@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from proxy_addons.portal.access import PAGES
+from proxy_addons.portal.register.profile import profiles_of
 from proxy_addons.portal.register.reading import Reading
 from proxy_addons.portal.register.shown import HOW, moment_words
 from proxy_addons.portal.signin.roles import in_words
 from proxy_addons.standing.exemption import State
+from proxy_addons.standing.snapshot import read as read_snapshot
 
 if TYPE_CHECKING:
     from datetime import date
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from proxy_addons.portal.signin.guard import Guard, Visit
     from proxy_addons.portal.signin.services import Services
     from proxy_addons.standing.exemption import Exemption
+    from proxy_addons.standing.snapshot import Snapshot
     from proxy_addons.standing.withdrawals import Withdrawal
 
 _RECENT = 20
@@ -45,7 +48,9 @@ class You:
         del request
         name = visit.someone.name
 
-        def read() -> tuple[list[Exemption], dict[str, date], Withdrawal | None, int]:
+        def read() -> tuple[list[Exemption], dict[str, date], Withdrawal | None, int, Snapshot]:
+            with self._services.store.reading() as connection:
+                snapshot = read_snapshot(connection)
             register = self._services.register()
             mine = [each for each in register.all() if name in {each.person, each.requested_by}]
             return (
@@ -53,9 +58,10 @@ class You:
                 register.last_used(),
                 self._services.withdrawals.in_force(name),
                 self._services.sessions.count(name),
+                snapshot,
             )
 
-        found, used, withdrawal, sessions = await self._services.threads.run(read)
+        found, used, withdrawal, sessions, snapshot = await self._services.threads.run(read)
         rows = await self._reading.in_words(visit, reversed(found), used)
         live = next(
             (row for row in rows if row.it.person == name and row.state is State.LIVE), None
@@ -72,7 +78,7 @@ class You:
             since=moment_words(visit.session.created_at, self._zone),
             roles=in_words(visit.someone.roles),
             manager=manager,
-            profile=None,
+            profiles=profiles_of(self._services.settings, visit.someone, snapshot, visit.now),
             withdrawal=withdrawal,
             withdrawn_at=moment_words(withdrawal.withdrawn_at, self._zone) if withdrawal else None,
             live=live,

@@ -93,7 +93,7 @@ class SigningIn:
                 "This form is out of date, or your browser keeps no cookies from this portal. "
                 "Sign in again"
             )
-            return self._choices(request, path, problem=problem, field="name", status=403)
+            return self._choices(request, path, problem=problem, status=403)
         typed = str(form.get("name", ""))
         password = str(form.get("password", ""))
         if not typed.strip() or not password:
