@@ -148,6 +148,11 @@ REFUSED: dict[str, tuple[Callable[[World], object], str, str]] = {
         "period",
         EXCEPTIONS,
     ),
+    "over at this moment": (
+        lambda w: w.requested(begins=NOW - timedelta(hours=1), ends=NOW),
+        "period",
+        EXCEPTIONS,
+    ),
     "no time at all": (
         lambda w: w.requested(begins=NOW + DAY, ends=NOW + DAY),
         "period",
@@ -353,6 +358,13 @@ def test_what_is_refused(world: World, case: str) -> None:
     assert sentence.endswith(f" ({clause})" if clause else ".")
 
 
+def test_a_revocation_ends_what_was_asked_for_besides(world: World) -> None:
+    found = world.revoke(world.extend(world.approved(), NOW + 99 * DAY))
+    assert not found.extension_is_pending
+    assert (found.extension_by, found.extension_why, found.extension_at) == (None, None, None)
+    assert (found.revoked_by, found.revoked_at) == ("sam", NOW)
+
+
 def test_a_refused_step_changes_nothing(world: World) -> None:
     found = world.approved()
     version = world.store.version()
@@ -423,6 +435,10 @@ ALLOWED: dict[str, tuple[Callable[[World], Exemption], State]] = {
     "one after the other": (
         lambda w: (w.approved(), w.approved(begins=NOW + 90 * DAY, ends=NOW + 99 * DAY))[1],
         State.UPCOMING,
+    ),
+    "one before the other": (
+        lambda w: (w.approved(begins=NOW + 90 * DAY, ends=NOW + 99 * DAY), w.approved())[1],
+        State.LIVE,
     ),
     "another after a revocation": (
         lambda w: (w.revoke(w.approved()), w.approved())[1],
