@@ -171,6 +171,14 @@ class Gateway:
         )  # fmt: skip
         return Reply(done)
 
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run another `watchhouse` command, as an operator at this machine would."""
+        return subprocess.run(
+            [sys.executable, "-c", _MAIN, *arguments,
+             "--config", str(self.config), "--data", str(self.data)],
+            env=self._environ, capture_output=True, text=True, check=False, cwd=self.folder,
+        )  # fmt: skip
+
     def workers(self) -> list[int]:
         """Process ids of the workers."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()

@@ -95,6 +95,10 @@ class Http2:
                 self._came.clear()
                 await self._came.wait()
 
+    async def over(self) -> None:
+        """Wait for the end of the connection."""
+        await asyncio.wait([self._task])
+
     # --- a client -------------------------------------------------------------------------
 
     def ask(

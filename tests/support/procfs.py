@@ -6,7 +6,12 @@ In: a process id. Out: figures. Must never: change anything.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -39,3 +44,21 @@ def alive(pid: int) -> bool:
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
         return False
+
+
+def holder_of(server_port: int, client_port: int, pids: Iterable[int]) -> int | None:
+    """Which process has the server's end of a connection over IPv4 loopback, if any has."""
+    inode = None
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        ports = [int(fields[place].partition(":")[2], 16) for place in (1, 2)]
+        if ports == [server_port, client_port] and fields[9] != "0":
+            inode = fields[9]
+    if inode is None:
+        return None
+    for pid in pids:
+        for path in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):  # closed meanwhile
+                if path.readlink().name == f"socket:[{inode}]":
+                    return pid
+    return None
