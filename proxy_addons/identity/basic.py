@@ -68,6 +68,9 @@ def parse(credentials: str | bytes) -> tuple[str, str]:
     if len(credentials) > _LONGEST:
         msg = "the credentials are too long"
         raise MalformedError(msg)
+    if len(credentials) % 4:  # what Python's decoder takes besides is not the same in each version
+        msg = "the credentials are not UTF-8 in base64"
+        raise MalformedError(msg)
     try:
         text = base64.b64decode(credentials, validate=True).decode()
     except (binascii.Error, ValueError):

@@ -31,6 +31,7 @@ from proxy_addons.identity.directory import (
     Found,
     WrongPasswordError,
 )
+from proxy_addons.identity.link import ldap3
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -376,6 +377,17 @@ async def test_where_tls_does_not_begin_nothing_is_said_in_the_clear(
         assert b"1.3.6.1.4.1.1466.20037" in server.heard  # StartTLS was asked for
         assert SERVICE_PASSWORD.encode() not in server.heard
         assert b"jane" not in server.heard
+
+
+async def test_tls_that_silently_does_not_begin_is_noticed(
+    ldap: Slapd, open_directory: Callable[..., Directory], monkeypatch: pytest.MonkeyPatch
+):
+    """ldap3 says some failures of StartTLS by a return value alone."""
+    monkeypatch.setattr(ldap3.Connection, "start_tls", lambda *_, **__: False)
+    with scripted(lambda sent: [message_like(sent, result(0x61, 0))]) as server:
+        directory = open_directory(ldap.settings(servers=(f"ldap://localhost:{server.port}",)))
+        assert "it does not start TLS" in await problem_of(directory)
+        assert server.heard == b""
 
 
 # Servers that are away
