@@ -8,11 +8,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
+import ssl
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography import x509
 from support.browser import chromium, tab, trusting_home
 from support.gateway import Gateway, merge
 from support.haproxy import PATH, Haproxy
@@ -190,3 +194,26 @@ def test_one_profile_leaves_through_another_proxy(web: Web, start: Any) -> None:
     output = gateway.output.read_text()
     assert "secret" not in output
     assert "secret" not in json.dumps(gateway.records(5))
+
+
+def test_a_reload_shows_a_certificate_for_new_names(web: Web, start: Any) -> None:
+    settings = merge(through(web, identity=IDENTITY), TLS)
+    gateway = start(settings)
+    found = addresses(gateway)
+    host, _, port = found["proxy_tls"][0].rpartition(":")
+
+    def named() -> set[str]:
+        shown = ssl.get_server_certificate((host, int(port))).encode()
+        extensions = x509.load_pem_x509_certificate(shown).extensions
+        names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return {str(name.value) for name in names}
+
+    assert named() == {"localhost", "127.0.0.1"}
+    settings["listen"] = {**gateway.settings["listen"], "names": ["proxy.test"]}
+    gateway.write_settings({**gateway.settings, **settings})
+    gateway.process.send_signal(signal.SIGHUP)
+    deadline = time.monotonic() + 20
+    while named() != {"proxy.test"}:
+        assert time.monotonic() < deadline, gateway.output.read_text()
+        time.sleep(0.1)
+    assert "a new certificate is shown" in gateway.output.read_text()
