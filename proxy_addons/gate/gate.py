@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 _LOG_FAULT = "the access log cannot be written"
 _NO_INDEX = "no category index"
 _NOTHING_STANDS = "exemptions and withdrawals could not be read yet"
+_NOBODY = "nobody has signed in on this connection"
 _LAPSED = "the sign-in of this tunnel has ended"
 
 __all__ = ["Basis", "Gate", "basis_of"]
@@ -162,6 +163,9 @@ class Gate(Aftermath):
             None: go on with `request` or `connect`; a refusal; or a coroutine that gives one of
             both, for as long as which nothing else of the visitor may be decided.
         """
+        if self.overloaded is not None:
+            facts.login = ""  # refused in a moment, and not worth the work before
+            return None
         return self.signing_in.begin(visitor, facts)
 
     def reconsider(self, visitor: Visitor) -> str | None:
@@ -333,14 +337,18 @@ class Gate(Aftermath):
             return RULE_STANDING_UNAVAILABLE, _NOTHING_STANDS
         if visitor.lapsed:
             return RULE_SIGN_IN_REQUIRED, _LAPSED
+        if visitor.person.name is None and self.basis.settings.identity.challenges:
+            # No lane may forget to ask, and no tunnel outlive new settings that demand it.
+            return RULE_SIGN_IN_REQUIRED, _NOBODY
         return None
 
     def _refuse_unseen(
         self, visitor: Visitor, facts: RequestFacts, key: UrlKey, judgement: Judgement
     ) -> Verdict | None:
         """Refuse a tunnel that must not be decrypted, and so gets no page; None when it may be."""
-        if not self.people.stands:
-            return self._refuse(visitor, facts, key, RULE_STANDING_UNAVAILABLE, _NOTHING_STANDS)
+        unready = self._unready(visitor)
+        if unready is not None and unready[0] != RULE_LOG_UNAVAILABLE:  # that is for later
+            return self._refuse(visitor, facts, key, *unready)
         if judgement.decision.action is Action.BLOCK:
             return self._refuse_by_policy(visitor, facts, key, judgement)
         return None

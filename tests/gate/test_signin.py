@@ -373,3 +373,28 @@ async def test_a_client_says_nothing_of_itself(door: Callable[..., Door]) -> Non
     visitor = at.visitor(ELSEWHERE)
     assert await at.ask(visitor, forwarded_for="127.0.0.1") is None
     assert (visitor.client_ip, visitor.person.name) == (ELSEWHERE, None)
+
+
+async def test_no_lane_can_forget_to_ask(door: Callable[..., Door]) -> None:
+    at = door("kerberos")
+    visitor = at.visitor()
+    refused = at.gate.request(visitor, RequestFacts("GET", "allowed.test", "allowed.test", 1, "/"))
+    assert (refused.answer.status, refused.transaction.rule) == (403, "sign-in-required")
+    tunnel = at.gate.connect(visitor, "bank.test:443")
+    assert tunnel.transaction.rule == "sign-in-required"
+    assert at.gate.connect(visitor, "allowed.test:443").answer is None
+    hello = at.gate.client_hello(visitor, "bank.test")
+    assert hello.course is not Course.SPLICE
+    for verdict in (refused, tunnel):
+        verdict.transaction.finish()
+
+
+async def test_an_overloaded_gateway_checks_nobody(door: Callable[..., Door]) -> None:
+    at = door("kerberos")
+    visitor = at.visitor()
+    at.gate.overloaded = "too much to do"
+    assert await at.ask(visitor, "Negotiate AAAA") is None
+    refused = at.gate.request(visitor, RequestFacts("GET", "allowed.test", "allowed.test", 1, "/"))
+    assert refused.transaction.rule == "overloaded"
+    refused.transaction.finish()
+    assert at.gate.connect(visitor, "allowed.test:443").transaction.rule == "overloaded"
