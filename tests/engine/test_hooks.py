@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -100,3 +101,51 @@ def test_private_methods_and_values_are_no_handlers() -> None:
             """No hook."""
 
     assert "request" not in HookTable([Addon()], never)
+
+
+class Waiting(Noting):
+    """Waits before it is done."""
+
+    def client_connected(self, client: object) -> Any:
+        return self._later(client)
+
+    async def _later(self, client: object) -> None:
+        await asyncio.sleep(0)
+        super().client_connected(client)
+
+
+async def test_a_handler_may_wait_and_the_later_ones_wait_for_it() -> None:
+    calls: list[str] = []
+    table = HookTable([Noting("a", calls), Waiting("b", calls), Waiting("c", calls)], never)
+    done = table.ask(ClientConnectedHook(CLIENT))
+    assert not isinstance(done, bool)
+    assert calls == ["a"]
+    assert await done
+    assert calls == ["a", "b", "c"]
+    assert HookTable([Noting("a", calls)], never).ask(ClientConnectedHook(CLIENT)) is True
+
+
+@pytest.mark.parametrize("waits", [Noting, Waiting])
+async def test_a_handler_that_raises_after_waiting_is_refused(waits: Any) -> None:
+    calls: list[str] = []
+    refused: list[Any] = []
+    problem = RuntimeError("quoting a password")
+    addons = [Waiting("a", calls), waits("b", calls, problem), Noting("c", calls)]
+    done = HookTable(addons, lambda *what: refused.append(what)).ask(ClientConnectedHook(CLIENT))
+    assert not isinstance(done, bool)
+    assert await done
+    assert calls == ["a", "b"]
+    assert refused == [("client_connected", CLIENT, problem)]
+    failing = HookTable([Waiting("a", [], problem)], never).ask(ClientConnectedHook(CLIENT))
+    assert not isinstance(failing, bool)
+    assert not await failing, "even the refusal failed: the connection must close"
+
+
+def test_where_nobody_waits_a_handler_that_would_has_failed() -> None:
+    """Its answer would come too late to refuse anything."""
+    refused: list[Any] = []
+    table = HookTable([Waiting("a", [])], lambda *what: refused.append(what))
+    assert table.call(ClientConnectedHook(CLIENT))
+    ((hook, _, problem),) = refused
+    assert hook == "client_connected"
+    assert isinstance(problem, TypeError)
