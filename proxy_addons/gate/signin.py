@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Protocol
 
@@ -117,6 +118,8 @@ class SignIn:
         if not identity.challenges:
             return None
         if visitor.proof is not None and not self._still_counts(visitor, facts):
+            if self._says_the_same(visitor, login):
+                return None
             self._forget(visitor)
         if login:
             return self._by_credentials(visitor, facts, identity, login)
@@ -145,6 +148,22 @@ class SignIn:
     def _still_counts(self, visitor: Visitor, facts: RequestFacts) -> bool:
         """Whether the sign-in on this connection is one for further requests, too."""
         return visitor.sticky and not facts.via and self._clock() < visitor.proof_ends
+
+    def _says_the_same(self, visitor: Visitor, login: str) -> bool:
+        """Whether a request carries the very password that its client is already known by.
+
+        Browsers send it with each request outside tunnels. Nothing but the password is looked at
+        anew then, as long as it is remembered and the settings are those of the request before.
+        """
+        proof, basis = visitor.proof, visitor.basis
+        if proof is None or proof.how != BASIC or self.basic is None or visitor.shared:
+            return False
+        scheme, _, credentials = login.partition(" ")
+        if _WAYS.get(scheme.lower()) != BASIC:
+            return False
+        if self._people.know_again(visitor) is not basis or visitor.proof is not proof:
+            return False
+        return self.basic.remembered(credentials.strip(" ")) is proof
 
     def _by_address_first(self, visitor: Visitor, identity: Identity, way: str) -> bool:
         """Whether the visitor is known by address, and that goes before these credentials."""
@@ -327,12 +346,17 @@ def _may_say_passwords(visitor: Visitor, identity: Identity) -> bool:
         return True
     if visitor.balancer is not None:
         return False  # how the client speaks to it is not known, and it speaks in the clear to us
+    return _is_this_machine(visitor.client_ip)
+
+
+@lru_cache(maxsize=64)
+def _is_this_machine(address: str) -> bool:
+    """Whether an address is loopback."""
     try:
-        address = ip_address(visitor.client_ip)
+        numeric = ip_address(address)
     except ValueError:
         return False  # not an address: not this machine's, as far as anybody can tell
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
+    return bool((getattr(numeric, "ipv4_mapped", None) or numeric).is_loopback)
 
 
 def _asked_for(facts: RequestFacts) -> UrlKey | None:

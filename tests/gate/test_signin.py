@@ -11,6 +11,7 @@ import pytest
 from support.signin import basic
 
 from proxy_addons.gate.facts import Course, RequestFacts
+from proxy_addons.gate.gate import basis_of
 from proxy_addons.identity.basic import BasicCheck
 from proxy_addons.identity.kerberos import Acceptor
 from proxy_addons.identity.proof import Proof
@@ -163,6 +164,47 @@ async def test_a_password_counts_for_one_request(door: Callable[..., Door]) -> N
     assert await at.ask(visitor, basic()) is None, "remembered, and not checked again"
     offers(await at.ask(visitor))
     assert visitor.person.name is None
+
+
+async def test_a_password_said_again_is_compared_and_nothing_else(
+    door: Callable[..., Door],
+) -> None:
+    at = door("basic")
+    visitor = at.visitor()
+    assert await at.ask(visitor, basic()) is None
+    person = visitor.person
+    for login in (basic(), basic().replace("Basic ", "bAsIC  ")):
+        assert await at.ask(visitor, login) is None
+        assert visitor.person is person, "not looked up anew"
+
+
+@pytest.mark.parametrize("what", ["forgotten", "ended", "settings", "not offered"])
+async def test_a_password_said_again_is_checked_where_anything_has_changed(
+    door: Callable[..., Door], what: str
+) -> None:
+    at = door("kerberos", "basic")
+    visitor, now = at.visitor(), [0.0]
+    identity = at.doors.settings.identity
+    at.gate.signing_in.basic = BasicCheck(identity.basic, None, clock=lambda: now[0])
+    assert await at.ask(visitor, basic()) is None
+    person, ends = visitor.person, visitor.proof_ends
+    if what == "forgotten":
+        now[0] += identity.basic.remember
+    elif what == "ended":
+        at.doors.clock.now = ends
+    else:
+        order = ("kerberos",) if what == "not offered" else ("kerberos", "basic")
+        other = door(*order).doors.settings
+        at.gate.basis = basis_of(other, at.doors.index)
+    found = await at.ask(visitor, basic())
+    if what == "not offered":
+        assert offers(found) == ["Negotiate"]
+        assert visitor.person.name is None
+    else:
+        assert found is None
+        assert visitor.person == person
+        assert visitor.person is not person
+        assert visitor.proof_ends > at.doors.clock.now
 
 
 @pytest.mark.parametrize("login", ["negotiate", "basic"])
