@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import text
 from support.postgres import Postgres, binaries, postgres  # noqa: F401 - the fixture
 
 from proxy_addons.settings.model import Paths
@@ -57,7 +56,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
         return made(request.param, tmp_path, request)
     ready: Place = request.getfixturevalue(f"ready_{request.param}")
     if request.param == "postgresql":
-        _empty(ready)
+        _empty(ready, request.getfixturevalue("postgres"))
         return ready
     paths = Paths(tmp_path, tmp_path, tmp_path / "data")
     paths.data_dir.mkdir()
@@ -83,15 +82,15 @@ def ready_postgresql(
     return place
 
 
-def _empty(place: Place) -> None:
+def _empty(place: Place, server: Postgres) -> None:
     """All tables as the migrations left them, past the triggers."""
-    store = place.open()
+    assert place.settings.url is not None
     names = ", ".join(each for each in tables.metadata.tables if each != "versions")
-    with store.noting() as connection:
-        connection.execute(text("SET LOCAL session_replication_role = replica"))
-        connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
-        connection.execute(text("UPDATE versions SET version = 1"))
-    store.close()
+    server.run(
+        "BEGIN; SET LOCAL session_replication_role = replica;"
+        f" TRUNCATE {names} RESTART IDENTITY; UPDATE versions SET version = 1; COMMIT",
+        place.settings.url.rpartition("/")[2],
+    )
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 PASSWORD = "Correct horse: battery/staple@éà"
 USER = "watchhouse"
+"""Owns the databases, and may nothing else."""
+_SUPERUSER = "administrator"
 _PATIENCE = 30.0
 
 
@@ -66,7 +68,7 @@ class Postgres:
                 shutil.chown(path, "postgres", "postgres")
         subprocess.run(
             [
-                *(self._bin / "initdb", "-D", self.folder / "data", "-U", USER),
+                *(self._bin / "initdb", "-D", self.folder / "data", "-U", _SUPERUSER),
                 *("-A", "scram-sha-256", "--pwfile", password, "-E", "UTF8", "--locale=C.UTF-8"),
                 *("--no-sync", "--no-instructions"),
             ],
@@ -76,6 +78,7 @@ class Postgres:
             **self._as,
         )
         self.start()
+        self.run(f"CREATE USER {USER} PASSWORD '{PASSWORD}'")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -148,7 +151,7 @@ class Postgres:
         with psycopg.connect(
             host="127.0.0.1",
             port=self.port,
-            user=USER,
+            user=_SUPERUSER,
             password=PASSWORD,
             dbname=database,
             autocommit=True,
@@ -161,7 +164,7 @@ class Postgres:
         """A new, empty database, as the settings name it."""
         self._number += 1
         name = f"force{self._number}"
-        self.run(f"CREATE DATABASE {name}")
+        self.run(f"CREATE DATABASE {name} OWNER {USER}")
         return Standing(url=f"postgresql://{USER}@127.0.0.1:{self.port}/{name}", password=PASSWORD)
 
 
