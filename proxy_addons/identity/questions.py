@@ -121,7 +121,7 @@ class Questions:
         return None if above is None else self._login_name(above)
 
     def _groups_by_chain(self, link: Link, dn: str) -> frozenset[str]:
-        return _names(self._all(link, chain_filter(dn), ["cn"]))
+        return _names(self._groups(link, chain_filter(dn)))
 
     def _groups_by_members(self, link: Link, dn: str) -> frozenset[str]:
         """Groups level by level; each is asked about once, so a circle ends."""
@@ -132,7 +132,7 @@ class Questions:
             above: list[str] = []
             for start in range(0, len(level), _TOGETHER):
                 query = groups_filter(level[start : start + _TOGETHER])
-                rows = [row for row in self._all(link, query, ["cn"]) if row.dn not in seen]
+                rows = [row for row in self._groups(link, query) if row.dn not in seen]
                 seen.update(row.dn for row in rows)
                 above += (row.dn for row in rows)
                 names |= _names(rows)
@@ -144,6 +144,12 @@ class Questions:
             level = above
         msg = f"groups are nested more than {_DEPTH} deep"
         raise AnswerError(msg)
+
+    def _groups(self, link: Link, query: str) -> list[Row]:
+        """Groups under `directory.group_base`: those elsewhere are not followed either."""
+        settings = self._settings
+        base = settings.group_base or settings.base
+        return link.search(base, query, ["cn"], page=settings.page_size)
 
     def _all(self, link: Link, query: str, attributes: list[str]) -> list[Row]:
         settings = self._settings

@@ -55,14 +55,19 @@ def _destinations(network: Network, wanted: list[Network4or6]) -> Iterator[tuple
 
 
 def _listeners(settings: Settings) -> Iterator[tuple[str, str]]:
-    hosts = [endpoint.host for endpoint in settings.listen.proxy]
-    for host in hosts:
+    listen = settings.listen
+    hosts = [endpoint.host for endpoint in (*listen.proxy, *listen.proxy_tls)]
+    for key, endpoint in (
+        *(("listen.proxy", each) for each in listen.proxy),
+        *(("listen.proxy_tls", each) for each in listen.proxy_tls),
+    ):
+        host = endpoint.host
         if _address(host, "is_unspecified"):
             message = (
                 f"{host} is every address of this machine: whoever reaches any of them may browse. "
                 "Name the inner address, or let the firewall keep others out"
             )
-            yield "listen.proxy", message
+            yield key, message
     if all(_address(host, "is_loopback") for host in hosts):
         return
     for entry in settings.identity.addresses:

@@ -126,6 +126,8 @@ class Directory:
         bind_dn: who reads the directory; None: anonymous.
         bind_password: from the variable that `directory.bind_password_env` names.
         base: under which people and groups are searched.
+        group_base: under which groups count; None: under `base`. Whoever may make groups elsewhere
+            cannot then copy the name of one that gives something.
         person_filter: finds a person; `{name}` stands for the escaped login name.
         name_attribute: holds the login name (`sAMAccountName`, `uid`).
         groups: `member-of-chain` (Active Directory answers nested groups itself) or `members`
@@ -146,6 +148,7 @@ class Directory:
     bind_dn: str | None = None
     bind_password: str | None = field(default=None, repr=False)
     base: str = ""
+    group_base: str | None = None
     person_filter: str = "(&(objectClass=person)(sAMAccountName={name}))"
     name_attribute: str = "sAMAccountName"
     groups: str = "member-of-chain"

@@ -10,6 +10,7 @@ import ssl
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
+from proxy_addons.rights.certificate import CertificateError, read_pair
 from proxy_addons.settings import model, people
 
 if TYPE_CHECKING:
@@ -193,14 +194,10 @@ class PeopleBuilder:
             self._problem("listen.certificate", "listen.certificate and listen.key go together")
         elif chain is not None and key is not None and chain.exists() and key.exists():
             try:
-                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chain, key, password="")
-            except (OSError, ValueError):
-                # Refused at the start rather than at the first handshake; ssl.SSLError, for a key
-                # of another certificate, is an OSError. The message holds nothing of the files.
-                message = (
-                    f"{chain} and {key} are not a certificate and its key, in PEM, unencrypted"
-                )
-                self._problem("listen.certificate", message)
+                read_pair(chain, key)
+            except CertificateError as problem:
+                # Refused at the start rather than at the first handshake.
+                self._problem("listen.certificate", str(problem))
         return people.Certificate(chain, key, self._value("listen.names") or ())
 
     def egress(self) -> tuple[people.Egress, ...]:

@@ -146,6 +146,12 @@ DIRECTORY: tuple[Setting, ...] = (
         "Under which people and groups are looked for.",
     ),
     Setting(
+        "directory.group_base",
+        Text("a distinguished name"),
+        None,
+        "Under which groups count; without it, all under `directory.base` do.",
+    ),
+    Setting(
         "directory.person_filter",
         PersonFilter(),
         "(&(objectClass=person)(sAMAccountName={name}))",

@@ -106,6 +106,18 @@ async def test_a_person_with_nested_groups(
 
 
 @pytest.mark.parametrize(
+    ("base", "groups"),
+    [("ou=groups,dc=force,dc=test", JANE.groups), ("ou=people,dc=force,dc=test", frozenset())],
+)
+async def test_only_groups_under_their_base_count(
+    ldap: Slapd, open_directory: Callable[..., Directory], base: str, groups: frozenset[str]
+):
+    entry = (await open_directory(ldap.settings(group_base=base)).look_up("jane")).entry
+    assert entry is not None
+    assert entry.groups == groups
+
+
+@pytest.mark.parametrize(
     ("name", "display"),
     [
         ("zoë", "Zoë Ångström"),

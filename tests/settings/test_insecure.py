@@ -44,6 +44,10 @@ def said(result: Any) -> list[str]:
         ("network: {allow_ports: [443, 8443]}\n", []),
         ("listen: {proxy: '0.0.0.0:8080'}\n", ["0.0.0.0 is every address of this machine"]),
         ("listen: {proxy: '[::]:8080'}\n", [":: is every address of this machine"]),
+        (
+            "listen: {proxy_tls: '0.0.0.0:8443'}\n",
+            ["listen.proxy_tls: 0.0.0.0 is every address of this machine"],
+        ),
         ("listen: {proxy: 10.20.0.5:8080}\n", []),
         ("listen: {proxy: 10.20.0.5:8080}\n" + LOOPBACK_PERSON, ["127.0.0.0/8 is S: programs on"]),
         ("listen: {proxy: 10.20.0.5:8080}\n" + OTHER_PERSON, []),

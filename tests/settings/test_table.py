@@ -41,6 +41,9 @@ def certificate() -> tuple[bytes, bytes]:
         .serial_number(1)
         .not_valid_before(now)
         .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName("proxy.force.example")]), critical=False
+        )
         .sign(key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
