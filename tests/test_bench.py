@@ -446,11 +446,12 @@ def test_sign_ins_are_judged_by_what_they_add(sign_ins: int, ratio: float, verdi
 
 def test_a_gust_in_one_turn_is_no_difference() -> None:
     turns = {"known": [1.0] * 5, "known-again": [1.0] * 5, "signed-in": [1.02, 1.02, 9.0, 1.0, 1.1]}
-    one = {"inspected": turns, "plain": turns}
+    one = {"inspected": turns, "plain": {**turns, "password": [1.2] * 5}}
     found = module("signedin").figures_of({"watchhouse": [one]})
     more = found["more_percent"]["watchhouse"]["plain"]
     assert more["signed-in"]["median"] == pytest.approx(2.0)
     assert more["known-again"]["most"] == 0
+    assert more["password"]["median"] == pytest.approx(20.0)
     assert found["cpu_ms"]["watchhouse"]["plain"]["signed-in"]["median"] == pytest.approx(2.628)
 
 
@@ -470,7 +471,10 @@ def test_the_asking_gateway_knows_only_those_clients_that_are_to_be_known(tmp_pa
     keytab = tmp_path / "keytab"
     keytab.write_bytes(b"\5\2")
     identity = load(asking.write_config(tmp_path / "c", keytab), environ={}).identity
-    assert (identity.order, identity.kerberos.keytab) == (("addresses", "kerberos"), keytab)
+    assert (identity.order, identity.kerberos.keytab) == (
+        ("addresses", "kerberos", "basic"),
+        keytab,
+    )
     (entry,) = identity.addresses
     assert ip_address(asking.FIRST_KNOWN) in entry.network
     assert ip_address(asking.FIRST_UNKNOWN) not in entry.network

@@ -1,15 +1,18 @@
-"""The sides that ask who is there: Squid with its Kerberos helper, and the gateway.
+"""The sides that ask who is there: Squid with its helpers, and the gateway.
 
 In: the run's place, origin and realm. Out: running proxies that know clients in `KNOWN` by their
 address and ask everybody else to sign in.
 Must never: ask one side for more than the other. Both take tickets for any key of the one keytab,
-and keep a replay cache of their own in the library's default way; neither asks a directory.
+and keep a replay cache of their own in the library's default way; both take a password from a file
+and remember it; neither asks a directory.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
+import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, override
@@ -22,6 +25,7 @@ from benchlib.place import SideError
 from benchlib.scenarios import SETTLE_SECONDS
 from benchlib.side import ROOT, AbsentError
 from benchlib.squid import Squid
+from proxy_addons.identity.accounts import set_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
     from benchlib.side import Side
 
 HELPER = Path("/usr/lib/squid/negotiate_kerberos_auth")
+PASSWORD_HELPER = Path("/usr/lib/squid/basic_ncsa_auth")
+NAME, PASSWORD = "person-0", "secret-of-nobody"
 KNOWN, FIRST_KNOWN, FIRST_UNKNOWN = "127.7.0.0/16", "127.7.0.1", "127.8.0.1"
 # A principal's name as either log has it, which no log has without a sign-in.
 MARK = b"person-"
@@ -40,6 +46,7 @@ LOG_SECONDS = 5.0
 
 SQUID_ACCESS = """
 auth_param negotiate program {helper} {arguments}
+auth_param basic program {password_helper} {passwords}
 acl known src {known}
 acl signed_in proxy_auth REQUIRED
 http_access allow known
@@ -61,7 +68,7 @@ class SquidNegotiate(Squid):
     """Squid that asks for a ticket; its helpers are started as it needs them, as by default."""
 
     name = "squid"
-    what = "as squid, with auth_param negotiate and negotiate_kerberos_auth"
+    what = "as squid, with auth_param negotiate (negotiate_kerberos_auth) and basic"
 
     def __init__(self, place: Place, origin: Origin, realm: Realm) -> None:
         self._realm = realm
@@ -77,7 +84,20 @@ class SquidNegotiate(Squid):
     @override
     def access(self) -> str:
         program, *arguments = helper(self._realm)
-        return SQUID_ACCESS.format(helper=program, arguments=" ".join(arguments), known=KNOWN)
+        passwords = self.folder / "passwords"
+        # MD5 as of old: it is checked once, and then remembered (credentialsttl, two hours).
+        made = subprocess.run(
+            ["openssl", "passwd", "-1", PASSWORD], capture_output=True, text=True, check=True
+        )
+        passwords.write_text(f"{NAME}:{made.stdout}", encoding="ascii")
+        passwords.chmod(0o644)
+        return SQUID_ACCESS.format(
+            helper=program,
+            arguments=" ".join(arguments),
+            password_helper=PASSWORD_HELPER,
+            passwords=passwords,
+            known=KNOWN,
+        )
 
     @override
     def environ(self) -> dict[str, str]:
@@ -85,9 +105,9 @@ class SquidNegotiate(Squid):
 
 
 class WatchhouseNegotiate(Watchhouse):
-    """The gateway with `identity.order: [addresses, kerberos]`."""
+    """The gateway with `identity.order: [addresses, kerberos, basic]`."""
 
-    what = "as watchhouse, identity.order: [addresses, kerberos]"
+    what = "as watchhouse, identity.order: [addresses, kerberos, basic]"
 
     def __init__(self, place: Place, origin: Origin, realm: Realm) -> None:
         name = "watchhouse-negotiate"
@@ -104,15 +124,22 @@ def write_config(folder: Path, keytab: Path) -> Path:
     path = folder / "watchhouse.yaml"
     settings: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     settings["identity"] = {
-        "order": ["addresses", "kerberos"],
+        "order": ["addresses", "kerberos", "basic"],
         "addresses": [{"network": KNOWN, "person": "Sample Person", "profile": "standard"}],
         "default_profile": "standard",
         "kerberos": {"keytab": str(keytab)},
+        "basic": {"check": "file", "file": "passwords"},
     }
+    set_password(folder / "passwords", NAME, PASSWORD)
     settings["categories_dir"] = str(ROOT / "categories")
     # JSON is YAML too.
     path.write_text(json.dumps(settings, indent=1), encoding="utf-8")
     return folder
+
+
+def login_by_password() -> str:
+    """What a client says that signs in by name and password."""
+    return "Basic " + base64.b64encode(f"{NAME}:{PASSWORD}".encode()).decode("ascii")
 
 
 def spent(side: Side, work: Callable[[], int]) -> float:

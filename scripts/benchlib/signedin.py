@@ -7,6 +7,7 @@ Must never: let the sign-in itself be counted, or the noise be taken for a diffe
 that are known by address are measured twice, as if the second half had signed in.
 
 Browsers send a ticket once for each connection (RFC 4559 6), and nothing in the requests after it.
+A password they send with each request in plain HTTP (RFC 7617 2.2), and in a tunnel's CONNECT.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from benchlib.asking import (
     FIRST_UNKNOWN,
     SquidNegotiate,
     WatchhouseNegotiate,
+    login_by_password,
     signed_in,
     spent,
 )
@@ -41,9 +43,10 @@ CONNECTIONS = 6
 WARM_UP = 600
 OURS, THEIRS = "watchhouse", "squid"
 INSPECTED, PLAIN = "inspected", "plain"
-# Clients known by address; others known by address; clients that have signed in.
-KNOWN, AGAIN, SIGNED_IN = "known", "known-again", "signed-in"
-KINDS = (KNOWN, AGAIN, SIGNED_IN)
+# Clients known by address; others known by address; clients that have signed in by a ticket;
+# clients that say their password each time.
+KNOWN, AGAIN, SIGNED_IN, PASSWORD = "known", "known-again", "signed-in", "password"
+KINDS = {INSPECTED: (KNOWN, AGAIN, SIGNED_IN), PLAIN: (KNOWN, AGAIN, SIGNED_IN, PASSWORD)}
 SAID = {INSPECTED: "inspected", PLAIN: "plain HTTP"}
 
 type Costs = dict[str, dict[str, list[float]]]
@@ -91,8 +94,12 @@ class SignedIn(Study):
                 yield (
                     f"  {name}, {SAID[what]}: known by address {shown(costs[KNOWN], 3)} CPU ms,"
                     f" signed in {shown(costs[SIGNED_IN], 3)}: {shown(more[SIGNED_IN], 1)} % more;"
-                    f" noise: {shown(more[AGAIN], 1)} %"
+                    f"{_of_password(more)} noise: {shown(more[AGAIN], 1)} %"
                 )
+
+
+def _of_password(more: Figures) -> str:
+    return f" with a password {shown(more[PASSWORD], 1)} %;" if PASSWORD in more else ""
 
 
 def figures_of(found: Mapping[str, Sequence[Costs]]) -> Figures:
@@ -109,11 +116,12 @@ def figures_of(found: Mapping[str, Sequence[Costs]]) -> Figures:
         costs, more = figures["cpu_ms"].setdefault(name, {}), {}
         for what in SAID:
             costs[what] = {
-                kind: spread([fmean(one[what][kind]) for one in rounds]) for kind in KINDS
+                kind: spread([fmean(one[what][kind]) for one in rounds]) for kind in KINDS[what]
             }
             more[what] = {
                 kind: spread([100 * _excess(one[what][kind], one[what][KNOWN]) for one in rounds])
-                for kind in (AGAIN, SIGNED_IN)
+                for kind in KINDS[what]
+                if kind != KNOWN
             }
         figures["more_percent"][name] = more
     return figures
@@ -132,18 +140,22 @@ class Opened:
         target = page(bench.origin, side, tls=tls)
         known = replace(target, source=FIRST_KNOWN)
         unknown = replace(target, source=FIRST_UNKNOWN)
+        self.kinds = KINDS[INSPECTED if tls else PLAIN]
         self._connections = {
             KNOWN: load.keep_alive(known, CONNECTIONS),
             AGAIN: load.keep_alive(known, CONNECTIONS),
             SIGNED_IN: _signed_in(unknown, realm.tokens(CONNECTIONS)),
         }
-        self.named += CONNECTIONS
-        for kind in KINDS:
+        if PASSWORD in self.kinds:
+            said = replace(unknown, login=login_by_password())
+            self._connections[PASSWORD] = load.keep_alive(said, CONNECTIONS)
+        self.named += CONNECTIONS * (len(self.kinds) - 2)
+        for kind in self.kinds:
             self.cost(kind, WARM_UP)
 
     def cost(self, kind: str, number: int) -> float:
         """CPU ms for a request of a kind, the mean of so many."""
-        if kind == SIGNED_IN:
+        if kind in {SIGNED_IN, PASSWORD}:
             self.named += number
         return 1000 * spent(self.side, lambda: load.ask_all(self._connections[kind], number))
 
@@ -168,14 +180,16 @@ def _signed_in(target: load.Target, tokens: Sequence[str]) -> list[load.Connecti
 def _round(opened: Mapping[str, Mapping[str, Opened]], number: int) -> dict[str, Costs]:
     """All kinds of all sides, in turns."""
     whole: dict[str, Costs] = {
-        name: {what: {kind: [] for kind in KINDS} for what in each} for name, each in opened.items()
+        name: {what: {kind: [] for kind in KINDS[what]} for what in each}
+        for name, each in opened.items()
     }
     turns = [(name, what) for name, each in opened.items() for what in each]
     for turn in range(SLICES):
         for name, what in turns:
             # Another begins each time: nobody always follows the same neighbour.
-            first = turn % len(KINDS)
-            for kind in (*KINDS[first:], *KINDS[:first]):
+            kinds = KINDS[what]
+            first = turn % len(kinds)
+            for kind in (*kinds[first:], *kinds[:first]):
                 whole[name][what][kind].append(opened[name][what].cost(kind, number))
     return whole
 
