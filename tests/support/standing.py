@@ -7,6 +7,7 @@ Must never: write past the registers' rules.
 from __future__ import annotations
 
 import contextlib
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -33,6 +34,7 @@ REQUESTER = Actor("requester", frozenset({"staff"}), "test")
 APPROVER = Actor("approver", frozenset({"information-security"}), "test")
 PSD = Actor("psd", frozenset({"psd"}), "test")
 WHY = "Intelligence work that a test plays."
+_MIGRATING = threading.Lock()  # alembic's environment is one for the process
 LONDON = ZoneInfo("Europe/London")
 
 
@@ -44,7 +46,8 @@ def opened(place: Path | Store, settings: Standing | None = None) -> Iterator[St
         return
     settings = settings or Standing()
     paths = Paths(place, place, place)
-    migrate(settings, paths)
+    with _MIGRATING:
+        migrate(settings, paths)
     store = open_store(settings, paths)
     try:
         yield store
