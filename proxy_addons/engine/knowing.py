@@ -58,7 +58,7 @@ class Knowing:
             changed: called whenever it has changed.
         """
         settings = self._settings
-        self._store = open_store(settings.standing, settings.paths)
+        self._store = await asyncio.to_thread(open_store, settings.standing, settings.paths)
         self._watch = Watch(self._store)
         self._watch.on_change = changed
         await self._watch.start()
