@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import shlex
 import sys
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from proxy_addons.settings.model import Settings
+
+logger = logging.getLogger("watchhouse.supervisor")
 
 _OK, _CANNOT = 0, 78  # 78: EX_CONFIG of sysexits.h; systemd is told not to restart on it
 
@@ -68,10 +71,15 @@ def run(args: argparse.Namespace) -> int:
         load_or_make(paths.ca_dir, settings.page.organisation, now_utc())
         _ready_certificate(settings, console)
         _ensure_index(settings, console)
-        _ensure_standing(settings, console)
+        standing_is_sound = _ensure_standing(settings, console)
         sockets = listeners or _listen(settings)
         return asyncio.run(
-            Supervisor(settings, overrides, lambda bound: _ready(settings, bound)).run(sockets)
+            Supervisor(
+                settings,
+                overrides,
+                lambda bound: _ready(settings, bound),
+                None if standing_is_sound else lambda: _standing_at_last(settings),
+            ).run(sockets)
         )
     except (
         AuthorityError,
@@ -146,8 +154,11 @@ def _give_up_root(settings: Settings, found: account.Account | None, console: Co
     harden()
 
 
-def _ensure_standing(settings: Settings, console: Console) -> None:
+def _ensure_standing(settings: Settings, console: Console) -> bool:
     """A store of exemptions and withdrawals in the form that this version knows.
+
+    Returns:
+        Whether it is there; if not, it does not answer.
 
     Raises:
         StandingError: it is of another form and cannot be brought into this one. Nothing is
@@ -158,6 +169,22 @@ def _ensure_standing(settings: Settings, console: Console) -> None:
     except StandingUnavailableError as problem:
         # It may well have that form. The workers let nothing through until they have read it.
         console.print(f"watchhouse: {problem}", style="yellow", markup=False)
+        return False
+    return True
+
+
+def _standing_at_last(settings: Settings) -> bool:
+    """The same once more, while the workers wait; whether nothing is left to do."""
+    try:
+        migrate(settings.standing, settings.paths)
+    except StandingUnavailableError:
+        return False  # said at the start, and by each worker; tried again
+    except StandingError as problem:
+        # Workers go on refusing what they cannot read; an operator has to look at it.
+        logger.error("%s", problem)  # noqa: TRY400 - an operator's message, not a crash
+        return True
+    logger.info("the standing store has the form that this version knows")
+    return True
 
 
 def _ensure_index(settings: Settings, console: Console) -> None:

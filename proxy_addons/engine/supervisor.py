@@ -25,6 +25,7 @@ from proxy_addons.categorisation import (
 )
 from proxy_addons.engine import listening
 from proxy_addons.engine.authority import AuthorityError, now_utc
+from proxy_addons.engine.later import until_done
 from proxy_addons.gate import metricfiles
 from proxy_addons.settings.load import SettingsError, examine
 
@@ -117,6 +118,7 @@ class Supervisor:
         overrides: settings from the command line, handed on to the parts.
         on_ready: called once, when every part serves, with the bound addresses
             (`Sockets.addresses`).
+        left_over: what the start could not do, tried until it says that it is done; or None.
     """
 
     def __init__(
@@ -124,10 +126,12 @@ class Supervisor:
         settings: Settings,
         overrides: Mapping[str, str],
         on_ready: Callable[[Mapping[str, Sequence[str]]], None],
+        left_over: Callable[[], bool] | None = None,
     ) -> None:
         self._settings = settings
         self._overrides = dict(overrides)
         self._on_ready = on_ready
+        self._left_over = left_over
         self._stopping = asyncio.Event()
         self._parts: list[Part] = []
         self._lifeline: tuple[int, int] = (-1, -1)
@@ -156,11 +160,14 @@ class Supervisor:
                 self._portal(sockets, bound),
             ]
             keepers = [loop.create_task(self._keep(part)) for part in self._parts]
-            renewing = loop.create_task(self._renew())
+            tending = [loop.create_task(self._renew())]
+            if self._left_over is not None:
+                tending.append(loop.create_task(until_done(self._left_over)))
             try:
                 status = await self._until_stopped(addresses, keepers)
             finally:
-                renewing.cancel()
+                for task in tending:
+                    task.cancel()
                 await self._stop(keepers)
         return status
 

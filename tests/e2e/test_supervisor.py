@@ -14,6 +14,7 @@ from support.scene import through, working_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import ExitStack
     from pathlib import Path
 
     from support.gateway import Gateway
@@ -74,16 +75,16 @@ def test_new_settings_reach_every_part(start: Callable[..., Gateway], web: Web) 
 
 @pytest.mark.root
 def test_a_dead_name_server_does_not_hold_up_the_end(
-    start: Callable[..., Gateway], web: Web
+    start: Callable[..., Gateway], closing: ExitStack
 ) -> None:
-    del web
-    dead = NameServer({}).address  # nobody listens there
-    gateway = start({"network": {"dns_servers": dead, "connect_timeout": 30}})
+    dead = closing.enter_context(NameServer({}))
+    dead.fault = "silent"
+    gateway = start({"network": {"dns_servers": dead.address, "connect_timeout": 30}})
     asking = subprocess.Popen(
         ["curl", "-s", "--proxy", f"http://{gateway.proxy}", "http://www.gov.uk/"],
         stdout=subprocess.DEVNULL,
     )
-    time.sleep(0.3)  # nothing shows that the question is on its way
+    until(lambda: bool(dead.asked))
     began = time.monotonic()
     assert gateway.stop() == 0
     assert time.monotonic() - began < 8
