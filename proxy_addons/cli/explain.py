@@ -171,7 +171,7 @@ def explain(args: argparse.Namespace) -> Explanation:
         decision=decision,
         list_version=index.version,
         policy_version=settings.policy_version,
-        notes=tuple(_notes(key, settings.network)),
+        notes=(*_notes(key, settings.network), *_exempt_only(decision, settings)),
     )
 
 
@@ -265,13 +265,24 @@ def _notes(key: UrlKey, network: Network) -> Iterator[str]:
             yield f"{denied} is refused whatever the policy says: see network.deny_destinations"
 
 
+def _exempt_only(decision: Decision, settings: Settings) -> Iterator[str]:
+    """That a profile is nobody's without a live exemption."""
+    otherwise = settings.policy.otherwise.get(decision.profile)
+    if otherwise is not None:
+        yield f"{decision.profile} holds with a live exemption only; without one, {otherwise} does"
+
+
 def _person(args: argparse.Namespace, settings: Settings) -> Person:
     policy = settings.policy
     if args.user is not None:
         people = {entry.person: entry.profile for entry in settings.identity.addresses}
         if args.user not in people:
             hint = nearest(args.user, people)
-            raise ExplainError(f"identity.addresses has no person {args.user!r}{hint}")
+            msg = (
+                f"identity.addresses has no person {args.user!r}{hint}. For people of the directory"
+                " `watchhouse whois` says the profile, for --profile"
+            )
+            raise ExplainError(msg)
         return Person(args.user, "address", people[args.user])
     profile = DEFAULT_PROFILE if args.profile is None else args.profile
     if profile not in policy.profiles:

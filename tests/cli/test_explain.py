@@ -240,3 +240,9 @@ def test_with_an_exemption(explain: Callable[..., dict[str, Any]], watchhouse: C
     assert not explain(url, "--exempt", "games")["rests_on_exemption"]
     done = watchhouse("explain", url, "--exempt", "webmial")
     assert (done.code, done.out) == (1, "")
+
+
+def test_an_exempt_profile_is_nobodys_by_itself(explain: Callable[..., dict[str, Any]]):
+    (note,) = explain("https://www.gov.uk/", "--profile", "unrestricted")["notes"]
+    assert note == "unrestricted holds with a live exemption only; without one, standard does"
+    assert explain("https://www.gov.uk/")["notes"] == []
