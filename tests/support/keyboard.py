@@ -1,0 +1,91 @@
+"""A page used by keyboard alone, and looked over by axe-core on the way.
+
+In: a Playwright page. Out: keys pressed; an error where the keyboard leads nowhere, or axe objects.
+Must never: click, or set a value past the keyboard.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+axe = pytest.importorskip("axe_core_python.async_playwright", reason="axe is not installed")
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_MOST_TABS = 250
+
+
+async def reach(page: Page, selector: str) -> None:
+    """Press Tab until the element has the focus; it must then show that it has."""
+    for _ in range(_MOST_TABS):
+        if await page.evaluate("s => document.activeElement?.matches(s) ?? false", selector):
+            outline = await page.evaluate(
+                "() => getComputedStyle(document.activeElement).outlineStyle"
+            )
+            assert outline != "none", f"{selector}: nobody sees that it has the focus"
+            return
+        await page.keyboard.press("Tab")
+    msg = f"{page.url}: Tab does not lead to {selector}"
+    raise AssertionError(msg)
+
+
+async def write(page: Page, selector: str, text: str) -> None:
+    """Type into a field, in place of what is there."""
+    await reach(page, selector)
+    await page.keyboard.press("Control+A")
+    await page.keyboard.type(text)
+
+
+async def tick(page: Page, selector: str) -> None:
+    """Choose a radio button or tick a box."""
+    await reach(page, selector)
+    await page.keyboard.press("Space")
+    assert await page.is_checked(selector)
+
+
+async def day(page: Page, selector: str, iso: str) -> None:
+    """Type a day into a date field, whose parts come in the order of the browser's language."""
+    year, month, number = iso.split("-")
+    await reach(page, selector)
+    for typed in (number + month + year, month + number + year):
+        await page.keyboard.type(typed)
+        if await page.input_value(selector) == iso:
+            return
+        # Back to the first of the three parts.
+        for _ in range(2):
+            await page.keyboard.press("Shift+Tab")
+    msg = f"{selector}: {iso} cannot be typed"
+    raise AssertionError(msg)
+
+
+async def press(page: Page, selector: str, *, look: bool = True) -> None:
+    """Follow a link or press a button by Enter, and wait for the page that comes; look it over.
+
+    Args:
+        page: the page.
+        selector: of the link or button.
+        look: whether the new page is looked over; not for one that has been just before.
+    """
+    await reach(page, selector)
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
+    if look:
+        await look_over(page)
+
+
+async def look_over(page: Page) -> None:
+    """No violation by axe, nothing to scroll to sideways, the notice of monitoring."""
+    results = await axe.Axe().run(page, options={"runOnly": STANDARD})
+    violations = [
+        (each["id"], [n["html"] for n in each["nodes"]]) for each in results["violations"]
+    ]
+    assert not violations, (page.url, violations)
+    assert results["passes"], "axe has looked at the page"
+    width = await page.evaluate("document.documentElement.clientWidth")
+    scrolled = await page.evaluate("document.documentElement.scrollWidth")
+    assert scrolled <= width, f"{page.url} needs sideways scrolling at {width} px"
+    assert await page.get_by_role("heading", name="Monitoring").count() == 1
