@@ -13,14 +13,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from proxy_addons.gate import metrics
-from proxy_addons.gate.aftermath import Aftermath
 from proxy_addons.gate.basis import Basis, basis_of
 from proxy_addons.gate.clients import Clients
 from proxy_addons.gate.facts import Course, RequestFacts, Verdict, Visitor
-from proxy_addons.gate.forwarded import speaks_for_others
 from proxy_addons.gate.judge import Judgement, judge
 from proxy_addons.gate.names import host_key_of, names_of, with_carried, with_resolved
-from proxy_addons.gate.people import NOBODY, NOTHING_READ, People
+from proxy_addons.gate.people import NOTHING_READ, People
 from proxy_addons.gate.reconsidering import why_to_end
 from proxy_addons.gate.recording import Recorder
 from proxy_addons.gate.resolved import Resolved
@@ -41,6 +39,7 @@ from proxy_addons.gate.rules import (
 from proxy_addons.gate.signin import SignIn
 from proxy_addons.gate.traits import NONE as NO_TRAITS
 from proxy_addons.gate.traits import traits_of
+from proxy_addons.gate.visits import Visits
 from proxy_addons.policy.model import Action, Moment
 from proxy_addons.urlkey import UrlKey, UrlKeyError, authority_key
 from proxy_addons.urlkey.carriers import CarriedError
@@ -52,7 +51,6 @@ if TYPE_CHECKING:
     from proxy_addons.accesslog import AccessLog
     from proxy_addons.gate.loops import Loops
     from proxy_addons.gate.people import Standing
-    from proxy_addons.gate.signin import Found
 
 _LOG_FAULT = "the access log cannot be written"
 _NO_INDEX = "no category index"
@@ -63,7 +61,7 @@ _LAPSED = "the sign-in of this tunnel has ended"
 __all__ = ["Basis", "Gate", "basis_of"]
 
 
-class Gate(Aftermath):
+class Gate(Visits):
     """Decides, explains and records.
 
     Args:
@@ -107,66 +105,6 @@ class Gate(Aftermath):
         self._moment_second = 0
 
     # --- decision points ------------------------------------------------------------------
-
-    def connected(
-        self, client_ip: str, client_port: int, *, secure: bool = False, balancer: str | None = None
-    ) -> Visitor:
-        """A client has connected.
-
-        Args:
-            client_ip: numeric address of the client, as the kernel or its load balancer gave it.
-            client_port: its port.
-            secure: whether it speaks TLS with the gateway itself.
-            balancer: numeric address of the load balancer that speaks for it, or None.
-        """
-        basis = self.basis
-        visitor = Visitor(client_ip, client_port, NOBODY, basis, secure=secure, balancer=balancer)
-        if self._speaks_for_others(client_ip):
-            visitor.shared, visitor.counted_as, visitor.balancer = True, client_ip, client_ip
-        self.people.know(visitor)
-        self.clients.came(visitor)
-        return visitor
-
-    def _speaks_for_others(self, address: str) -> bool:
-        balancers = self.basis.settings.identity.load_balancers.forwarded_for
-        return bool(balancers) and speaks_for_others(address, balancers)
-
-    def disconnected(self, visitor: Visitor) -> None:
-        """A client's connection has ended, and all its records are finished."""
-        self.signing_in.left(visitor)
-        self.clients.left(visitor)
-
-    def turned_away(self) -> None:
-        """Record the connections that were closed because their client had too many.
-
-        One record for each client address since the last call, however many they were: a flood
-        must not flood the log.
-        """
-        limit = self.basis.settings.limits.client_connections
-        for address, port, number in self.clients.turned_away():
-            visitor = Visitor(address, port, NOBODY, self.basis)
-            self.people.know(visitor)
-            problem = f"{number} connections closed: more than {limit} of one client address"
-            facts = RequestFacts("", "", "", 0, "")
-            record = self._refuse(visitor, facts, None, RULE_OVERLOADED, problem).transaction
-            assert record is not None
-            record.finish(status=503)
-
-    def handshake_done(self, visitor: Visitor) -> None:
-        """TLS is agreed on inside the visitor's tunnel."""
-        self.clients.agreed(visitor)
-
-    def sign_in(self, visitor: Visitor, facts: RequestFacts) -> Found:
-        """Who sends a request outside tunnels, or asks for one; to be asked before the others.
-
-        Returns:
-            None: go on with `request` or `connect`; a refusal; or a coroutine that gives one of
-            both, for as long as which nothing else of the visitor may be decided.
-        """
-        if self.overloaded is not None:
-            facts.login = ""  # refused in a moment, and not worth the work before
-            return None
-        return self.signing_in.begin(visitor, facts)
 
     def reconsider(self, visitor: Visitor) -> str | None:
         """Why a connection has to end, as its person has changed; None: it need not."""
