@@ -52,7 +52,10 @@ async def test_a_withdrawal_is_in_force_everywhere_within_two_seconds(
     told = ", ".join(f"{kind} {seconds:.2f} s" for kind, seconds in found.items())
     report = request.config.pluginmanager.get_plugin("terminalreporter")
     with capsys.disabled():
-        report.write_line(f"\nwithdrawn ({lane}): {told}; given back {again:.2f} s")
+        report.write_line(
+            f"\nwithdrawn ({lane}): {told}; given back {again:.2f} s;"
+            f" when it was committed is known to {desk.doubt * 1000:.0f} ms"
+        )
     assert set(found) == {*KINDS, *ASKING}
     assert not {kind: seconds for kind, seconds in found.items() if seconds > WITHIN}
     assert again <= WITHIN

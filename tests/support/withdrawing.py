@@ -69,12 +69,14 @@ class Desk:
         asking: connections on which is asked during the measurement.
         staying: what it must not end.
         idle: connections on which nothing is asked meanwhile.
+        doubt: seconds; see `after`.
     """
 
     def __init__(self, site: Site, force: Force, name: str) -> None:
         self._site, self._force, self._name = site, force, name
         self._port = int(site.gateway.proxy.rpartition(":")[2])
         self._stack = AsyncExitStack()
+        self.doubt = 0.0
         self.ending: list[Opened] = []
         self.asking: list[Opened] = []
         self.staying: list[Opened] = []
@@ -167,8 +169,9 @@ class Desk:
             change: arguments of `watchhouse`.
 
         Returns:
-            The latest of each kind, of `KINDS` and `ASKING`, counted from the commit. Requests are
-            counted until the first that is refused, on each worker.
+            The latest of each kind, of `KINDS` and `ASKING`, counted from the first moment at which
+            the commit could be seen. Requests are counted until the first that is refused, on each
+            worker. The commit itself was at most `doubt` seconds earlier.
         """
         committed = asyncio.Event()
         reading = [asyncio.ensure_future(_end_of(each)) for each in self.ending]
@@ -182,7 +185,7 @@ class Desk:
             found[ASKING[2]] = max(await asyncio.gather(*coming)) - at
         for each, seconds in zip((*self.ending, *self.asking), ended, strict=True):
             found[each.kind] = max(found.get(each.kind, 0.0), seconds - at)
-        early = {kind: seconds for kind, seconds in found.items() if seconds < -PORTION}
+        early = {kind: each for kind, each in found.items() if each < -self.doubt - PORTION}
         assert not early, f"before anything was committed: {early}"
         return found
 
@@ -204,10 +207,12 @@ class Desk:
         seen: list[float] = []
 
         def look() -> None:
+            began = time.monotonic()
             while not seen:
-                looked = time.monotonic()  # before the question, so never too late
+                last, began = began, time.monotonic()
                 if registers.version() != before:
-                    seen.append(looked)
+                    seen.append(time.monotonic())
+                    self.doubt = seen[0] - last
                     loop.call_soon_threadsafe(tell)
                 time.sleep(0.001)
 
