@@ -1,8 +1,8 @@
 """A worker's view of the standing store: looks twice a second, reads on change.
 
 In: a store. Out: the last `Snapshot`, its age, and a call when it changes.
-Must never: block the event loop; forget what it read because the store has gone; say the same
-trouble twice.
+Must never: block the event loop; look later because something is being written; forget what it read
+because the store has gone; say the same trouble twice.
 
 Why it looks and is not told (LISTEN/NOTIFY): docs/adr/0012-standing-store.md.
 """
@@ -76,6 +76,9 @@ class Watch:
         self._trouble: str | None = None
         self._task: asyncio.Task[None] | None = None
         self._thread = OwnThread("standing")
+        # What is written may wait for other writers; nobody's withdrawal may wait for that.
+        self._notes = OwnThread("standing-notes")
+        self._noting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Read for the first time, and go on looking. A failure is logged, not raised."""
@@ -92,8 +95,12 @@ class Watch:
         with suppress(TimeoutError):  # a store that hangs is not waited for
             async with asyncio.timeout(PARTING):
                 await self._thread.run(bool)  # behind whatever it has in hand
+                await self._notes.run(bool)
+                if self._noting is not None:
+                    await self._noting
                 await self._note()
         self._thread.close()
+        self._notes.close()
 
     def age(self) -> float:
         """Seconds since the store last answered; infinite until it did."""
@@ -109,12 +116,13 @@ class Watch:
             await self._look()
             if self._clock() - self._noted_at >= MINUTE:
                 self._noted_at = self._clock()
-                await self._note()
+                if self._noting is None or self._noting.done():
+                    self._noting = asyncio.create_task(self._note(), name="standing-notes")
 
     async def _look(self) -> None:
         began = self._clock()  # what is answered is at least as new as the question
         try:
-            found = await self._in_thread(lambda: self._read(began))
+            found = await self._in(self._thread, lambda: self._read(began))
         except Exception as problem:  # noqa: BLE001 - whatever it is, the watch goes on
             # No request is in hand. The last reading stays in force, and its age tells the gate
             # how far to trust it.
@@ -128,21 +136,21 @@ class Watch:
         if self.on_change is not None:
             self.on_change()
 
-    async def _in_thread[T](self, job: Callable[[], T]) -> T:
-        """Do a job in the thread, within the time for it.
+    async def _in[T](self, thread: OwnThread, job: Callable[[], T]) -> T:
+        """Do a job in a thread, within the time for it.
 
         Raises:
             StandingUnavailableError: it took longer, or the thread still has another in hand.
         """
-        if not self._thread.busy:
+        if not thread.busy:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._patience):
-                    return await self._thread.run(job)
+                    return await thread.run(job)
         msg = f"the standing store ({self._store.place}) does not answer in time"
         raise StandingUnavailableError(msg)
 
     def _read(self, began: float) -> Snapshot | None:
-        """In the thread: a whole reading when there is something new, else None."""
+        """In its thread: a whole reading when there is something new, else None."""
         known = self.snapshot
         if (
             known is not None
@@ -164,7 +172,7 @@ class Watch:
         if not used and not ended:
             return
         try:
-            await self._in_thread(lambda: self._write(used, ended, now))
+            await self._in(self._notes, lambda: self._write(used, ended, now))
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is tried again
             # No request is in hand. Nothing is forgotten: the same is written in a minute.
             self._say(str(problem) or type(problem).__name__)

@@ -269,6 +269,42 @@ async def test_uses_and_ends_are_written_down(
     await asyncio.to_thread(other.close)
 
 
+async def test_it_goes_on_looking_while_what_it_writes_waits_for_another_writer(
+    tmp_path: Path, watching: Callable[..., Watch], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A withdrawal is in force within 2 s, whoever writes what meanwhile, for how long it takes."""
+    paths = Paths(tmp_path, tmp_path, tmp_path)
+    await asyncio.to_thread(migrate, Standing(), paths)
+    store, other, clock = open_store(Standing(), paths), open_store(Standing(), paths), Clock()
+    await asyncio.to_thread(exempt, store, "john", ends=NOW + timedelta(days=1))
+    watch = watching(store, clock=clock, wall=lambda: NOW)
+    await watch.start()
+    watch.note_use("EX-john")
+    held, release = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with other.noting():
+            held.set()
+            release.wait(20)
+
+    writing = asyncio.get_running_loop().run_in_executor(None, write)
+    await until(held.is_set)
+    clock.now += module.MINUTE
+    looks = _count(watch)
+    await until(lambda: watch._noting is not None)
+    seen = len(looks)
+    await until(lambda: len(looks) >= seen + 5)
+    assert watch.age() == 0
+    assert watch._used, "that could not be written yet"
+    assert not caplog.records, "nor has it been given up"
+    release.set()
+    await writing
+    await until(lambda: not watch._used)
+    await watch.stop()
+    for each in (store, other):
+        await asyncio.to_thread(each.close)
+
+
 async def test_a_database_that_hangs(
     postgres: Postgres, watching: Callable[..., Watch], caplog: pytest.LogCaptureFixture
 ) -> None:
