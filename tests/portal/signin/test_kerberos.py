@@ -10,7 +10,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 from support import kdc as real_kdc
 from support import ldap as real_ldap
-from support.portal import House, Visitor, served, settings_for
+from support.portal import TOKEN, House, Visitor, served, settings_for
 
 from proxy_addons.settings import people
 
@@ -229,3 +229,31 @@ async def test_without_the_directory_roles_by_group_are_gone(tmp_path: Path, sla
             assert (await ines.get("/report")).status == 200, "by name, in the configuration"
     finally:
         slapd.start()
+
+
+async def test_curl_signs_in_and_confirms(tmp_path: Path, slapd: Slapd, kdc: Kdc):
+    """A real client of another make proves itself, for a page and for a form that it sends."""
+    keytab = await asyncio.to_thread(kdc.keytab, "HTTP/localhost")
+    ticket = await asyncio.to_thread(kdc.kinit, "boss", "pw")
+    jar = tmp_path / "cookies"
+
+    async def curl(url: str, *more: str) -> str:
+        words = ["-sS", "-i", "--negotiate", "-u", ":", "-c", str(jar), "-b", str(jar), *more, url]
+        ran = await asyncio.create_subprocess_exec(
+            "curl", *words, env=kdc.client(ticket), stdout=asyncio.subprocess.PIPE
+        )
+        return (await ran.communicate())[0].decode()
+
+    async with served(settings_with(tmp_path, keytab, slapd)) as house:
+        base = house.base.replace("127.0.0.1", "localhost")
+        said = await curl(base + "/sign-in/kerberos")
+        assert "Location: /you" in said
+        assert "Bo Oss" in await curl(base + "/you")
+        house.clock.go_on(minutes=6)
+        page = await curl(base + "/confirm?next=/withdraw")
+        found = TOKEN.search(page)
+        assert found is not None
+        form = ("--data-urlencode", f"csrf={found[1]}", "--data-urlencode", "next=/withdraw")
+        said = await curl(base + "/confirm/kerberos", *form)
+        assert "Location: /withdraw" in said
+        assert "Withdraw web access" in await curl(base + "/withdraw")
