@@ -28,7 +28,8 @@ from proxy_addons.rights import account
 from proxy_addons.rights.certificate import CertificateError, read_pair
 from proxy_addons.rights.confine import harden
 from proxy_addons.settings.load import MAIN_FILE, POLICY_FILE
-from proxy_addons.standing import StandingError, StandingUnavailableError, migrate
+from proxy_addons.standing import StandingError, StandingUnavailableError
+from proxy_addons.standing.upgrade import migrate
 
 if TYPE_CHECKING:
     import argparse

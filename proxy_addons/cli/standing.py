@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from proxy_addons.rights import account
-from proxy_addons.standing import Register, StandingError, StepRefusedError, migrate, open_store
+from proxy_addons.standing import Register, StandingError, StepRefusedError, open_store
 from proxy_addons.standing.dates import end_of, last_day
+from proxy_addons.standing.upgrade import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

@@ -2,6 +2,8 @@
 
 In: a SQLite file or a PostgreSQL database. Out: registers for people, snapshots for workers.
 Must never: decide a request: the gate does, with the snapshot.
+
+`upgrade.migrate` is not among the names below: it needs alembic, which no worker has use for.
 """
 
 from proxy_addons.standing.actor import Actor
@@ -18,7 +20,6 @@ from proxy_addons.standing.register import Register
 from proxy_addons.standing.snapshot import EMPTY, LiveExemption, Snapshot
 from proxy_addons.standing.steps import Step
 from proxy_addons.standing.store import Store, open_store
-from proxy_addons.standing.upgrade import migrate
 from proxy_addons.standing.use import note_use
 from proxy_addons.standing.watch import Watch
 from proxy_addons.standing.withdrawals import Withdrawal, Withdrawals
@@ -42,7 +43,6 @@ __all__ = [
     "Watch",
     "Withdrawal",
     "Withdrawals",
-    "migrate",
     "note_expiries",
     "note_use",
     "open_store",

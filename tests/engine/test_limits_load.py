@@ -14,7 +14,7 @@ from support.waiting import until
 from proxy_addons.engine import memory
 from proxy_addons.engine import worker as module
 from proxy_addons.engine.memory import MIB
-from proxy_addons.standing import migrate
+from proxy_addons.standing.upgrade import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

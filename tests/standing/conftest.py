@@ -11,8 +11,9 @@ from support.postgres import Postgres, binaries, postgres  # noqa: F401 - the fi
 
 from proxy_addons.settings.model import Paths
 from proxy_addons.settings.people import Standing
-from proxy_addons.standing import migrate, open_store, tables
+from proxy_addons.standing import open_store, tables
 from proxy_addons.standing.store import file_of
+from proxy_addons.standing.upgrade import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -36,7 +36,7 @@ import sys
 from pathlib import Path
 from proxy_addons.settings.model import Paths
 from proxy_addons.settings.people import Standing
-from proxy_addons.standing import migrate
+from proxy_addons.standing.upgrade import migrate
 url, password, folder = sys.argv[1:]
 settings = Standing(url=url or None, password=password or None)
 print("ready", flush=True)

@@ -23,7 +23,7 @@ from argon2 import PasswordHasher
 from proxy_addons.portal.app import make_app
 from proxy_addons.settings import people
 from proxy_addons.settings.load import load
-from proxy_addons.standing import migrate
+from proxy_addons.standing.upgrade import migrate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
