@@ -18,11 +18,11 @@ from proxy_addons.standing import (
     EMPTY,
     StandingError,
     StandingUnavailableError,
-    migrate,
     open_store,
     tables,
 )
 from proxy_addons.standing.snapshot import read
+from proxy_addons.standing.upgrade import migrate
 
 if TYPE_CHECKING:
     from conftest import Place

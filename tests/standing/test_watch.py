@@ -18,12 +18,12 @@ from proxy_addons.standing import (
     StandingUnavailableError,
     Store,
     Watch,
-    migrate,
     open_store,
     tables,
 )
 from proxy_addons.standing import watch as module
 from proxy_addons.standing.thread import OwnThread
+from proxy_addons.standing.upgrade import migrate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -22,9 +22,9 @@ from proxy_addons.standing import (
     Wanted,
     Withdrawal,
     Withdrawals,
-    migrate,
     open_store,
 )
+from proxy_addons.standing.upgrade import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
