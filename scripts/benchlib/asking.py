@@ -72,7 +72,7 @@ class SquidNegotiate(Squid):
 
     def __init__(self, place: Place, origin: Origin, realm: Realm) -> None:
         self._realm = realm
-        super().__init__(place, origin, name="squid-negotiate")
+        super().__init__(place, origin, name=f"squid-{realm.study}")
 
     @override
     def installed(self) -> str:
@@ -110,7 +110,7 @@ class WatchhouseNegotiate(Watchhouse):
     what = "as watchhouse, identity.order: [addresses, kerberos, basic]"
 
     def __init__(self, place: Place, origin: Origin, realm: Realm) -> None:
-        name = "watchhouse-negotiate"
+        name = f"watchhouse-{realm.study}"
         config = write_config(place.folder / f"{name}-config", realm.keytab)
         super().__init__(place, origin, name=name, config=config, environ=realm.environ(name))
 

@@ -36,7 +36,12 @@ PEOPLE = 20
 class Realm:
     """A running KDC with people who have tickets. A context manager: runs inside `with`.
 
+    Args:
+        place: where it is started.
+        study: for which study; each of a run has its own.
+
     Attributes:
+        study: as the argument.
         keytab: the key of the proxy's service.
 
     Raises:
@@ -45,13 +50,14 @@ class Realm:
 
     keytab: Path
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, study: str) -> None:
         if lacks := missing():
             raise AbsentError(lacks)
         if importlib.util.find_spec("gssapi") is None:
             raise AbsentError("the package gssapi is not installed (docs/identity.md)")
         self._place = place
-        self._kdc = Kdc(place.subfolder("kerberos"))
+        self.study = study
+        self._kdc = Kdc(place.subfolder(f"kerberos-{study}"))
         self._tickets: Iterator[Ticket] = cycle(())
 
     def __enter__(self) -> Self:

@@ -64,7 +64,7 @@ class SignedIn(Study):
         number = (QUICK_REQUESTS if bench.quick else REQUESTS) // SLICES
         found: dict[str, list[Costs]] = {THEIRS: [], OURS: []}
         with (
-            Realm(place) as realm,
+            Realm(place, self.name) as realm,
             bench.alone(SquidNegotiate(place, origin, realm)) as squid,
             bench.alone(WatchhouseNegotiate(place, origin, realm)) as ours,
         ):

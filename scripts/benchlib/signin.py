@@ -64,7 +64,7 @@ class SignIn(Study):
         place, origin = bench.place, bench.origin
         number = (QUICK_SIGN_INS if bench.quick else SIGN_INS) // SLICES
         with (
-            Realm(place) as realm,
+            Realm(place, self.name) as realm,
             bench.alone(SquidNegotiate(place, origin, realm)) as squid,
             bench.alone(WatchhouseNegotiate(place, origin, realm)) as ours,
             Checkers(bench, realm) as checkers,
