@@ -26,6 +26,7 @@ def test_every_metric_is_documented_and_every_documented_one_exists(tmp_path: Pa
         worker.count("block", "webmail")
         worker.count_refusal("policy")
         worker.count_unusable("tls")
+        worker.count_sign_in("kerberos", "proven")
         worker.heartbeat(now=2.0, index_built=1.0, log_healthy=True, log_lag=0.0)
         body, _ = health.exposition(directory, 1, 2.0, "")
     finally:
