@@ -287,15 +287,23 @@ class Force:
 _TOKEN = re.compile(rb"YI[HIJK][A-Za-z0-9+/]{60}")
 
 
-def spilt(gateway: Gateway, secrets: Mapping[str, bytes], pages: Iterable[bytes] = ()) -> list[str]:
+def spilt(
+    gateway: Gateway,
+    secrets: Mapping[str, bytes],
+    pages: Iterable[bytes] = (),
+    *,
+    metrics: bool = True,
+) -> list[str]:
     """Where a secret, or what looks like a client's token, has come out of a gateway.
 
-    Looked through: all files of the data folder, what the processes said, the metrics, `pages`.
+    Looked through: all files of the data folder, what the processes said, `pages`, and the metrics
+    where the portal can be reached.
     """
     texts = {"a page": b"\n".join(pages), "the output": gateway.output.read_bytes()}
-    address = f"http://{gateway.portal}/metrics"
-    with build_opener(ProxyHandler({})).open(address, timeout=20) as reply:
-        texts["the metrics"] = reply.read()
+    if metrics:
+        address = f"http://{gateway.portal}/metrics"
+        with build_opener(ProxyHandler({})).open(address, timeout=20) as reply:
+            texts["the metrics"] = reply.read()
     for path in sorted(gateway.data.rglob("*")):
         if path.is_file() and path.name != "categories.index":
             texts[str(path.relative_to(gateway.data))] = path.read_bytes()
