@@ -270,7 +270,7 @@ def told(site: Site, force: Force, shared_web: Web) -> dict[tuple[str, str], Tol
             first = await another(site)
             assert (await first.get(f"first.{NEVER}", done.login)).status == 200
             await first.leave()
-        for number in range(8 if "every" in row["send"] else 1):
+        for number in range(16 if "every" in row["send"] else 1):
             line = await another(site)
             ask = line.get if method == "GET" else line.connect
             done.answers.append(await ask(f"refused-{number}.{NEVER}", done.login))

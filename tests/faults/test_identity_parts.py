@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 TABLE: dict[str, list[dict[str, Any]]] = yaml.safe_load(
     (Path(__file__).parents[1] / "cases/identity_faults.yaml").read_text("utf-8")
 )
-TTL, STALE, EXEMPT = 2, 4, 10  # seconds, as the table says
+TTL, STALE, EXEMPT = 2, 6, 10  # seconds, as the table says
 LANES = ("relay", "generic")
 
 
