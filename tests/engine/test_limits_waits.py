@@ -101,7 +101,9 @@ async def test_a_head_in_time_and_a_connection_that_is_idle_are_left_alone(both:
 
 
 @pytest.mark.parametrize(
-    "sent", [b"", client_hello("allowed.test")[:40], client_hello("allowed.test")]
+    "sent",
+    [b"", client_hello("allowed.test")[:40], client_hello("allowed.test")],
+    ids=["nothing", "half a hello", "a hello"],
 )
 async def test_a_handshake_that_takes_too_long_ends_the_tunnel(both: Stage, sent: bytes) -> None:
     client = await both.client()
