@@ -62,6 +62,8 @@ class Visitor:
         challenges: how often it was asked who this is, without an answer since.
         asked_for: method and address of the last such request.
         failures: sign-ins that failed on this connection.
+        before: who it was when what is open was let through, if it has become another since and
+            that has not been judged anew yet (reconsidering.py); else None.
     """
 
     client_ip: str
@@ -92,6 +94,7 @@ class Visitor:
     challenges: int = 0
     asked_for: tuple[str, UrlKey | None] = ("", None)
     failures: int = 0
+    before: Person | None = None
 
 
 @dataclass(slots=True)  # not frozen: that would double the time it takes to make one

@@ -290,6 +290,9 @@ class People:
 
     def know(self, visitor: Visitor) -> None:
         """Look a visitor up."""
+        if visitor.open and visitor.before is None:
+            # A request that comes before the next look at what is open must not hide the change.
+            visitor.before = visitor.person
         basis = visitor.basis = self._basis()
         snapshot = visitor.snapshot = self.standing.snapshot
         settings = basis.settings

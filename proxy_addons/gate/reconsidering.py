@@ -41,11 +41,11 @@ def why_to_end(visitor: Visitor, people: People, judge: Judge) -> str | None:
         people: knows who they are.
         judge: judges names for a visitor by the policy in force.
     """
-    before = visitor.person
     people.look(visitor)
+    before, visitor.before = visitor.before, None
     if visitor.lapsed and (visitor.connect_host is not None or _relays(visitor)):
         return ENDED
-    if visitor.person == before or not visitor.open:
+    if before is None or visitor.person == before or not visitor.open:
         return None
     for transaction in visitor.open.values():
         if transaction.action != Action.ALLOW:

@@ -117,6 +117,23 @@ async def test_what_may_not_be_any_more_ends(stage: Stage, begin: Callable[..., 
     assert stage.standing.used == ["EX-dc5678"]
 
 
+async def test_a_request_between_the_change_and_the_look_saves_nothing_that_is_open(
+    stage: Stage,
+) -> None:
+    """It is refused for who they are now; the stream that was opened before ends all the same."""
+    await streams(stage)
+    side = SEEN.pop("side")
+    stage.standing.snapshot = EMPTY
+    stream = side.ask("/y", BLOCKED)
+    assert (await side.answer(stream))[0] == 403
+    stage.worker.reconsider()
+    await side.over()
+    await side.close()
+    opened, refused = sorted(await stage.end(), key=lambda record: record["start"])
+    assert opened["error"].startswith("access withdrawn: now refused by ")
+    assert (refused["action"], refused["exemption"]) == ("block", None)
+
+
 async def test_a_tunnel_that_nobody_looks_into_ends_too(stage: Stage) -> None:
     """With the strictest profile, banks are refused."""
     await stage.origin("bank.test", script=lambda reader, _writer: reader.read())

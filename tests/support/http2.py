@@ -97,7 +97,8 @@ class Http2:
 
     async def over(self) -> None:
         """Wait for the end of the connection."""
-        await asyncio.wait([self._task])
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.wait([self._task])
 
     # --- a client -------------------------------------------------------------------------
 
