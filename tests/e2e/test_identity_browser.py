@@ -5,7 +5,7 @@ The PAC file of one site names a proxy by TLS first, that of the other a clear o
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -114,11 +114,27 @@ async def desk_of(
                     chromium(playwright, home, pac_of(site), environ=kerberos)
                 )
                 made[lane, name] = Desk(site, browser)
+                if name is not None:
+                    await _begun(browser)
             return made[lane, name]
 
         yield begin
     found = [spilt(site.gateway, force.secrets()) for site in sites.values()]
     assert found == [[] for _ in sites]
+
+
+async def _begun(browser: Browser) -> None:
+    """Load a first page, again if need be.
+
+    On a busy machine Chromium's very first sign-in fails now and then by itself: it makes a token
+    for one connection and gives another up (ERR_INVALID_AUTH_CREDENTIALS), of which the gateway
+    sees a challenge without an answer. The page loads when it is loaded again.
+    """
+    for _ in range(3):
+        async with tab(browser) as opened:
+            with suppress(async_api.Error):
+                await opened.page.goto(f"https://{fresh('gov.uk')}/")
+                return
 
 
 type DeskOf = Callable[[str, str | None], Awaitable[Desk]]
