@@ -203,13 +203,13 @@ class TestChromium:
             async def type_it(event: Any) -> None:
                 asked.append(event["authChallenge"])
                 said = {"response": "ProvideCredentials", **login}
-                await prompts.send(
-                    "Fetch.continueWithAuth",
-                    {"requestId": event["requestId"], "authChallengeResponse": said},
-                )
+                reply = {"requestId": event["requestId"], "authChallengeResponse": said}
+                with suppress(async_api.Error):  # as below
+                    await prompts.send("Fetch.continueWithAuth", reply)
 
             async def go_on(event: Any) -> None:
-                await prompts.send("Fetch.continueRequest", {"requestId": event["requestId"]})
+                with suppress(async_api.Error):  # the page has been left meanwhile
+                    await prompts.send("Fetch.continueRequest", {"requestId": event["requestId"]})
 
             prompts.on("Fetch.authRequired", type_it)
             prompts.on("Fetch.requestPaused", go_on)
