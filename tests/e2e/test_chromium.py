@@ -72,7 +72,13 @@ async def set_up(
             settings["network"]["intranet"] = ["intranet.example"]
             settings["tls"]["http2"] = http2
             gateway = stack.enter_context(
-                Gateway(folder / "gateway", settings, index=index, at=working_time(clock))
+                Gateway(
+                    folder / "gateway",
+                    settings,
+                    index=index,
+                    at=working_time(clock),
+                    exempt=["pc1234"] if profile == "unrestricted" else [],
+                )
             )
             here = f"127.0.0.1:{shared_web.http}"
             browser = await stack.enter_async_context(

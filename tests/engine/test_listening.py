@@ -58,6 +58,7 @@ def test_without_a_listener_or_with_the_operators_own_none_is_made(
 ) -> None:
     assert not ensure_leaf(settings_with(tmp_path / "a"), NOW)
     file = web_authority.leaf("proxy.test")
+    file.chmod(0o600)
     own = settings_with(
         tmp_path / "b", proxy_tls="127.0.0.1:0", certificate=str(file), key=str(file)
     )

@@ -25,6 +25,7 @@ from proxy_addons.categorisation import CategoryIndex
 from proxy_addons.engine.driver import Acceptor
 from proxy_addons.engine.worker import Worker
 from proxy_addons.gate.gate import basis_of
+from proxy_addons.gate.people import NOTHING_STANDING
 from proxy_addons.settings.model import Endpoint
 from support.stage import make_index, make_settings
 
@@ -236,6 +237,7 @@ class Gateway:
             index = CategoryIndex.open(make_index(folder / "lists"))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+        self.worker.gate.people.standing = NOTHING_STANDING
         self.worker.gate.basis = basis_of(settings, index, [Endpoint(*listener.getsockname()[:2])])
         listener.close()
         self.records: list[dict[str, Any]] = []

@@ -204,8 +204,13 @@ class Stage:
         self.secure_port: int = self.secure_socket.getsockname()[1]
         # Made where the settings ask for a listener with TLS; else nothing is shown there.
         secure = [self.secure_socket] if self.settings.listen.proxy_tls else []
-        ensure_leaf(self.settings, now_utc())
-        self.worker = Worker(self.settings, 1, [self.socket], secure)
+        try:
+            ensure_leaf(self.settings, now_utc())
+            self.worker = Worker(self.settings, 1, [self.socket], secure)
+        except BaseException:
+            self.socket.close()
+            self.secure_socket.close()
+            raise
         self.gate = self.worker.gate
         self.log: AccessLog = self.worker.log
         self.roads = Roads()
