@@ -59,6 +59,7 @@ class Origin:
     ) -> None:
         self._listeners = [socket.create_server(address) for address in addresses]
         self.ports = [listener.getsockname()[1] for listener in self._listeners]
+        self._own: set[object] = set()  # where connections of our own come from: see _accepted
         self._tls = tls
         self._got: list[Got] = []
         self._changed = threading.Condition()
@@ -86,6 +87,7 @@ class Origin:
         Waits a little until the gateway has left, so that nothing of a row is taken for the next.
         """
         until = time.monotonic() + _TAKE
+        self._accepted(until)
         with self._changed:
             while not all(got.over for got in self._got) and time.monotonic() < until:
                 self._changed.wait(until - time.monotonic())
@@ -96,12 +98,36 @@ class Origin:
             self._got = [got for got in self._got if not got.over]
         return [piece for piece in pieces if piece], requests
 
+    def _accepted(self, until: float) -> None:
+        """Wait until what has connected so far has been accepted, on a busy machine too.
+
+        Connections are accepted in their order: behind them all comes one of our own.
+        """
+        for listener in self._listeners:
+            with (
+                socket.socket(listener.family) as sock,
+                contextlib.suppress(OSError),
+                self._changed,
+            ):
+                sock.settimeout(max(0.001, until - time.monotonic()))
+                sock.connect(listener.getsockname())
+                own = sock.getsockname()
+                self._own.add(own)
+                while own in self._own and time.monotonic() < until:
+                    self._changed.wait(until - time.monotonic())
+
     def _listen(self, listener: socket.socket) -> None:
         while True:
             try:
-                sock, _ = listener.accept()
+                sock, peer = listener.accept()
             except OSError:
                 return  # left
+            with self._changed:
+                if peer in self._own:
+                    self._own.remove(peer)
+                    self._changed.notify_all()
+                    sock.close()
+                    continue
             got = Got()
             with self._changed:
                 self._got.append(got)
