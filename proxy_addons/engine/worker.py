@@ -54,7 +54,7 @@ from proxy_addons.engine.tuning import tune
 from proxy_addons.gate import metricfiles, metrics
 from proxy_addons.gate.gate import Gate, basis_of
 from proxy_addons.identity.directory import DirectorySettingsError
-from proxy_addons.identity.kerberos import KerberosError
+from proxy_addons.identity.keytab import KerberosError
 from proxy_addons.identity.passwords import PasswordsError
 from proxy_addons.rights.certificate import CertificateError, Shown
 from proxy_addons.rights.confine import harden

@@ -29,20 +29,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from proxy_addons.identity.keytab import KerberosError, Keys, library, library_says
 from proxy_addons.identity.proof import Outcome, Proof, Rejection
 from proxy_addons.policy.people import canonical_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from proxy_addons.settings.people import Kerberos
 
 LONGEST_TOKEN: Final = 65536
 """Bytes of a token. Tickets of people in a thousand groups have some 50,000."""
 
-_SPNEGO: Final = "1.3.6.1.5.5.2"
-_KEYTAB_BEGINS: Final = (b"\x05\x01", b"\x05\x02")
 _NTLM: Final = b"NTLMSSP\0"  # [MS-NLMP] 2.2.1: how all its messages begin, inside SPNEGO too
 
 # GSS-API's own major codes (RFC 2744 3.9.1): the token's fault before any ticket was looked at.
@@ -140,10 +138,6 @@ _MEANINGS: Final[tuple[tuple[Rejection, tuple[str, ...]], ...]] = (
 )
 
 
-class KerberosError(ValueError):
-    """Kerberos cannot be used as it is configured; says the file and what to do."""
-
-
 def decode(credentials: str) -> bytes | Rejection:
     """The token in what stands behind `Negotiate` (base64, RFC 4559 4.2).
 
@@ -178,9 +172,9 @@ class Acceptor:
         waiting: int = 256,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._gssapi = _library()
+        self._gssapi = library()
         self._clock = clock
-        self._keys = _Keys(self._gssapi, settings)
+        self._keys = Keys(self._gssapi, settings)
         self._keys.current()
         self._places = threading.BoundedSemaphore(threads + waiting)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="kerberos")
@@ -254,120 +248,6 @@ class Acceptor:
         return Proof(outcome, "kerberos", done.token or b"", until)
 
 
-class _Keys:
-    """The acceptor's credentials, made anew when the keytab was replaced."""
-
-    def __init__(self, gssapi: Any, settings: Kerberos) -> None:
-        if settings.keytab is None:
-            msg = "identity.kerberos.keytab names no file"
-            raise KerberosError(msg)
-        self._gssapi = gssapi
-        self._path = settings.keytab
-        self._service = settings.service
-        self._realms = settings.realms
-        self._lock = threading.Lock()
-        self._seen: tuple[int, ...] | None = None
-        self._made: tuple[Any, tuple[str, ...]] | KerberosError | None = None
-
-    def current(self) -> tuple[Any, tuple[str, ...]]:
-        """The credentials and the realms that are accepted.
-
-        Raises:
-            KerberosError: the keytab is missing, unreadable, or has no such key.
-        """
-        with self._lock:
-            now = _state_of(self._path)
-            if self._made is None or now != self._seen:
-                made = self._make()
-                if self._made is not None:
-                    _tell(self._path, made)
-                self._made, self._seen = made, now
-            if isinstance(self._made, KerberosError):
-                raise KerberosError(*self._made.args)
-            return self._made
-
-    def _make(self) -> tuple[Any, tuple[str, ...]] | KerberosError:
-        """Credentials, or why there are none."""
-        raw = self._gssapi.raw
-        problem = _problem_with(self._path)
-        if problem:
-            return KerberosError(problem)
-        try:
-            name = self._service and raw.import_name(
-                self._service.encode(), self._gssapi.NameType.kerberos_principal
-            )
-            kerberos = self._gssapi.MechType.kerberos
-            credentials = raw.acquire_cred_from(
-                {"keytab": f"FILE:{self._path}"},
-                name or None,
-                mechs=[kerberos, self._gssapi.OID.from_int_seq(_SPNEGO)],
-                usage="accept",
-            ).creds
-            # Within SPNEGO too, nothing but Kerberos: no NTLM, whatever this machine has installed.
-            raw.set_neg_mechs(credentials, [kerberos])
-            principal = raw.display_name(raw.inquire_cred(credentials).name, name_type=False).name
-        except raw.GSSError:
-            # nobody gets in: there is no key
-            which = f" for {self._service}" if self._service else ""
-            return KerberosError(
-                f"the keytab {self._path} holds no key{which}; `klist -ek` shows what is in it"
-            )
-        own = principal.decode(errors="replace").rpartition("@")[2]
-        return credentials, self._realms or (own,)
-
-
-def _library() -> Any:
-    """The package gssapi, with the extensions that are needed here."""
-    try:
-        import gssapi  # noqa: PLC0415 - gateways without Kerberos do not have it
-        import gssapi.raw  # noqa: PLC0415
-    except ImportError as error:
-        # the gateway does not start
-        msg = (
-            "identity.kerberos.keytab is set, but the package gssapi is not there"
-            f" ({type(error).__name__}); see docs/identity.md for how to install it"
-        )
-        raise KerberosError(msg) from None
-    if not hasattr(gssapi.raw, "acquire_cred_from") or not hasattr(gssapi.raw, "set_neg_mechs"):
-        msg = (
-            "the package gssapi was built without cred_store or rfc4178; build it with MIT Kerberos"
-        )
-        raise KerberosError(msg)
-    return gssapi
-
-
-def _state_of(path: Path) -> tuple[int, ...] | None:
-    """What changes when a file is replaced, written or made readable."""
-    try:
-        state = path.stat()
-    except OSError:
-        return None  # `_problem_with` says what is wrong
-    return (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
-
-
-def _problem_with(path: Path) -> str | None:
-    """Why a file is no keytab that can be read, or None."""
-    try:
-        with path.open("rb") as file:
-            begins = file.read(2)
-    except OSError as error:
-        return (
-            f"the keytab {path} cannot be read ({error.strerror}):"
-            " it must be there and readable by the gateway's user"
-        )
-    if begins not in _KEYTAB_BEGINS:
-        return f"{path} is not a keytab; make one with ktpass, msktutil or ktutil"
-    return None
-
-
-def _tell(path: Path, made: tuple[Any, tuple[str, ...]] | KerberosError) -> None:
-    """Say that the keytab was replaced: each process once, not for each sign-in."""
-    if isinstance(made, KerberosError):
-        structlog.get_logger().error("keytab-unusable", file=str(path), problem=str(made))
-    else:
-        structlog.get_logger().info("keytab-replaced", file=str(path))
-
-
 def _meaning(error: Any) -> Rejection:
     """What the library's error is in words of ours.
 
@@ -385,8 +265,7 @@ def _meaning(error: Any) -> Rejection:
             return _with_service(rejection, said)
     if routine == _NO_CRED:
         return _NOT_A_TICKET  # a mechanism other than Kerberos
-    plain = re.sub(r"[^ -~]", "?", said)[:200]  # may hold names out of the ticket
-    return Rejection("unavailable", f"the ticket could not be checked: {plain}")
+    return Rejection("unavailable", f"the ticket could not be checked: {library_says(error)}")
 
 
 def _with_service(rejection: Rejection, said: str) -> Rejection:

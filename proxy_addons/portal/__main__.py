@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from proxy_addons.identity.kerberos import KerberosError
+from proxy_addons.identity.keytab import KerberosError
 from proxy_addons.identity.passwords import PasswordsError
 from proxy_addons.portal.pac import PacError
 from proxy_addons.portal.server import PortalError, bind, inherit, run

@@ -16,7 +16,7 @@ from proxy_addons.accesslog import AccessLog
 from proxy_addons.engine.knowing import Knowing
 from proxy_addons.gate.gate import Gate, basis_of
 from proxy_addons.identity.entries import DirectoryUnavailableError, Entry, Found
-from proxy_addons.identity.kerberos import KerberosError
+from proxy_addons.identity.keytab import KerberosError
 from proxy_addons.identity.proof import Proof
 
 if TYPE_CHECKING:

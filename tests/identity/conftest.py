@@ -34,6 +34,7 @@ def running_kdc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kdc]:
     with Kdc(tmp_path_factory.mktemp("kdc")) as running:
         running.add("Jane", "s3cret")
         running.add("ann", "s3cret", realm=OTHER)
+        running.keytab(SERVICE)  # tickets for it are asked for in tests that use other keytabs
         yield running
 
 

@@ -15,7 +15,7 @@ from proxy_addons.identity.basic import FAILURES, WINDOW
 from proxy_addons.identity.kerberos import LONGEST_TOKEN
 
 TOP = Path(__file__).parents[2]
-SOURCES = ("identity/kerberos.py", "identity/basic.py", "gate/signin.py")
+SOURCES = ("identity/kerberos.py", "identity/keytab.py", "identity/basic.py", "gate/signin.py")
 DOCUMENT = (TOP / "docs/identity.md").read_text("utf-8")
 ROWS = re.findall(r"(?m)^\| `([a-z-]+)` \| (.+?) \| .*\|$", DOCUMENT.partition("## The errors")[2])
 

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
-from support.waiting import until
+from support.waiting import PATIENCE, until
 
-from proxy_addons.identity.kerberos import Acceptor, KerberosError
+from proxy_addons.identity import keytab as keytab_module
+from proxy_addons.identity.kerberos import Acceptor
+from proxy_addons.identity.keytab import KerberosError
 from proxy_addons.identity.proof import Proof, Rejection
 from proxy_addons.settings.people import Kerberos
 
@@ -83,7 +85,8 @@ def test_without_the_package_it_is_said_which_one(tmp_path: Path) -> None:
         "import sys\n"
         "sys.modules['gssapi'] = None\n"
         "from pathlib import Path\n"
-        "from proxy_addons.identity.kerberos import Acceptor, KerberosError\n"
+        "from proxy_addons.identity.kerberos import Acceptor\n"
+        "from proxy_addons.identity.keytab import KerberosError\n"
         "from proxy_addons.settings.people import Kerberos\n"
         "try: Acceptor(Kerberos(Path('/x')))\n"
         "except KerberosError as error: print(error)\n"
@@ -146,6 +149,23 @@ async def test_a_removed_keytab_signs_nobody_in_and_its_return_is_noticed(
         assert isinstance(await acceptor.accept(jane.token()), Proof)
     # once for each change, not for each sign-in
     assert [line["event"] for line in logged] == ["keytab-unusable", "keytab-replaced"]
+    acceptor.close()
+
+
+async def test_a_keytab_that_the_machine_could_not_open_is_tried_again(
+    own_keytab: Path, jane: Ticket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is as it was: no change of it will tell when it works again."""
+    acceptor = Acceptor(Kerberos(own_keytab))
+    os.utime(own_keytab)  # it is to be read anew
+    monkeypatch.setattr(keytab_module, "_problem_with", lambda path: f"{path}: no descriptor free")
+    refused = await acceptor.accept(jane.token())
+    assert isinstance(refused, Rejection)
+    assert (refused.kind, refused.problem) == ("unavailable", f"{own_keytab}: no descriptor free")
+    monkeypatch.undo()
+    async with asyncio.timeout(PATIENCE):
+        while not isinstance(await acceptor.accept(jane.token()), Proof):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)  # nothing says when: a sign-in finds out
     acceptor.close()
 
 
