@@ -218,5 +218,5 @@ class TestChromium:
         assert asked
         assert {(each["scheme"], each["realm"]) for each in asked} == {("basic", "The Force")}
         assert host in web.hosts()
-        (record,) = [each for each in desk.records(host) if each["kind"] == "https"]
+        (record,) = desk.records(host, f"https://{host}/")
         assert (record["person"], record["person_how"]) == ("zoë", "basic")

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from support.identity import Site
     from support.web import Web
 
+# Times are looked at: nothing else may run beside it.
+pytestmark = pytest.mark.alone
+
 WITHIN = 2.0  # seconds
 REASON = ["--reason", "for tests of withdrawals"]
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from support.gateway import Gateway
     from support.web import Web
 
+# Times are looked at: nothing else may run beside it.
+pytestmark = pytest.mark.alone
+
 AT_A_TIME = 40
 POINTS = ("connected", "in-connect", "after-connect", "in-hello", "after-hello", "after-reply")
 MUCH = 40 << 20  # bytes that a worker may keep of all these: its caches, and Python's own

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from support.gateway import Gateway
     from support.web import Web
 
+# Times are looked at: nothing else may run beside it.
+pytestmark = pytest.mark.alone
+
 
 @pytest.mark.root
 @pytest.mark.parametrize("rounds", [1, pytest.param(4, marks=pytest.mark.heavy)])

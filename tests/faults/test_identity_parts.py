@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from support.kdc import Ticket
     from support.postgres import Postgres
 
+# Times are looked at: nothing else may run beside it.
+pytestmark = pytest.mark.alone
+
 TABLE: dict[str, list[dict[str, Any]]] = yaml.safe_load(
     (Path(__file__).parents[1] / "cases/identity_faults.yaml").read_text("utf-8")
 )

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from support.gateway import Gateway
     from support.web import Web
 
+# Times are looked at: nothing else may run beside it.
+pytestmark = pytest.mark.alone
+
 AT_A_TIME = 12
 THREADS = 40  # that a worker may add for look-ups (the resolver's own limit, and some room)
 

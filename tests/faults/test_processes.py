@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from support.gateway import Gateway
     from support.web import Web
 
+# Times are looked at: nothing else may run beside it.
+pytestmark = pytest.mark.alone
+
 # What a killed worker may lose: finished transactions younger than this (ADR 7).
 DURABLE_WITHIN = 0.2  # seconds
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# Times are looked at: nothing else may run beside it.
+pytestmark = pytest.mark.alone
+
 LIMIT = 1  # second: every configured time
 PATIENCE = 20.0  # seconds in which an answer or an end must have come, on a busy machine
 
