@@ -7,6 +7,7 @@ replaced, or show a key.
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
@@ -84,8 +85,12 @@ class Keys:
                 self._service.encode(), self._gssapi.NameType.kerberos_principal
             )
             kerberos = self._gssapi.MechType.kerberos
+            # Bytes that live until the call ends: gssapi (1.12) hands the C library pointers into
+            # them. Text it would encode and free before: then another keytab, the machine's own,
+            # may be used.
+            store = {b"keytab": b"FILE:" + os.fsencode(self._path)}
             credentials = raw.acquire_cred_from(
-                {"keytab": f"FILE:{self._path}"},
+                store,
                 name or None,
                 mechs=[kerberos, self._gssapi.OID.from_int_seq(_SPNEGO)],
                 usage="accept",

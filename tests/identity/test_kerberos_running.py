@@ -152,6 +152,21 @@ async def test_a_removed_keytab_signs_nobody_in_and_its_return_is_noticed(
     acceptor.close()
 
 
+def test_the_keytab_is_named_in_memory_that_lives(kdc: Kdc, keytab: Path) -> None:
+    """With PYTHONMALLOC=debug freed memory is overwritten: what was freed too early is seen."""
+    script = (
+        "from pathlib import Path\n"
+        "from proxy_addons.identity.kerberos import Acceptor\n"
+        "from proxy_addons.settings.people import Kerberos\n"
+        f"for _ in range(20): Acceptor(Kerberos(Path({str(keytab)!r})))\n"
+    )
+    environ = os.environ | kdc.environ | {"PYTHONPATH": str(TOP), "PYTHONMALLOC": "debug"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environ, text=True, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 async def test_a_keytab_that_the_machine_could_not_open_is_tried_again(
     own_keytab: Path, jane: Ticket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
