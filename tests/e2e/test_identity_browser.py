@@ -126,9 +126,10 @@ async def desk_of(
 async def _begun(browser: Browser) -> None:
     """Load a first page, again if need be.
 
-    On a busy machine Chromium's very first sign-in fails now and then by itself: it makes a token
-    for one connection and gives another up (ERR_INVALID_AUTH_CREDENTIALS), of which the gateway
-    sees a challenge without an answer. The page loads when it is loaded again.
+    On Linux, Chromium lets itself load the Kerberos library only once something has asked for a
+    ticket (net.received_http_auth_negotiate_headers in the profile's Local State), and passes that
+    first challenge by: ERR_INVALID_AUTH_CREDENTIALS. Mostly it is one of its own first requests; of
+    which the gateway sees a challenge without an answer.
     """
     for _ in range(3):
         async with tab(browser) as opened:
