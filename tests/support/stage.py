@@ -200,16 +200,14 @@ class Stage:
         self.settings = make_settings(folder, changes, policy)
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.socket.getsockname()[1]
-        self.secure_socket = socket.create_server(("127.0.0.1", 0))
-        self.secure_port: int = self.secure_socket.getsockname()[1]
-        # Made where the settings ask for a listener with TLS; else nothing is shown there.
-        secure = [self.secure_socket] if self.settings.listen.proxy_tls else []
+        wants_tls = bool(self.settings.listen.proxy_tls)
+        self._secure = [socket.create_server(("127.0.0.1", 0))] if wants_tls else []
         try:
             ensure_leaf(self.settings, now_utc())
-            self.worker = Worker(self.settings, 1, [self.socket], secure)
+            self.worker = Worker(self.settings, 1, [self.socket], self._secure)
         except BaseException:
-            self.socket.close()
-            self.secure_socket.close()
+            for each in (self.socket, *self._secure):
+                each.close()
             raise
         self.gate = self.worker.gate
         self.log: AccessLog = self.worker.log
@@ -227,6 +225,12 @@ class Stage:
         self._scripts: set[asyncio.Task[None]] = set()
         self.errors: list[dict[str, Any]] = []
 
+    @property
+    def secure_port(self) -> int:
+        """Of the listener with TLS, where the settings ask for one."""
+        port: int = self._secure[0].getsockname()[1]
+        return port
+
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, context: self.errors.append(context))
@@ -234,9 +238,9 @@ class Stage:
         await asyncio.to_thread(self.log.start)
         self.socket.setblocking(False)  # noqa: FBT003 - as the socket module has it
         self._listener = self.worker.listen(self.socket)
-        if self.settings.listen.proxy_tls:
-            self.secure_socket.setblocking(False)  # noqa: FBT003 - as the socket module has it
-            self._secure_listener = self.worker.listen(self.secure_socket, secure=True)
+        for each in self._secure:
+            each.setblocking(False)  # noqa: FBT003 - as the socket module has it
+        self._secure_listeners = [self.worker.listen(each, secure=True) for each in self._secure]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -247,11 +251,10 @@ class Stage:
         for client in self._clients:
             client.close()
         await self.quiet()
-        self._listener.close()
-        if self.settings.listen.proxy_tls:
-            self._secure_listener.close()
-        self.socket.close()
-        self.secure_socket.close()
+        for listener in (self._listener, *self._secure_listeners):
+            listener.close()
+        for each in (self.socket, *self._secure):
+            each.close()
         for server in self._servers:
             server.close()
         for task in self._scripts:
