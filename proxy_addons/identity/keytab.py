@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from proxy_addons.settings.people import Kerberos
@@ -36,9 +37,19 @@ class Keys:
 
     A keytab that could not be used is tried again a little later, also if the file is as it was:
     it may have been the machine (no descriptor free), and nobody gets in until it works.
+
+    Args:
+        gssapi: as `library` gives it.
+        settings: the keytab, and whose tickets are taken.
+        clock: monotonic seconds.
+
+    Raises:
+        KerberosError: the settings name no keytab.
     """
 
-    def __init__(self, gssapi: Any, settings: Kerberos) -> None:
+    def __init__(
+        self, gssapi: Any, settings: Kerberos, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         if settings.keytab is None:
             msg = "identity.kerberos.keytab names no file"
             raise KerberosError(msg)
@@ -49,7 +60,8 @@ class Keys:
         self._lock = threading.Lock()
         self._seen: tuple[int, ...] | None = None
         self._made: tuple[Any, tuple[str, ...]] | KerberosError | None = None
-        self._again = 0.0  # on the clock of `time.monotonic`, after a failure
+        self._clock = clock
+        self._again = 0.0  # when a failure is looked at anew
 
     def current(self) -> tuple[Any, tuple[str, ...]]:
         """The credentials and the realms that are accepted.
@@ -58,21 +70,17 @@ class Keys:
             KerberosError: the keytab is missing, unreadable, or has no such key.
         """
         with self._lock:
-            now = _state_of(self._path)
-            failed = isinstance(self._made, KerberosError)
-            if (
-                self._made is None
-                or now != self._seen
-                or (failed and time.monotonic() >= self._again)
-            ):
-                made = self._make()
-                if self._made is not None and str(made) != str(self._made):
+            now, made = _state_of(self._path), self._made
+            failed = isinstance(made, KerberosError) and self._clock() >= self._again
+            if made is None or now != self._seen or failed:
+                before, made = made, self._make()
+                if before is not None and not _same_trouble(before, made):
                     _tell(self._path, made)
                 self._made, self._seen = made, now
-                self._again = time.monotonic() + _AGAIN_AFTER
-            if isinstance(self._made, KerberosError):
-                raise KerberosError(*self._made.args)
-            return self._made
+                self._again = self._clock() + _AGAIN_AFTER
+            if isinstance(made, KerberosError):
+                raise KerberosError(*made.args)
+            return made
 
     def _make(self) -> tuple[Any, tuple[str, ...]] | KerberosError:
         """Credentials, or why there are none."""
@@ -151,6 +159,15 @@ def _problem_with(path: Path) -> str | None:
     if begins not in _KEYTAB_BEGINS:
         return f"{path} is not a keytab; make one with ktpass, msktutil or ktutil"
     return None
+
+
+def _same_trouble(before: object, now: object) -> bool:
+    """Whether both are failures, and for the same reason."""
+    return (
+        isinstance(before, KerberosError)
+        and isinstance(now, KerberosError)
+        and before.args == now.args
+    )
 
 
 def _tell(path: Path, made: tuple[Any, tuple[str, ...]] | KerberosError) -> None:

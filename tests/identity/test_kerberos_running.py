@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
-from support.waiting import PATIENCE, until
+from support.waiting import until
 
 from proxy_addons.identity import keytab as keytab_module
 from proxy_addons.identity.kerberos import Acceptor
@@ -167,21 +167,28 @@ def test_the_keytab_is_named_in_memory_that_lives(kdc: Kdc, keytab: Path) -> Non
     assert (done.returncode, done.stderr) == (0, "")
 
 
-async def test_a_keytab_that_the_machine_could_not_open_is_tried_again(
-    own_keytab: Path, jane: Ticket, monkeypatch: pytest.MonkeyPatch
+def test_a_keytab_that_the_machine_could_not_open_is_tried_again(
+    kdc: Kdc, own_keytab: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is as it was: no change of it will tell when it works again."""
-    acceptor = Acceptor(Kerberos(own_keytab))
+    del kdc
+    clock = [100.0]
+    keys = keytab_module.Keys(keytab_module.library(), Kerberos(own_keytab), clock=lambda: clock[0])
+    assert keys.current()[1] == ("FORCE.EXAMPLE",)
     os.utime(own_keytab)  # it is to be read anew
     monkeypatch.setattr(keytab_module, "_problem_with", lambda path: f"{path}: no descriptor free")
-    refused = await acceptor.accept(jane.token())
-    assert isinstance(refused, Rejection)
-    assert (refused.kind, refused.problem) == ("unavailable", f"{own_keytab}: no descriptor free")
-    monkeypatch.undo()
-    async with asyncio.timeout(PATIENCE):
-        while not isinstance(await acceptor.accept(jane.token()), Proof):  # noqa: ASYNC110
-            await asyncio.sleep(0.1)  # nothing says when: a sign-in finds out
-    acceptor.close()
+    with structlog.testing.capture_logs() as logged:
+        for clock[0] in (100.0, 100.9, 101.0, 102.5):
+            with pytest.raises(KerberosError, match="no descriptor free"):
+                keys.current()
+        monkeypatch.undo()
+        clock[0] = 103.0
+        with pytest.raises(KerberosError, match="no descriptor free"):
+            keys.current()  # the last look at it was half a second ago
+        clock[0] = 103.5
+        assert keys.current()[1] == ("FORCE.EXAMPLE",)
+    # each said once, however often it was tried
+    assert [line["event"] for line in logged] == ["keytab-unusable", "keytab-replaced"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
