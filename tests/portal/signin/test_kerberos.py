@@ -15,6 +15,7 @@ from blockbuster import blockbuster_ctx
 from support import kdc as real_kdc
 from support import ldap as real_ldap
 from support.portal import TOKEN, House, Visitor, served, settings_for
+from support.waiting import PATIENCE
 
 from proxy_addons.settings import people
 
@@ -296,10 +297,10 @@ async def test_chromium_signs_in_by_itself(house: House, kdc: Kdc, tmp_path: Pat
             again = page.get_by_role("link", name=re.compile("^Try again with"))
             report = page.get_by_role("heading", name="Report of exemptions", level=1)
             await again.or_(report).wait_for()
-            if await again.is_visible():
-                await asyncio.sleep(1)  # a person's; Chromium starts its network service anew
-                await again.click()
-            await report.wait_for()
+            async with asyncio.timeout(PATIENCE):
+                while not await report.is_visible():
+                    await again.click()
+                    await again.or_(report).wait_for()
             await page.goto(f"{portal}/you")
             assert "Bo Oss" in await page.inner_text("main")
         finally:
