@@ -225,7 +225,7 @@ class Gate(Visits):
             judgement = self._judge(visitor, keys, facts.method.upper(), traits_of(facts))
         except CarriedError as problem:
             return self._refuse(visitor, facts, asked, RULE_INNER_ADDRESS, str(problem))
-        if judgement.decision.action is Action.BLOCK:
+        if judgement.decision.action is not Action.ALLOW:
             verdict = self._refuse_by_policy(visitor, facts, asked, judgement)
         else:
             transaction = self._recorder.begin(
@@ -287,7 +287,7 @@ class Gate(Visits):
         unready = self._unready(visitor)
         if unready is not None and unready[0] != RULE_LOG_UNAVAILABLE:  # that is for later
             return self._refuse(visitor, facts, key, *unready)
-        if judgement.decision.action is Action.BLOCK:
+        if judgement.decision.action is not Action.ALLOW:
             return self._refuse_by_policy(visitor, facts, key, judgement)
         return None
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from proxy_addons.policy.model import Action, Decision, Moment, Person, Resource
+from proxy_addons.policy.model import STRICTNESS, Decision, Moment, Person, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,9 +91,7 @@ def judge(
         decision = decider.decide(person, Resource(key, found, method), moment)
         categories = categories | found if categories else found
         splice = splice and not decision.inspect
-        if strictest is None or (
-            decision.action is Action.BLOCK and strictest.action is not Action.BLOCK
-        ):
+        if strictest is None or STRICTNESS[decision.action] > STRICTNESS[strictest.action]:
             strictest = decision
             deciding = key
     assert strictest is not None

@@ -55,7 +55,7 @@ def why_to_end(visitor: Visitor, people: People, judge: Judge) -> str | None:
         except (UrlKeyError, CarriedError, ValueError):
             # It was judged once and cannot be now: what is open for it ends.
             return _UNKNOWN
-        if judgement.decision.action is Action.BLOCK:
+        if judgement.decision.action is not Action.ALLOW:
             return f"access withdrawn: now refused by {judgement.decision.rule}"
     return None
 

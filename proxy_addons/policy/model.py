@@ -21,15 +21,19 @@ RESERVED_RULES = frozenset(
         "no-rule-matched",
         # Refusals that the gate makes before or after the policy is asked.
         "bad-request",
+        "break-unavailable",
         "destination-denied",
+        "gateway-action",
         "index-missing",
         "inner-address",
         "log-unavailable",
         "loop",
         "method-denied",
+        "not-acknowledged",
         "not-tls-in-tunnel",
         "overloaded",
         "port-denied",
+        "review-allowed",
         "sign-in-failed",
         "sign-in-required",
         "sign-in-unavailable",
@@ -47,10 +51,15 @@ TRAITS = frozenset({"dns-over-https", "websocket"})
 
 
 class Action(StrEnum):
-    """What a rule does. The order of strictness is that of `STRICTNESS`."""
+    """What a rule does. Whatever is not `ALLOW` does not pass; see `STRICTNESS`."""
 
     ALLOW = "allow"
+    COACH = "coach"
     BLOCK = "block"
+
+
+STRICTNESS = {Action.ALLOW: 0, Action.COACH: 1, Action.BLOCK: 2}
+"""Of several names of one request, the one with the strictest decision counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,7 @@ class Person:
         claimed: a name that was claimed but not proven, for the log only.
         exemption: reference of the live exemption that gives the profile or `exempted`, if any.
         exempted: categories that the live exemption opens although rules block them.
+        states: what stands for the person now (states.py), for rules to look at.
     """
 
     name: str | None
@@ -73,6 +83,7 @@ class Person:
     claimed: str | None = None
     exemption: str | None = None
     exempted: frozenset[str] = frozenset()
+    states: frozenset[str] = frozenset()
 
 
 class Resource(NamedTuple):
@@ -120,7 +131,7 @@ class Decision:
     """What the policy says of one resource.
 
     Attributes:
-        action: allow or block.
+        action: allow, coach or block.
         rule: id of the rule that decided; the same in the configuration, log, block page and tests.
         clause: the clause of the force's policy that the rule carries out, e.g. `Inf/27 2.10.1`.
         reason: a plain sentence for the person refused.

@@ -18,6 +18,7 @@ from proxy_addons.settings.people import (
     Portal,
     Standing,
 )
+from proxy_addons.settings.shifts import Shifts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -261,6 +262,7 @@ class Settings:
         directory: what knows people's groups.
         standing: where exemptions and withdrawals are kept.
         portal: who may sign in to the portal.
+        shifts: breaks, allowances, coaching, the statement (`personal_use`).
     """
 
     listen: Listen
@@ -278,6 +280,7 @@ class Settings:
     directory: Directory = field(default_factory=Directory)
     standing: Standing = field(default_factory=Standing)
     portal: Portal = field(default_factory=Portal)
+    shifts: Shifts = field(default_factory=Shifts)
 
     @property
     def listening_files(self) -> tuple[Path, Path]:

@@ -1,0 +1,39 @@
+"""States: what stands for a person now, which rules may look at (`when: state`).
+
+In: nothing. Out: names.
+Must never: hold a person's facts (standing/ has them).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+ON_BREAK: Final = "on-break"
+"""A break that the person has booked is running."""
+ON_DUTY: Final = "on-duty"
+"""The person is on the rota, and on duty."""
+OFF_DUTY: Final = "off-duty"
+"""The person is on the rota, and not on duty."""
+NO_ROTA: Final = "no-rota"
+"""The rota says nothing of the person: the office hours apply."""
+ALLOWANCE_LOW: Final = "allowance-low"
+"""Few minutes of personal use are left in this duty day."""
+ALLOWANCE_USED: Final = "allowance-used"
+"""None is left."""
+SOCIAL_LOW: Final = "social-low"
+"""Few minutes of social networks are left in this duty day."""
+SOCIAL_USED: Final = "social-used"
+"""None is left."""
+
+STATES: Final = frozenset(
+    {
+        ON_BREAK,
+        ON_DUTY,
+        OFF_DUTY,
+        NO_ROTA,
+        ALLOWANCE_LOW,
+        ALLOWANCE_USED,
+        SOCIAL_LOW,
+        SOCIAL_USED,
+    }
+)
