@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import delete, insert, select, update
 
-from proxy_addons.standing.tables import lockouts, versions
+from proxy_addons.standing.tables import STANDING, lockouts, versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,7 +66,9 @@ class Lockouts:
         with self._store.noting() as connection:
             # On PostgreSQL two portals may be here at once; the one row makes them take turns. (On
             # SQLite the transaction itself did.)
-            connection.execute(select(versions.c.version).with_for_update())
+            connection.execute(
+                select(versions.c.version).where(versions.c.name == STANDING).with_for_update()
+            )
             self._forget(connection, now)
             locked = [until for each in subjects if (until := self._locked(connection, each, now))]
             if locked:

@@ -105,7 +105,10 @@ def read(connection: Connection) -> Snapshot:
     Raises:
         SQLAlchemyError: it cannot be read.
     """
-    version = connection.execute(select(tables.versions.c.version)).scalar_one()
+    versions = tables.versions.c
+    version = connection.execute(
+        select(versions.version).where(versions.name == tables.STANDING)
+    ).scalar_one()
     withdrawals = tables.withdrawals.c
     withdrawn = {
         row.person: row.reference

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select
 
-from proxy_addons.standing import tables
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step in the life of an exemption or withdrawal.
+    """One step in the life of an exemption, a withdrawal or a review.
 
     Attributes:
         at: when, UTC.
@@ -70,4 +68,5 @@ def steps_of(connection: Connection, table: Table, entry: int) -> tuple[Step, ..
 
 
 def _parent(table: Table) -> str:
-    return "exemption" if table is tables.exemption_steps else "withdrawal"
+    """The column that names the entry: it refers to the entry's table."""
+    return next(column.name for column in table.c if column.foreign_keys)

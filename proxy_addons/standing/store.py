@@ -77,13 +77,26 @@ class Store:
         )
 
     def version(self) -> int:
-        """The present version: one cheap statement.
+        """The present version of exemptions and withdrawals: one cheap statement.
 
         Raises:
             StandingUnavailableError: the store does not answer.
         """
+        return self._version(tables.STANDING)
+
+    def shift_version(self) -> int:
+        """The present version of personal use (tables_shifts.py): one cheap statement.
+
+        Raises:
+            StandingUnavailableError: the store does not answer.
+        """
+        return self._version(tables.SHIFTS)
+
+    def _version(self, name: str) -> int:
+        columns = tables.versions.c
+        question = select(columns.version).where(columns.name == name)
         with self._answering(), self._look.connect() as connection:
-            version: int = connection.execute(select(tables.versions.c.version)).scalar_one()
+            version: int = connection.execute(question).scalar_one()
         return version
 
     @contextlib.contextmanager
@@ -103,9 +116,10 @@ class Store:
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[Connection]:
-        """One change of what workers go by. All changes, of all gateways, go one after another.
+        """One change of exemptions or withdrawals.
 
-        Committed at the end with a new version; undone when an exception passes through.
+        All such changes, of all gateways, go one after another. Committed at the end with
+        a new version; undone when an exception passes through.
 
         Raises:
             StandingUnavailableError: the store does not answer.
@@ -113,9 +127,24 @@ class Store:
         with self.noting() as connection:
             # First of all: the row's lock makes every other change wait, so that what this one
             # finds stays true until its end. (SQLite locked when it began.)
-            versions = tables.versions
-            connection.execute(update(versions).values(version=versions.c.version + 1))
+            _bump(connection, tables.STANDING)
             yield connection
+
+    @contextlib.contextmanager
+    def shifting(self) -> Iterator[tuple[Connection, int]]:
+        """One change of personal use (tables_shifts.py). Keep it short.
+
+        All such changes, of all gateways, go one after another. Committed at the end; undone when
+        an exception passes through.
+
+        Yields:
+            The connection, and the new version: `change` of each row that is written.
+
+        Raises:
+            StandingUnavailableError: the store does not answer.
+        """
+        with self.noting() as connection:
+            yield connection, _bump(connection, tables.SHIFTS)
 
     @contextlib.contextmanager
     def noting(self) -> Iterator[Connection]:
@@ -252,6 +281,17 @@ def _postgres(text: str, password: str | None) -> Store:
         "postgresql", url.username, host=url.host, port=url.port, database=url.database
     )
     return Store(engine, shown.render_as_string())
+
+
+def _bump(connection: Connection, name: str) -> int:
+    columns = tables.versions.c
+    bumped: int = connection.execute(
+        update(tables.versions)
+        .where(columns.name == name)
+        .values(version=columns.version + 1)
+        .returning(columns.version)
+    ).scalar_one()
+    return bumped
 
 
 def _first_line(problem: Exception) -> str:

@@ -77,8 +77,13 @@ versions = Table(
     Column("name", String(REFERENCE), primary_key=True),
     Column("version", BigInteger, nullable=False),
 )
-"""One row, `standing`: bumped by each change, in the change's own transaction. Its lock puts the
-changes of all gateways in one order."""
+"""Two rows, each bumped by each change of its part, in the change's own transaction. A row's lock
+puts the changes of all gateways in one order."""
+
+STANDING = "standing"
+"""The row of exemptions and withdrawals."""
+SHIFTS = "shifts"
+"""The row of personal use (tables_shifts.py)."""
 
 numbers = Table(
     "numbers",

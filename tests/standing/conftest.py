@@ -11,7 +11,7 @@ from support.postgres import Postgres, binaries, postgres  # noqa: F401 - the fi
 
 from proxy_addons.settings.model import Paths
 from proxy_addons.settings.people import Standing
-from proxy_addons.standing import open_store, tables
+from proxy_addons.standing import open_store, tables_shifts
 from proxy_addons.standing.store import file_of
 from proxy_addons.standing.upgrade import migrate
 
@@ -86,7 +86,7 @@ def ready_postgresql(
 def _empty(place: Place, server: Postgres) -> None:
     """All tables as the migrations left them, past the triggers."""
     assert place.settings.url is not None
-    names = ", ".join(each for each in tables.metadata.tables if each != "versions")
+    names = ", ".join(each for each in tables_shifts.metadata.tables if each != "versions")
     server.run(
         "BEGIN; SET LOCAL session_replication_role = replica;"
         f" TRUNCATE {names} RESTART IDENTITY; UPDATE versions SET version = 1; COMMIT",
