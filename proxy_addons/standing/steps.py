@@ -26,7 +26,8 @@ class Step:
         at: when, UTC.
         kind: `request`, `approval`, `refusal`, `extension-request`, `extension`,
             `extension-refusal`, `escalation`, `review`, `revocation`, `expiry`; `withdrawal`,
-            `lifting`.
+            `lifting`; `review-request`, `review-allowed`, `review-recategorised`,
+            `review-declined`, `review-ended`.
         who: canonical name; `watchhouse` for what happened by the clock.
         how: how the name was known, e.g. `kerberos`, `command-line`, `clock`.
         note: the reason or remark that was given.

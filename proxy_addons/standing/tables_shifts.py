@@ -213,6 +213,7 @@ review_steps = Table(
     Column("who", String(NAME), nullable=False),
     Column("how", String(REFERENCE), nullable=False),
     Column("note", Text, nullable=False),
+    Column("changes", JSON(none_as_null=True)),
 )
 """Append-only, by triggers."""
 

@@ -242,6 +242,7 @@ def _reviews() -> None:
         _name("who"),
         _short("how"),
         sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("changes", sa.JSON()),
         sa.PrimaryKeyConstraint("id", name="pk_review_steps"),
         sa.ForeignKeyConstraint(["review"], ["reviews.id"], name="fk_review_steps_review"),
     )
