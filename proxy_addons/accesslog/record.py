@@ -27,7 +27,7 @@ URL_LIMIT = 8192
 LIST_LIMIT = 32
 """Members kept of a list, each a text."""
 
-type FieldValue = str | int | float | Collection[str] | None
+type FieldValue = str | int | float | bool | Collection[str] | None
 """What a caller may hand over for a field."""
 
 DUCKDB_TYPES: dict[str, str] = {
@@ -36,6 +36,7 @@ DUCKDB_TYPES: dict[str, str] = {
     "number": "DOUBLE",
     "timestamp": "TIMESTAMPTZ",
     "strings": "VARCHAR[]",
+    "boolean": "BOOLEAN",
 }
 """How DuckDB calls the types (docs/access-log.md shows a query)."""
 
@@ -48,7 +49,7 @@ class Field:
         name: its JSON key; always present.
         spec: its type, with a question mark where null may stand for "not known" or "does not
             apply". Types: `string`; `integer` (64 bits, signed); `number` (double); `timestamp`
-            (RFC 3339, UTC, six decimals, `Z`); `strings` (a list of strings).
+            (RFC 3339, UTC, six decimals, `Z`); `strings` (a list of strings); `boolean`.
         meaning: what it says, in one sentence.
     """
 
@@ -94,7 +95,7 @@ FIELDS: tuple[Field, ...] = (
     Field("judged_host", "string?", "The name that decided, where it is another than `host`."),
     Field("categories", "strings", "Categories of the address; empty when in none."),
     Field("list_version", "string?", "Version of the category index that was asked."),
-    Field("action", "string?", "What was decided: allow or block."),
+    Field("action", "string?", "What was decided: allow, coach or block."),
     Field("rule", "string?", "Id of the rule that decided."),
     Field("clause", "string?", "Clause of the force's policy that the rule carries out."),
     Field("reason", "string?", "The rule in plain words, as the person was told."),
@@ -111,6 +112,8 @@ FIELDS: tuple[Field, ...] = (
     Field("error", "string?", "What went wrong, in words."),
     Field("altered", "strings", "What was changed to fit the record, as field:change."),
     Field("balancer_ip", "string?", "Address of the load balancer that spoke for the client."),
+    Field("states", "strings", "What stood for the person then: a break, duty, allowances."),
+    Field("counted", "boolean?", "Whether the minute counts as personal use because of it."),
 )
 
 NAMES: tuple[str, ...] = tuple(field.name for field in FIELDS)

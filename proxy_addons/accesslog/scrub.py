@@ -86,6 +86,11 @@ def _mend_number(record: Record, name: str, value: object) -> None:
         _drop(record, name, value)
 
 
+def _mend_boolean(record: Record, name: str, value: object) -> None:
+    if value is not None and not isinstance(value, bool):
+        _drop(record, name, value)
+
+
 def _mend_strings(record: Record, name: str, value: object) -> None:
     if value is None:
         record[name] = []
@@ -107,6 +112,7 @@ _MENDERS: dict[str, Callable[[Record, str, object], None]] = {
     "integer": _mend_integer,
     "number": _mend_number,
     "strings": _mend_strings,
+    "boolean": _mend_boolean,
 }
 
 

@@ -66,6 +66,8 @@ class Transaction:
         self.policy_version: str | None = None
         self.error: str | None = None
         self.balancer_ip: str | None = None
+        self.states: Collection[str] = ()
+        self.counted: bool | None = None
 
     def __repr__(self) -> str:
         # The number alone: a repr ends up in logs, and the fields belong in this one only.
@@ -146,6 +148,8 @@ class Transaction:
             "error": self.error,
             "altered": (),
             "balancer_ip": self.balancer_ip,
+            "states": self.states,
+            "counted": self.counted,
         }
 
 

@@ -50,10 +50,17 @@ _TRANSFER_ENCODINGS = frozenset(
     _CONTENT_TYPE,
     _FETCH_DEST,
     _VIA,
+    _FETCH_MODE,
+    _FETCH_SITE,
+    _FETCH_USER,
+    _PURPOSE,
     _LOGIN,
     _FORWARDED_FOR,
-) = range(14)
-_TOLD = (_UPGRADE, _ACCEPT, _CONTENT_TYPE, _FETCH_DEST, _VIA)  # the gate gets their values
+) = range(18)
+_TOLD = (
+    _UPGRADE, _ACCEPT, _CONTENT_TYPE, _FETCH_DEST, _VIA, _FETCH_MODE, _FETCH_SITE, _FETCH_USER,
+    _PURPOSE,
+)  # the gate gets their values  # fmt: skip
 _TELLING = _TRANSFER_ENCODING  # greater roles are told
 _TO_US = (_LOGIN, _FORWARDED_FOR)  # told where the request is for us, and never sent on
 _NOT_SENT_ON = frozenset({_DROPPED, *_TO_US})
@@ -96,6 +103,14 @@ _ROLES = {
     b"accept": _ACCEPT,
     b"content-type": _CONTENT_TYPE,
     b"sec-fetch-dest": _FETCH_DEST,
+    b"sec-fetch-mode": _FETCH_MODE,
+    b"sec-fetch-site": _FETCH_SITE,
+    b"sec-fetch-user": _FETCH_USER,
+    # What browsers call fetching ahead of any wish, in the order of their age.
+    b"x-moz": _PURPOSE,
+    b"x-purpose": _PURPOSE,
+    b"purpose": _PURPOSE,
+    b"sec-purpose": _PURPOSE,
     b"via": _VIA,
 }
 # Not to be taken away by naming them in `Connection`: they say where the request goes and ends,
@@ -250,6 +265,10 @@ def facts_of_head(
         told[_VIA],
         told[_LOGIN] if to_us else "",
         told[_FORWARDED_FOR] if to_us else "",
+        told[_FETCH_MODE],
+        told[_FETCH_SITE],
+        told[_FETCH_USER],
+        told[_PURPOSE],
     )
 
 

@@ -53,6 +53,7 @@ class Visitor:
         shared: whether that speaks for somebody else with each request (`X-Forwarded-For`).
         counted_as: the address that the connection counts for in the tallies (clients.py).
         snapshot: the standing facts under which `person` was looked up.
+        stamp: the number of what was known of their duty day then (today.py).
         until: wall-clock seconds at which `person` has to be looked up anew.
         entry: what the directory said of the person then, or None.
         proof: who has signed in, or None.
@@ -85,6 +86,7 @@ class Visitor:
     shared: bool = False
     counted_as: str = ""
     snapshot: object = None
+    stamp: int = 0
     until: float = 0.0
     entry: object = None
     proof: Proof | None = None
@@ -116,6 +118,11 @@ class RequestFacts:
         login: the `Proxy-Authorization` header of a request outside tunnels, else ""; taken out as
             soon as it has been looked at.
         forwarded_for: all `X-Forwarded-For` headers of such a request, else "".
+        fetch_mode: the `Sec-Fetch-Mode` header, else "".
+        fetch_site: the `Sec-Fetch-Site` header, else "".
+        fetch_user: the `Sec-Fetch-User` header, else "".
+        purpose: all headers by which browsers say that they fetch ahead (`Sec-Purpose` and its
+            forerunners), else "".
     """
 
     method: str
@@ -131,6 +138,10 @@ class RequestFacts:
     via: str = ""
     login: str = field(default="", repr=False)
     forwarded_for: str = ""
+    fetch_mode: str = ""
+    fetch_site: str = ""
+    fetch_user: str = ""
+    purpose: str = ""
 
 
 @dataclass(slots=True)  # not frozen, as above

@@ -25,8 +25,9 @@ _NONE: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=4096)
-def _in_order(categories: frozenset[str]) -> tuple[str, ...]:
-    return tuple(sorted(categories))
+def in_order(names: frozenset[str]) -> tuple[str, ...]:
+    """A set of names as a record has them."""
+    return tuple(sorted(names))
 
 
 @dataclass(slots=True)  # not frozen: that would double the time it takes to make one
@@ -79,7 +80,7 @@ def judge(
         key = keys[0]
         found = index.lookup(key)
         decision = decider.decide(person, Resource(key, found, method), moment)
-        return Judgement(decision, key, _in_order(found), not decision.inspect)
+        return Judgement(decision, key, in_order(found), not decision.inspect)
     strictest: Decision | None = None
     deciding = keys[0]
     categories = _NONE
@@ -95,4 +96,4 @@ def judge(
             strictest = decision
             deciding = key
     assert strictest is not None
-    return Judgement(strictest, deciding, _in_order(categories), splice)
+    return Judgement(strictest, deciding, in_order(categories), splice)

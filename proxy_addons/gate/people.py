@@ -1,7 +1,8 @@
 """Who a visitor is at this moment: what is proven, what their groups and standing facts give.
 
 In: a visitor with a proof, or the address of their client; the directory's cached answers; the
-exemptions and withdrawals in force. Out: a `Person` on the visitor, and until when it holds.
+exemptions and withdrawals in force; their duty day (today.py). Out: a `Person` on the visitor, and
+until when it holds.
 Must never: wait, or ask anything over the network; give an exempt profile without a live exemption;
 let anything at all count for somebody whose access is withdrawn.
 """
@@ -9,9 +10,11 @@ let anything at all count for somebody whose access is withdrawn.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from proxy_addons.gate.today import NOTHING_TODAY
 from proxy_addons.identity.addresses import UNIDENTIFIED
 from proxy_addons.policy.model import Person
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
     from proxy_addons.gate.basis import Basis
     from proxy_addons.gate.facts import Visitor
+    from proxy_addons.gate.today import Today
     from proxy_addons.identity.proof import Proof
     from proxy_addons.policy.compiled import Policy
     from proxy_addons.settings.people import GroupProfile
@@ -248,6 +252,7 @@ class People:
         standing: as the argument; the worker may replace it.
         directory: knows people's groups; None where there is none, and everybody who is proven has
             the default profile.
+        today: people's breaks, minutes and duties; the worker replaces it.
     """
 
     def __init__(
@@ -257,6 +262,7 @@ class People:
         self._clock = clock
         self.standing = standing
         self.directory: Directory | None = None
+        self.today: Today = NOTHING_TODAY
 
     @property
     def stands(self) -> bool:
@@ -266,13 +272,14 @@ class People:
     def know_again(self, visitor: Visitor) -> Basis:
         """Look a visitor up anew where anything has changed. Gives the basis in force.
 
-        Runs for every request, so it compares three things only; what the directory has learnt is
+        Runs for every request, so it compares four things only; what the directory has learnt is
         noticed by `look`, once a second.
         """
         basis = self._basis()
         if (
             visitor.basis is not basis
             or visitor.snapshot is not self.standing.snapshot
+            or visitor.stamp != self.today.stamp(visitor.person.name)
             or self._clock() >= visitor.until
         ):
             self.know(visitor)
@@ -308,7 +315,7 @@ class People:
         else:
             known = self.by_address(visitor)
             if known is None:
-                visitor.person, visitor.until = self.nobody(basis), FOR_EVER
+                self._hold(visitor, Held(self.nobody(basis), FOR_EVER), now)
                 return
             assert known.name is not None
             name, how, profile, until = known.name, known.how, known.profile, FOR_EVER
@@ -316,7 +323,15 @@ class People:
             name, how, profile, policy=policy, snapshot=snapshot, age=self.standing.age(),
             stale=settings.standing.stale, now=now,
         )  # fmt: skip
-        visitor.person, visitor.until = held.person, min(held.until, until)
+        self._hold(visitor, Held(held.person, min(held.until, until)), now)
+
+    def _hold(self, visitor: Visitor, held: Held, now: float) -> None:
+        """Give a visitor their person, with what stands for it in this duty day."""
+        today, name, at = self.today, held.person.name, datetime.fromtimestamp(now, UTC)
+        visitor.stamp = today.stamp(name)
+        changes = today.changes(name, at)
+        visitor.until = held.until if changes is None else min(held.until, changes.timestamp())
+        visitor.person = replace(held.person, states=today.states(name, at))
 
     def by_address(self, visitor: Visitor) -> Person | None:
         """Who uses the visitor's address, as the settings say; None where they do not.

@@ -15,6 +15,7 @@ from proxy_addons.gate import metrics
 from proxy_addons.gate.blockpage import render
 from proxy_addons.gate.challenge import STATUS, challenge, for_tunnel
 from proxy_addons.gate.facts import Course, RequestFacts, Verdict
+from proxy_addons.gate.judge import in_order
 from proxy_addons.gate.refusal import Refusal
 from proxy_addons.gate.rules import RULE_SIGN_IN_REQUIRED
 from proxy_addons.identity.addresses import UNIDENTIFIED
@@ -76,6 +77,7 @@ class Recorder:
         transaction.client_ip = visitor.client_ip
         transaction.client_port = visitor.client_port
         transaction.balancer_ip = visitor.balancer
+        transaction.states = in_order(person.states)
         transaction.kind = kind
         transaction.method = facts.method
         transaction.url = _url(key, facts)

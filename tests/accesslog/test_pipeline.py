@@ -111,6 +111,8 @@ def test_whatever_is_put_in_a_field_a_record_of_the_right_types_comes_out(
         match field.type:
             case "integer":
                 assert type(value) is int
+            case "boolean":
+                assert type(value) is bool
             case "number":
                 assert type(value) in {int, float}
             case "strings":

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.stage import snapshot_of
+from support.today import Day
 
 from proxy_addons.gate.facts import RequestFacts
 from proxy_addons.gate.people import NOTHING_READ, NOTHING_STANDING, GroupProfiles, person_of
@@ -321,3 +322,27 @@ def test_people_known_by_address_are_withdrawn_too(doors: Doors) -> None:
     doors.standing.snapshot = snapshot_of(everything=["dc5678"], withdrawn=["dc5678"])
     doors.gate.people.know_again(visitor)
     assert (visitor.person.profile, visitor.person.exemption) == ("withdrawn", None)
+
+
+def test_what_stands_for_a_person_in_their_day_is_looked_up_when_it_may_differ(
+    doors: Doors,
+) -> None:
+    day = doors.gate.people.today = Day()
+    visitor = doors.visitor()
+    assert visitor.person.states == {"no-rota"}
+    day.start("pc1234", doors.clock.now, 15)
+    doors.gate.people.know_again(visitor)
+    assert visitor.person.states == {"no-rota", "on-break"}
+    doors.clock.now += 15 * 60 - 1
+    doors.gate.people.know_again(visitor)
+    assert "on-break" in visitor.person.states
+    doors.clock.now += 1
+    doors.gate.people.know_again(visitor)
+    assert visitor.person.states == {"no-rota"}, "it ends by the clock alone, to the second"
+
+
+def test_of_somebody_unknown_the_day_knows_nothing(doors: Doors) -> None:
+    day = doors.gate.people.today = Day()
+    day.start("pc1234", doors.clock.now, 15)
+    visitor = doors.visitor("127.0.0.9")
+    assert (visitor.person.name, visitor.person.states) == (None, {"no-rota"})

@@ -1,0 +1,122 @@
+"""What the gate asks about people's duty days: breaks, minutes, duties, confirmations, reviews.
+
+In: names and moments. Out: answers from a worker's memory (standing/today.py has them).
+Must never: wait, or ask a store or a clock; allow anything where nothing is known.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from proxy_addons.policy.states import NO_ROTA
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_NO_ROTA = frozenset({NO_ROTA})
+
+
+class LiveBreak(Protocol):
+    """A break that is running."""
+
+    @property
+    def begins(self) -> datetime:
+        """Aware, UTC; included."""
+
+    @property
+    def ends(self) -> datetime:
+        """Aware, UTC; excluded."""
+
+
+class Remaining(Protocol):
+    """What is left of a duty day."""
+
+    @property
+    def break_minutes(self) -> int:
+        """Minutes of breaks that can still be booked."""
+
+    @property
+    def personal_minutes(self) -> int | None:
+        """Minutes of personal use; None: not limited."""
+
+    @property
+    def social_minutes(self) -> int | None:
+        """Minutes of social networks among these; None: not limited apart."""
+
+
+class Today(Protocol):
+    """A worker's view of people's duty days."""
+
+    def states(self, person: str | None, at: datetime) -> frozenset[str]:
+        """What stands for a person (policy/states.py)."""
+
+    def changes(self, person: str | None, at: datetime) -> datetime | None:
+        """When the clock alone next changes the answer of `states`, or None."""
+
+    def stamp(self, person: str | None) -> int:
+        """A number that is another whenever something about the person has come."""
+
+    def break_of(self, person: str, at: datetime) -> LiveBreak | None:
+        """The break that is running."""
+
+    def left(self, person: str, at: datetime) -> Remaining:
+        """What is left of the duty day."""
+
+    def confirmed(self, person: str, rule: str, site: str, at: datetime) -> bool:
+        """Whether the person has lately confirmed what a rule expects of them at a site."""
+
+    def acknowledged(self, person: str, version: str, at: datetime) -> bool:
+        """Whether the person has acknowledged a version of the statement, and it counts still."""
+
+    def site_categories(self, host: str) -> frozenset[str] | None:
+        """Categories that a review has given a host or a parent of it; None: those of the lists."""
+
+    def allowed_site(self, person: str, host: str, at: datetime) -> str | None:
+        """Reference of the review that allows a person a host or a parent of it; or None."""
+
+    def count(self, person: str, at: datetime, social: bool) -> None:
+        """The person uses the web for themself in this minute."""
+
+
+class _Nothing:
+    """Of a program without a store, or before it was read: nothing is known of anybody."""
+
+    def states(self, _person: str | None, _at: datetime) -> frozenset[str]:
+        return _NO_ROTA
+
+    def changes(self, _person: str | None, _at: datetime) -> datetime | None:
+        return None
+
+    def stamp(self, _person: str | None) -> int:
+        return 0
+
+    def break_of(self, _person: str, _at: datetime) -> LiveBreak | None:
+        return None
+
+    def left(self, _person: str, _at: datetime) -> Remaining:
+        return _NothingLeft()
+
+    def confirmed(self, _person: str, _rule: str, _site: str, _at: datetime) -> bool:
+        return False
+
+    def acknowledged(self, _person: str, _version: str, _at: datetime) -> bool:
+        return False
+
+    def site_categories(self, _host: str) -> frozenset[str] | None:
+        return None
+
+    def allowed_site(self, _person: str, _host: str, _at: datetime) -> str | None:
+        return None
+
+    def count(self, _person: str, _at: datetime, _social: bool) -> None:
+        """There is nobody to tell."""
+
+
+class _NothingLeft:
+    break_minutes = 0
+    personal_minutes: int | None = None
+    social_minutes: int | None = None
+
+
+NOTHING_TODAY: Today = _Nothing()
+"""Nothing is known of anybody's day."""

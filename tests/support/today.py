@@ -1,0 +1,102 @@
+"""People's duty days as a test says them, in place of the store's (tests/standing has those).
+
+In: what the test sets. Out: the answers of the gate's `Today`.
+Must never: decide more than it is told; no allowance is worked out here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from proxy_addons.policy.states import NO_ROTA, ON_BREAK
+
+
+class Break(NamedTuple):
+    """A break; seconds of the epoch."""
+
+    begins: datetime
+    ends: datetime
+
+
+class Left(NamedTuple):
+    """What is left of the day."""
+
+    break_minutes: int = 60
+    personal_minutes: int | None = 60
+    social_minutes: int | None = 20
+
+
+@dataclass
+class Day:
+    """What is known of everybody.
+
+    Attributes:
+        standing: name → states, besides a break.
+        breaks: name → begin and end.
+        confirmations: (name, rule, site) → until.
+        acknowledgements: (name, version).
+        recategorised: host → categories.
+        reviewed: (name, host) → reference of a review.
+        counted: each minute of personal use: name, moment, whether social.
+    """
+
+    standing: dict[str, frozenset[str]] = field(default_factory=dict)
+    breaks: dict[str, Break] = field(default_factory=dict)
+    confirmations: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
+    acknowledgements: set[tuple[str, str]] = field(default_factory=set)
+    recategorised: dict[str, frozenset[str]] = field(default_factory=dict)
+    reviewed: dict[tuple[str, str], str] = field(default_factory=dict)
+    counted: list[tuple[str, datetime, bool]] = field(default_factory=list)
+    remaining: Left = field(default_factory=Left)
+    version: int = 0
+
+    def changed(self) -> None:
+        """Something has come."""
+        self.version += 1
+
+    def start(self, person: str, now: float, minutes: int) -> None:
+        """A break begins."""
+        at = datetime.fromtimestamp(now, UTC)
+        self.breaks[person] = Break(at, datetime.fromtimestamp(now + 60 * minutes, UTC))
+        self.changed()
+
+    def end(self, person: str, now: float) -> None:
+        """It ends before its time."""
+        self.breaks[person] = self.breaks[person]._replace(ends=datetime.fromtimestamp(now, UTC))
+        self.changed()
+
+    def states(self, person: str | None, at: datetime) -> frozenset[str]:
+        held = self.standing.get(person or "", frozenset({NO_ROTA}))
+        return held | {ON_BREAK} if person and self.break_of(person, at) else held
+
+    def changes(self, person: str | None, at: datetime) -> datetime | None:
+        booked = self.breaks.get(person or "")
+        return min((each for each in booked or () if each > at), default=None)
+
+    def stamp(self, person: str | None) -> int:
+        return self.version if person else 0
+
+    def break_of(self, person: str, at: datetime) -> Break | None:
+        booked = self.breaks.get(person)
+        return booked if booked and booked.begins <= at < booked.ends else None
+
+    def left(self, _person: str, _at: datetime) -> Left:
+        return self.remaining
+
+    def confirmed(self, person: str, rule: str, site: str, at: datetime) -> bool:
+        until = self.confirmations.get((person, rule, site))
+        return until is not None and at < until
+
+    def acknowledged(self, person: str, version: str, _at: datetime) -> bool:
+        return (person, version) in self.acknowledgements
+
+    def site_categories(self, host: str) -> frozenset[str] | None:
+        return self.recategorised.get(host)
+
+    def allowed_site(self, person: str, host: str, _at: datetime) -> str | None:
+        return self.reviewed.get((person, host))
+
+    def count(self, person: str, at: datetime, social: bool) -> None:
+        self.counted.append((person, at, social))
