@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from proxy_addons.policy.compiled import Facts, Policy
     from proxy_addons.policy.model import Decision, Moment, Person, Resource
 
+_NONE: frozenset[str] = frozenset()
+
 
 class Decider:
     """`decide` with a memory; one for each worker and each policy. Not for several threads.
@@ -31,17 +33,22 @@ class Decider:
         "_moment",
         "_of_hosts",
         "_remembered",
+        "_states_matter",
         "policy",
     )
 
     def __init__(self, policy: Policy, *, remembered: int = 4096) -> None:
         self.policy = policy
         self._hosts_matter = policy.names_hosts
+        self._states_matter = bool(policy.states)
         self._remembered = remembered
         self._answers: dict[Facts, Decision] = {}
         # The same by host: a shorter way to them for hosts asked about again. Without a host
         # where the policy names none: then no two hosts of the same categories differ.
-        self._of_hosts: dict[tuple[str, frozenset[str], str, str, frozenset[str]], Decision] = {}
+        # With all states of the person, as they are a frozenset that has its hash already.
+        self._of_hosts: dict[
+            tuple[str, frozenset[str], str, str, frozenset[str], frozenset[str]], Decision
+        ] = {}
         self._moment: Moment | None = None
         self._minute: tuple[int, ...] = ()
 
@@ -54,8 +61,9 @@ class Decider:
         if moment is not self._moment:
             self._begin(moment)
         host = resource.key.host if self._hosts_matter else ""
+        states = person.states if self._states_matter else _NONE
         question = (
-            person.profile, resource.categories, host, resource.method, person.exempted,
+            person.profile, resource.categories, host, resource.method, person.exempted, states,
         )  # fmt: skip
         decision = self._of_hosts.get(question)
         if decision is not None:

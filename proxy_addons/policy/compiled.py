@@ -36,7 +36,8 @@ class Facts(NamedTuple):
         categories: of the resource.
         hosts: of the hosts that the policy names, those that the resource's host is or is under.
         method: upper case; empty when no rule of the policy looks at methods.
-        exempted: categories that a live exemption opens; rules that block pass them by.
+        exempted: categories that a live exemption opens; rules that block or coach pass them by.
+        states: of what stands for the person (states.py), that which rules of the policy name.
     """
 
     profile: str
@@ -44,6 +45,7 @@ class Facts(NamedTuple):
     hosts: frozenset[str]
     method: str
     exempted: frozenset[str] = _NONE
+    states: frozenset[str] = _NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +56,13 @@ class Rule:
         id: kebab-case, unique; the same in configuration, log, block page, metrics and tests.
         clause: the clause of the force's policy that the rule carries out; may be empty.
         reason: a plain sentence for the person concerned.
-        action: what it does.
+        action: what it does. A rule that coaches decides only where those after it would allow.
         profiles: profiles that it is for.
         categories: category ids, groups expanded, list aliases included.
         category_names: the categories and groups as written, for the trace.
         hosts: canonical hosts; their subdomains are meant as well.
         methods: upper case.
+        states: what stands for the person (states.py).
         time: when it applies.
     """
 
@@ -72,27 +75,31 @@ class Rule:
     category_names: tuple[str, ...] = ()
     hosts: frozenset[str] | None = None
     methods: frozenset[str] | None = None
+    states: frozenset[str] | None = None
     time: TimeCondition | None = None
 
     @property
     def is_catch_all(self) -> bool:
         """Whether the rule has no condition."""
-        conditions = (self.profiles, self.categories, self.hosts, self.methods, self.time)
+        conditions = (
+            self.profiles, self.categories, self.hosts, self.methods, self.states, self.time,
+        )  # fmt: skip
         return all(condition is None for condition in conditions)
 
     def concerns(self, facts: Facts) -> bool:
         """Whether every condition but the time is met.
 
-        A rule that blocks does not see the categories that an exemption opens.
+        A rule that blocks or coaches does not see the categories that an exemption opens.
         """
         categories = facts.categories
-        if facts.exempted and self.action is Action.BLOCK:
+        if facts.exempted and self.action is not Action.ALLOW:
             categories = categories - facts.exempted
         return (
             (self.categories is None or not self.categories.isdisjoint(categories))
             and (self.profiles is None or facts.profile in self.profiles)
             and (self.hosts is None or not self.hosts.isdisjoint(facts.hosts))
             and (self.methods is None or facts.method in self.methods)
+            and (self.states is None or not self.states.isdisjoint(facts.states))
         )
 
 
@@ -118,6 +125,10 @@ class Policy:
             gives to people whose own profile is none of these.
         by_name_only: categories that an exemption for everything does not open; it has to name
             them. List aliases included.
+        personal: categories whose use counts as personal use (`personal_use.categories`), list
+            aliases included (Inf/27 2.9.1).
+        social: those of them that count as social networks too, list aliases included.
+        personal_names: the categories and groups of both as written.
     """
 
     profiles: Mapping[str, str]
@@ -132,9 +143,13 @@ class Policy:
     bank_holidays: frozenset[date] = frozenset()
     otherwise: Mapping[str, str] = field(default_factory=dict)
     by_name_only: frozenset[str] = BY_NAME_ONLY
+    personal: frozenset[str] = _NONE
+    social: frozenset[str] = _NONE
+    personal_names: tuple[str, ...] = ()
     _rules_of: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
     _hosts: frozenset[str] = field(init=False, repr=False, compare=False)
     _methods: frozenset[str] = field(init=False, repr=False, compare=False)
+    _states: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.strictest_profile not in self.profiles:
@@ -148,10 +163,12 @@ class Policy:
         }
         hosts = self.never_inspect_hosts.union(*(rule.hosts or () for rule in self.rules))
         methods = frozenset[str]().union(*(rule.methods or () for rule in self.rules))
+        states = frozenset[str]().union(*(rule.states or () for rule in self.rules))
         # A frozen dataclass has no other way to hold what is derived once.
         object.__setattr__(self, "_rules_of", rules_of)
         object.__setattr__(self, "_hosts", hosts)
         object.__setattr__(self, "_methods", methods)
+        object.__setattr__(self, "_states", states)
 
     def facts(self, person: Person, resource: Resource) -> Facts:
         """What the rules can see of this request.
@@ -161,8 +178,10 @@ class Policy:
         """
         profile = person.profile if person.profile in self._rules_of else self.strictest_profile
         method = resource.method if resource.method in self._methods else ""
-        exempted = person.exempted
-        return Facts(profile, resource.categories, self._hosts_named(resource), method, exempted)
+        hosts, states = self._hosts_named(resource), person.states
+        if states:
+            states = states & self._states
+        return Facts(profile, resource.categories, hosts, method, person.exempted, states)
 
     def with_aliases(self, categories: Collection[str]) -> frozenset[str]:
         """Categories together with the names that imported lists have for them."""
@@ -170,7 +189,7 @@ class Policy:
         return frozenset(categories).union(spelt)
 
     def withholds(self, facts: Facts, rule: Rule) -> bool:
-        """Whether what a rule allows stays refused: an exemption did not name its category.
+        """Whether what a rule allows or coaches stays refused: no exemption names its category.
 
         Only what is allowed to an exempt profile as such is withheld, not what the policy allows
         to everybody.
@@ -189,6 +208,11 @@ class Policy:
     def names_hosts(self) -> bool:
         """Whether anything in the policy looks at hosts; otherwise categories alone count."""
         return bool(self._hosts)
+
+    @property
+    def states(self) -> frozenset[str]:
+        """The states that rules look at; all others make no difference."""
+        return self._states
 
     def local(self, moment: Moment) -> datetime:
         """The moment in the policy's time zone.

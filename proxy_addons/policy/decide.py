@@ -1,4 +1,4 @@
-"""Deciding: the first rule that matches decides, and nothing else does.
+"""Deciding: the first rule that matches decides, and nothing else does (matching.py).
 
 In: a compiled policy; who asks, for what, when.
 Out: a `Decision`, with its trace on request.
@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy_addons.policy.explain import trace_of
+from proxy_addons.policy.matching import match_of
 from proxy_addons.policy.model import Action, Decision
 from proxy_addons.policy.retry import retry_at
 
@@ -46,7 +47,7 @@ def decide(
 
     Returns:
         The decision. For a block, `retry_at` is the next moment at which the same request would be
-        allowed by the passing of time alone, if that is within `retry.HORIZON_DAYS`.
+        allowed or coached by the passing of time alone, if that is within `retry.HORIZON_DAYS`.
 
     Raises:
         ValueError: the moment names no time zone. The caller refuses the request in hand.
@@ -63,8 +64,9 @@ def decide_facts(policy: Policy, facts: Facts, local: datetime, *, trace: bool =
         local: as `policy.local` gives it.
         trace: whether the decision carries its trace.
     """
-    rule = _first_match(policy, facts, local)
-    steps = trace_of(policy, facts, local, rule) if trace else ()
+    match = match_of(policy, facts, local)
+    steps = trace_of(policy, facts, local, match) if trace else ()
+    rule = match.decides
     if rule is None:
         return Decision(
             action=Action.BLOCK,
@@ -77,7 +79,7 @@ def decide_facts(policy: Policy, facts: Facts, local: datetime, *, trace: bool =
             retry_at=retry_at(policy, facts, local),
             trace=steps,
         )
-    if rule.action is Action.ALLOW and policy.withholds(facts, rule):
+    if match.withheld(policy, facts):
         return Decision(
             action=Action.BLOCK,
             rule=THREAT_NOT_EXEMPTED,
@@ -89,6 +91,7 @@ def decide_facts(policy: Policy, facts: Facts, local: datetime, *, trace: bool =
             trace=steps,
         )
     met = facts.categories if rule.categories is None else facts.categories & rule.categories
+    blocks = rule.action is Action.BLOCK
     return Decision(
         action=rule.action,
         rule=rule.id,
@@ -97,8 +100,8 @@ def decide_facts(policy: Policy, facts: Facts, local: datetime, *, trace: bool =
         categories=tuple(sorted(met)),
         profile=facts.profile,
         inspect=policy.inspects(facts),
-        exempted=rule.action is Action.ALLOW and _rests_on_exemption(policy, facts, rule, local),
-        retry_at=retry_at(policy, facts, local) if rule.action is Action.BLOCK else None,
+        exempted=not blocks and _rests_on_exemption(policy, facts, rule, local),
+        retry_at=retry_at(policy, facts, local) if blocks else None,
         trace=steps,
     )
 
@@ -109,21 +112,4 @@ def _rests_on_exemption(policy: Policy, facts: Facts, rule: Rule, local: datetim
         return False  # nearly always
     profile = policy.otherwise.get(facts.profile, facts.profile)
     without = facts._replace(profile=profile, exempted=frozenset())
-    return _first_match(policy, without, local) is not rule
-
-
-def _first_match(policy: Policy, facts: Facts, local: datetime) -> Rule | None:
-    now = None
-    categories = facts.categories
-    for rule in policy.rules_of(facts.profile):
-        # Most rules fail by their categories: that is tried here, which saves most of the calls.
-        if rule.categories is not None and rule.categories.isdisjoint(categories):
-            continue
-        if rule.concerns(facts):
-            if rule.time is None:
-                return rule
-            if now is None:
-                now = policy.reading(local)
-            if rule.time.holds(now):
-                return rule
-    return None
+    return match_of(policy, without, local).decides is not rule

@@ -1,6 +1,6 @@
 """The trace of a decision: rule by rule, what matched or what did not, in plain words.
 
-In: a compiled policy, the facts, the moment, the rule that decided.
+In: a compiled policy, the facts, the moment, what the request met.
 Out: one `TraceStep` for every rule of the policy.
 Must never: decide by itself; a trace that disagrees with the decision would be worse than none.
 """
@@ -16,36 +16,59 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from proxy_addons.policy.compiled import Facts, Policy, Rule
+    from proxy_addons.policy.matching import Match
 
 NOT_REACHED = "not reached: an earlier rule decided"
 
 
-def trace_of(
-    policy: Policy, facts: Facts, local: datetime, decided: Rule | None
-) -> tuple[TraceStep, ...]:
+def trace_of(policy: Policy, facts: Facts, local: datetime, match: Match) -> tuple[TraceStep, ...]:
     """The trace of a decision.
 
     Args:
         policy: the compiled policy.
         facts: of the request.
         local: the moment, in the policy's time zone.
-        decided: the rule that decided, or None when none did.
+        match: what the request met.
 
     Returns:
         One step for each rule, in the policy's order. At most one has `matched`.
     """
+    # What an exemption does not name is refused at the rule that would have allowed it.
+    decides = match.rests if match.withheld(policy, facts) else match.decides
     steps = []
     reached = True
     for rule in policy.rules:
-        if rule is decided:
-            steps.append(TraceStep(rule.id, matched=True, why=_met(policy, rule, facts, local)))
-            reached = False
-        elif reached:
-            why = _unmet(policy, rule, facts, local)
-            steps.append(TraceStep(rule.id, matched=False, why=why))
+        if not reached:
+            why = NOT_REACHED
+        elif rule is match.rests or (
+            rule.action is Action.COACH and _matches(rule, policy, facts, local)
+        ):
+            why = _met(policy, rule, facts, local) + _role(rule, match, decides)
+            reached = rule is not match.rests
         else:
-            steps.append(TraceStep(rule.id, matched=False, why=NOT_REACHED))
+            why = _unmet(policy, rule, facts, local)
+        steps.append(TraceStep(rule.id, matched=rule is decides, why=why))
     return tuple(steps)
+
+
+def _matches(rule: Rule, policy: Policy, facts: Facts, local: datetime) -> bool:
+    return (
+        (rule.profiles is None or facts.profile in rule.profiles)
+        and rule.concerns(facts)
+        and (rule.time is None or rule.time.holds(policy.reading(local)))
+    )
+
+
+def _role(rule: Rule, match: Match, decides: Rule | None) -> str:
+    """What became of a rule that matched, where one that coaches is in it."""
+    if rule is match.rests:
+        coached = match.coach is not None and decides is match.coach
+        return "; allows what has been coached" if coached else ""
+    if match.coach is not rule:
+        return "; would coach, but an earlier rule does"
+    if rule is decides:
+        return "; coaches, as a rule after it allows"
+    return "; would coach, but no rule after it allows"
 
 
 def _met(policy: Policy, rule: Rule, facts: Facts, local: datetime) -> str:
@@ -60,6 +83,8 @@ def _met(policy: Policy, rule: Rule, facts: Facts, local: datetime) -> str:
         parts.append(f"host is or is under {_listed(facts.hosts & rule.hosts)}")
     if rule.methods is not None:
         parts.append(f"method {facts.method}")
+    if rule.states is not None:
+        parts.append(f"state {_listed(facts.states & rule.states)}")
     if rule.time is not None:
         parts.append(f"{_time(policy, local)} is {rule.time}")
     return "; ".join(parts) or "matches everything"
@@ -82,13 +107,21 @@ def _unmet(policy: Policy, rule: Rule, facts: Facts, local: datetime) -> str:
         return f"host is not, and is not under, {_listed(rule.hosts)}"
     if rule.methods is not None and facts.method not in rule.methods:
         return f"method is not {_listed(rule.methods)}"
+    return _unmet_now(policy, rule, facts, local)
+
+
+def _unmet_now(policy: Policy, rule: Rule, facts: Facts, local: datetime) -> str:
+    """The same of the conditions that may be met another time."""
+    if rule.states is not None and rule.states.isdisjoint(facts.states):
+        are = _listed(facts.states) or "none that rules name"
+        return f"state is {are}; the rule is for {_listed(rule.states)}"
     return f"{_time(policy, local)} is not {rule.time}"
 
 
 def _passed_by(rule: Rule, facts: Facts) -> bool:
-    """Whether the rule would block a category that an exemption opens, and no other."""
+    """Whether the rule is against categories that an exemption opens, and no others."""
     return (
-        rule.action is Action.BLOCK
+        rule.action is not Action.ALLOW
         and rule.categories is not None
         and rule.categories.isdisjoint(facts.categories - facts.exempted)
     )

@@ -6,20 +6,23 @@ Must never: refuse a policy (settings/ does); these are warnings for `watchhouse
 
 Whether a rule can decide is found exactly. Conditions are "any one of", so a request that has just
 one of the rule's categories, one of its hosts and so on is the hardest for earlier rules to catch;
-and time is a finite set of readings between boundaries. All such requests are tried.
+and time is a finite set of readings between boundaries. All such requests are tried. A rule that
+coaches decides only what a rule after it allows: for it, requests that match both are tried. States
+are taken as free of each other, although on-duty and off-duty never hold together.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from proxy_addons.policy.compiled import Facts, host_and_parents
+from proxy_addons.policy.model import Action
 from proxy_addons.policy.timespaces import BANK_HOLIDAY, Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from proxy_addons.policy.compiled import Policy, Rule
     from proxy_addons.policy.timespaces import TimeCondition
@@ -61,37 +64,100 @@ def findings(policy: Policy, profiles_of_people: Collection[str]) -> tuple[Findi
 def _unreachable(policy: Policy) -> Iterator[Finding]:
     grid = _grid(policy)
     always = (1 << len(grid)) - 1
-    masks = [_mask(rule.time, grid) if rule.time else always for rule in policy.rules]
-    for number, rule in enumerate(policy.rules):
-        if not masks[number]:
-            yield Finding("rules", rule.id, "can never decide: its time never comes")
-            continue
-        earlier = list(zip(policy.rules[:number], masks, strict=False))
+    timed = [_Timed(rule, _mask(rule.time, grid) if rule.time else always) for rule in policy.rules]
+    for number, (rule, mask) in enumerate(timed):
+        earlier = timed[:number]
+        if rule.action is not Action.COACH:
+            # A rule that coaches takes nothing from those after it: one of them still decides
+            # whether the request passes at all.
+            earlier = [other for other in earlier if other.rule.action is not Action.COACH]
         shadows: set[str] = set()
-        for facts in _hardest(policy, rule):
-            left = masks[number]
-            for other, mask in earlier:
-                if left & mask and other.concerns(facts):
-                    shadows.add(other.id)
-                    left &= ~mask
-            if left:
-                break
-        else:
-            names = ", ".join(other.id for other, _ in earlier if other.id in shadows)
+        if not mask:
+            yield Finding("rules", rule.id, "can never decide: its time never comes")
+        elif not _is_left(_hardest(policy, rule), mask, earlier, shadows):
+            names = ", ".join(other.rule.id for other in earlier if other.rule.id in shadows)
             message = f"can never decide: earlier rules always do ({names})"
+            yield Finding("rules", rule.id, message)
+        elif rule.action is Action.COACH and not _can_coach(policy, timed, number):
+            message = "can never decide: no rule after it allows what it would coach"
             yield Finding("rules", rule.id, message)
 
 
-def _hardest(policy: Policy, rule: Rule) -> Iterator[Facts]:
-    """The requests that match a rule and as little else as possible."""
-    for profile, category, host, method in product(
-        sorted(policy.profiles if rule.profiles is None else rule.profiles),
-        [None] if rule.categories is None else sorted(rule.categories),
-        [_NO_HOST] if rule.hosts is None else sorted(rule.hosts),
-        [_OTHER_METHOD] if rule.methods is None else sorted(rule.methods),
+class _Timed(NamedTuple):
+    """A rule, and the readings at which its time holds, as bits."""
+
+    rule: Rule
+    mask: int
+
+
+def _is_left(
+    requests: Iterable[Facts], mask: int, earlier: Collection[_Timed], shadows: set[str]
+) -> bool:
+    """Whether at any of these times any of these requests meets no earlier rule.
+
+    Args:
+        requests: what is asked.
+        mask: when.
+        earlier: rules that would decide instead.
+        shadows: takes the ids of those that do.
+    """
+    for facts in requests:
+        left = mask
+        for other in earlier:
+            if left & other.mask and other.rule.concerns(facts):
+                shadows.add(other.rule.id)
+                left &= ~other.mask
+        if left:
+            return True
+    return False
+
+
+def _can_coach(policy: Policy, timed: Sequence[_Timed], number: int) -> bool:
+    """Whether there is a request that a rule coaches and one after it allows."""
+    coach = timed[number]
+    between: list[_Timed] = []
+    for later in timed[number + 1 :]:
+        requests = _hardest(policy, coach.rule, later.rule)
+        if later.rule.action is Action.ALLOW and _is_left(
+            requests, coach.mask & later.mask, [*timed[:number], *between], set()
+        ):
+            return True
+        if later.rule.action is not Action.COACH:
+            between.append(later)
+    return False
+
+
+def _hardest(policy: Policy, *rules: Rule) -> Iterator[Facts]:
+    """The requests that match some rules and as little else as possible."""
+    profiles = set(policy.profiles).intersection(
+        *(rule.profiles for rule in rules if rule.profiles is not None)
+    )
+    methods = [rule.methods for rule in rules if rule.methods is not None]
+    for profile, categories, host, method, states in product(
+        sorted(profiles),
+        _one_of_each([rule.categories for rule in rules]),
+        _hosts([rule.hosts for rule in rules if rule.hosts is not None]),
+        sorted(methods[0].intersection(*methods)) if methods else [_OTHER_METHOD],
+        _one_of_each([rule.states for rule in rules]),
     ):
-        categories = frozenset() if category is None else frozenset({category})
-        yield Facts(profile, categories, frozenset(host_and_parents(host)), method)
+        hosts = frozenset(host_and_parents(host))
+        yield Facts(profile, categories, hosts, method, states=states)
+
+
+def _one_of_each(conditions: Iterable[frozenset[str] | None]) -> list[frozenset[str]]:
+    choices = product(*(sorted(names) for names in conditions if names is not None))
+    return [frozenset(chosen) for chosen in choices]
+
+
+def _hosts(conditions: Collection[frozenset[str]]) -> list[str]:
+    """Hosts that meet all of some conditions; of two that do, one under the other, the deeper."""
+    if not conditions:
+        return [_NO_HOST]
+    return [
+        host
+        for host in sorted(frozenset[str]().union(*conditions))
+        if not any(names.isdisjoint(host_and_parents(host)) for names in conditions)
+    ]
 
 
 def _grid(policy: Policy) -> list[Reading]:
@@ -122,6 +188,7 @@ def _unused(policy: Policy, profiles_of_people: Collection[str]) -> Iterator[Fin
         if name not in spaces:
             yield Finding("time_spaces", name, "is used by no rule")
     groups = {name for rule in policy.rules for name in rule.category_names}
+    groups.update(policy.personal_names)
     for name in policy.category_groups:
         if name not in groups:
             yield Finding("category_groups", name, "is used by no rule")

@@ -73,7 +73,7 @@ class Person:
         profile: the id of the profile that applies.
         claimed: a name that was claimed but not proven, for the log only.
         exemption: reference of the live exemption that gives the profile or `exempted`, if any.
-        exempted: categories that the live exemption opens although rules block them.
+        exempted: categories that the live exemption opens although rules block or coach them.
         states: what stands for the person now (states.py), for rules to look at.
     """
 
@@ -131,7 +131,8 @@ class Decision:
     """What the policy says of one resource.
 
     Attributes:
-        action: allow, coach or block.
+        action: allow, coach or block. A coach does not pass by itself: the gate passes it once the
+            person has confirmed.
         rule: id of the rule that decided; the same in the configuration, log, block page and tests.
         clause: the clause of the force's policy that the rule carries out, e.g. `Inf/27 2.10.1`.
         reason: a plain sentence for the person refused.
@@ -139,8 +140,9 @@ class Decision:
         profile: the profile under which it was decided.
         inspect: False when the connection must stay encrypted end to end (privacy categories).
         exempted: whether it rests on the person's exemption: without that, it would be another.
-        retry_at: when the same request would first be allowed by a time space alone (aware, the
-            policy's time zone), None when waiting does not help.
+        retry_at: when the same request would first be allowed or coached by a time space alone
+            (aware, the policy's time zone), None when waiting does not help, and for what is not
+            blocked.
         trace: rule by rule, filled only on request (`explain`).
     """
 

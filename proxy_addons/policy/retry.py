@@ -1,11 +1,13 @@
-"""When the same request would next be allowed by the passing of time alone.
+"""When the same request would next be allowed, or coached, by the passing of time alone.
 
 In: a compiled policy, the facts of a refused request, the moment of the refusal.
 Out: the first later moment at which it would be allowed, exact to the minute, or None.
 Must never: promise a moment at which the policy as it stands would still refuse.
 
 Between two boundaries of the time spaces concerned nothing can change, except where the clocks
-change. So only boundaries and clock changes are looked at, as instants in UTC.
+change. So only boundaries and clock changes are looked at, as instants in UTC. The states of the
+person (a break, duty, what is left of an allowance) are taken as they are: standing/ knows when
+they change, the policy does not.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from proxy_addons.policy.matching import match_at
 from proxy_addons.policy.model import Action
 
 if TYPE_CHECKING:
@@ -41,27 +44,23 @@ def retry_at(policy: Policy, facts: Facts, local: datetime) -> datetime | None:
     """
     candidates = _candidates(policy, facts)
     spaces = {space for rule in candidates if rule.time is not None for space in rule.time.spaces}
-    if not spaces or all(rule.action is Action.BLOCK for rule in candidates):
+    if not spaces or all(rule.action is not Action.ALLOW for rule in candidates):
         return None
     minutes = frozenset[int]().union(*(space.boundaries for space in spaces))
     for instant in _instants(local, minutes, policy.time_zone):
         then = instant.astimezone(policy.time_zone)
-        now = policy.reading(then)
-        for rule in candidates:
-            if rule.time is None or rule.time.holds(now):
-                if rule.action is Action.ALLOW and not policy.withholds(facts, rule):
-                    return then
-                break
+        if match_at(candidates, policy.reading(then)).passes(policy, facts):
+            return then
     return None
 
 
 def _candidates(policy: Policy, facts: Facts) -> list[Rule]:
-    """The rules that could decide at some time, to the first that does so at any time."""
+    """The rules that could matter at some time, to the first that allows or blocks at any."""
     found = []
     for rule in policy.rules_of(facts.profile):
         if rule.concerns(facts):
             found.append(rule)
-            if rule.time is None:
+            if rule.time is None and rule.action is not Action.COACH:
                 break
     return found
 

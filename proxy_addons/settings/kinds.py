@@ -119,7 +119,8 @@ class Choice:
     @property
     def wanted(self) -> str:
         """See `Kind.wanted`."""
-        return " or ".join(self.values)
+        *most, last = self.values
+        return f"{', '.join(most)} or {last}" if most else last
 
     def read(self, node: Node, key: str, report: Report) -> str | None:
         """See `Kind.read`."""

@@ -104,7 +104,9 @@ def profiles_given(settings: model.Settings) -> set[str]:
 
 
 def policy_uses(policy: Policy, category: str) -> bool:
-    """Whether any rule, or the list of what is not decrypted, names a category."""
-    return category in policy.never_inspect_categories or any(
-        category in (rule.categories or ()) for rule in policy.rules
+    """Whether a rule, what is not decrypted, or what counts as personal use, names a category."""
+    return (
+        category in policy.never_inspect_categories
+        or category in policy.personal
+        or any(category in (rule.categories or ()) for rule in policy.rules)
     )

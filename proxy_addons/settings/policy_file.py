@@ -59,6 +59,8 @@ class PolicySource:
         rules: in order.
         by_name_only: categories and groups that an exemption for everything does not open; None:
             those that the program knows.
+        personal: categories and groups whose use counts as personal use.
+        social: those of them that count as social networks too.
         written: section → every name written in it, also of entries that could not be read; no
             entry for a section that is no table (then names cannot be checked against it).
     """
@@ -72,6 +74,8 @@ class PolicySource:
     spaces: dict[str, tuple[Located, tuple[TimeRange, ...]]] = field(default_factory=dict)
     rules: tuple[RuleSource, ...] = ()
     by_name_only: tuple[Located, ...] | None = None
+    personal: tuple[Located, ...] = ()
+    social: tuple[Located, ...] = ()
     written: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def time_spaces(self) -> dict[str, TimeSpace]:
@@ -97,6 +101,7 @@ def read_policy(root: Mapping, report: Report, year: int) -> PolicySource:
     source.profiles = fields.need("profiles", MapOf(PROFILE, Profile(), least=1), {})
     source.spaces = fields.take("time_spaces", MapOf(NAME, _RANGES), {})
     source.by_name_only = fields.take("exemptions", _Exemptions(), None)
+    source.personal, source.social = fields.take("personal_use", _PersonalUse(), ((), ()))
     source.rules = fields.need("rules", ListOf(RuleKind(), least=1), ())
     fields.done()
     for section in ("category_groups", "profiles", "time_spaces"):
@@ -144,6 +149,21 @@ class _Exemptions:
         found = fields.need("by_name_only", ListOf(Named(CATEGORY), one=True, least=1), None)
         fields.done()
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class _PersonalUse:
+    wanted: str = "a table with the keys categories and social"
+
+    def read(
+        self, node: Node, key: str, report: Report
+    ) -> tuple[tuple[Located, ...], tuple[Located, ...]] | None:
+        fields = Fields(node, key, report, self.wanted)
+        names = ListOf(Named(CATEGORY), one=True, least=1)
+        personal = fields.need("categories", names, ())
+        social = fields.take("social", names, ())
+        fields.done()
+        return personal, social
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxy_addons.policy.model import Action
+from proxy_addons.policy.states import STATES
 from proxy_addons.policy.timespaces import DAY_NAMES, EVERY_DAY, MINUTES_A_DAY, TimeRange
 from proxy_addons.settings.entries import CATEGORY, PROFILE
 from proxy_addons.settings.kinds import (
@@ -66,6 +67,7 @@ class RuleSource:
         key: its dotted key.
         within: time spaces, one of which must hold.
         outside: time spaces, none of which may hold.
+        states: states of the person, one of which must hold.
     """
 
     place: str
@@ -80,6 +82,7 @@ class RuleSource:
     methods: tuple[str, ...] | None
     within: tuple[Located, ...] | None
     outside: tuple[Located, ...] | None
+    states: tuple[str, ...] | None
 
     @property
     def is_catch_all(self) -> bool:
@@ -91,6 +94,7 @@ class RuleSource:
             self.methods,
             self.within,
             self.outside,
+            self.states,
         )
         return all(condition is None for condition in conditions)
 
@@ -245,6 +249,7 @@ class RuleKind:
             methods=conditions.methods,
             within=conditions.within,
             outside=conditions.outside,
+            states=conditions.states,
         )
 
 
@@ -257,6 +262,7 @@ class _Conditions:
     methods: tuple[str, ...] | None = None
     within: tuple[Located, ...] | None = None
     outside: tuple[Located, ...] | None = None
+    states: tuple[str, ...] | None = None
 
     def __init__(self, node: Node | None, key: str, report: Report) -> None:
         if node is None:
@@ -266,6 +272,7 @@ class _Conditions:
         self.categories = fields.take("categories", _some(Named(CATEGORY)), None)
         self.hosts = fields.take("hosts", _some(Host()), None)
         self.methods = fields.take("methods", _some(METHOD), None)
+        self.states = fields.take("state", _some(Choice(tuple(sorted(STATES)))), None)
         time = fields.node("time")
         fields.done()
         if time is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy_addons.policy.compiled import BY_NAME_ONLY, Policy, Rule
-from proxy_addons.policy.model import RESERVED_RULES
+from proxy_addons.policy.model import RESERVED_RULES, Action
 from proxy_addons.policy.timespaces import TimeCondition
 from proxy_addons.settings.problems import nearest
 
@@ -55,6 +55,7 @@ def check_names(
         for name in (*(rule.within or ()), *(rule.outside or ())):
             _check(name, spaces, "time space", report)
     _check_exempt(source, report)
+    _check_social(source, report)
     if source.rules and not source.rules[-1].is_catch_all:
         last = source.rules[-1]
         message = (
@@ -62,6 +63,10 @@ def check_names(
             " does; end with a rule that has no when"
         )
         report.add(last.place, last.key, message)
+    elif source.rules and source.rules[-1].action is Action.COACH:
+        last = source.rules[-1]
+        message = "the last rule coaches, and none after it allows; let it allow or block"
+        report.add(last.place, f"{last.key}.action", message)
 
 
 def compile_policy(
@@ -105,6 +110,7 @@ def compile_policy(
                 category_names=names,
                 hosts=None if rule.hosts is None else frozenset(rule.hosts),
                 methods=None if rule.methods is None else frozenset(rule.methods),
+                states=None if rule.states is None else frozenset(rule.states),
                 time=_time(rule, spaces),
             )
         )
@@ -126,6 +132,9 @@ def compile_policy(
             if profile.otherwise is not None
         },
         by_name_only=expanded(by_name_only),
+        personal=expanded([name.text for name in source.personal]),
+        social=expanded([name.text for name in source.social]),
+        personal_names=tuple(name.text for name in (*source.personal, *source.social)),
     )
 
 
@@ -143,6 +152,7 @@ class _Categories:
         for rule in self._source.rules:
             self._check_all(rule.categories or (), groups)
         self._check_all(self._source.by_name_only or (), groups)
+        self._check_all((*self._source.personal, *self._source.social), groups)
         for name_used in never_inspect:
             self._check(name_used, ())
 
@@ -229,6 +239,20 @@ def _check_exempt(source: PolicySource, report: Report) -> None:
         elif otherwise.text == written.text or (target and target.otherwise is not None):
             message = f"{otherwise.text} needs an exemption itself; name a profile that needs none"
             report.add(otherwise.place, otherwise.key, message)
+
+
+def _check_social(source: PolicySource, report: Report) -> None:
+    """The minutes of social networks are some of those of personal use."""
+
+    def members(name: Located) -> set[str]:
+        _, group = source.groups.get(name.text, (None, None))
+        return {name.text} if group is None else {member.text for member in group}
+
+    personal = set[str]().union(*map(members, source.personal))
+    for name in source.social:
+        if outside := sorted(members(name) - personal):
+            message = f"{', '.join(outside)} is not in personal_use.categories; add it there"
+            report.add(name.place, name.key, message)
 
 
 def _check_aliases(source: PolicySource, report: Report) -> None:

@@ -17,6 +17,7 @@ questions = st.tuples(
     st.frozensets(st.sampled_from(("shop", "bank"))),
     st.sampled_from(("a.example", "x.force.example", "clinic.example")),
     st.sampled_from(("GET", "POST", "PUT")),
+    st.frozensets(st.sampled_from(("on-break", "no-rota"))),
     # Seconds since the question before: mostly within its minute, or nothing would be remembered.
     # The clocks change in the time that they make up.
     st.sampled_from((0, 0, 0, 0, 1, 61, 3600)),
@@ -31,6 +32,7 @@ def policy(request: Any, make_policy: Any, make_rule: Any, within: Any) -> Any:
             make_rule("strict", profiles=frozenset({"strict"})),
             make_rule("upload", methods=frozenset({"POST"})),
             make_rule("odd", Action.ALLOW, time=odd),
+            make_rule("break", Action.COACH, states=frozenset({"on-break"})),
             make_rule("shop", categories=frozenset({"shop"})),
             make_rule("rest", Action.ALLOW),
         )
@@ -50,9 +52,9 @@ def policy(request: Any, make_policy: Any, make_rule: Any, within: Any) -> Any:
 def test_the_same_answers_as_without_memory(policy: Any, asked: list[Any], remembered: int):
     decider = Decider(policy, remembered=remembered)
     now = datetime(2026, 10, 24, 23, 30, tzinfo=UTC)  # 01:00 to 02:00 local comes twice
-    for profile, categories, host, method, step in asked:
+    for profile, categories, host, method, states, step in asked:
         now += timedelta(seconds=step)
-        person = Person("Sam", "address", profile)
+        person = Person("Sam", "address", profile, states=states)
         resource = Resource(UrlKey("https", host, 443, "/"), categories, method)
         moment = Moment(now.astimezone(policy.time_zone))
         assert decider.decide(person, resource, moment) == decide(policy, person, resource, moment)

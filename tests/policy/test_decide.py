@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from proxy_addons.policy.cache import Decider
 from proxy_addons.policy.compiled import Policy, Rule, host_and_parents
 from proxy_addons.policy.decide import NO_RULE_MATCHED, decide
 from proxy_addons.policy.explain import NOT_REACHED
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from proxy_addons.policy.timespaces import TimeCondition
 
-ALLOW, BLOCK = Action.ALLOW, Action.BLOCK
+ALLOW, COACH, BLOCK = Action.ALLOW, Action.COACH, Action.BLOCK
 
 
 @pytest.fixture
@@ -198,6 +200,7 @@ PROFILES = ("staff", "strict")
 CATEGORIES = ("a", "b", "c")
 HOSTS = ("x.test", "y.x.test", "z.test")
 METHODS = ("GET", "POST")
+STANDING = ("on-break", "no-rota", "social-used")
 
 
 def some(names: tuple[str, ...]) -> st.SearchStrategy[frozenset[str] | None]:
@@ -213,6 +216,7 @@ def rules(draw: st.DrawFn) -> list[dict[str, Any]]:
             "categories": some(CATEGORIES),
             "hosts": some(HOSTS),
             "methods": some(METHODS),
+            "states": some(STANDING),
             "hours": st.none() | st.tuples(st.integers(0, 23), st.integers(1, 23), st.booleans()),
         }
     )
@@ -220,23 +224,29 @@ def rules(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 def naive(
-    written: list[dict[str, Any]], profile: str, resource: Resource, local: datetime
+    written: list[dict[str, Any]], person: Person, resource: Resource, local: datetime
 ) -> int | None:
-    """The number of the first rule that matches, by the words of docs/policy.md."""
+    """The number of the rule that decides, by the words of docs/policy.md."""
+    coach = None
     for number, rule in enumerate(written):
         host = resource.key.host
         met = [
-            rule["profiles"] is None or profile in rule["profiles"],
+            rule["profiles"] is None or person.profile in rule["profiles"],
             rule["categories"] is None or bool(rule["categories"] & resource.categories),
             rule["hosts"] is None
             or any(host == each or host.endswith(f".{each}") for each in rule["hosts"]),
             rule["methods"] is None or resource.method in rule["methods"],
+            rule["states"] is None or bool(rule["states"] & person.states),
         ]
         if rule["hours"] is not None:
             start, length, outside = rule["hours"]
             met.append(((local.hour - start) % 24 < length) is not outside)
-        if all(met):
-            return number
+        if not all(met):
+            continue
+        if rule["action"] is COACH:
+            coach = number if coach is None else coach
+        else:
+            return number if coach is None or rule["action"] is BLOCK else coach
     return None
 
 
@@ -247,6 +257,7 @@ def naive(
     st.frozensets(st.sampled_from(CATEGORIES)),
     st.sampled_from((*HOSTS, "other.test", "q.y.x.test", "notx.test")),
     st.sampled_from((*METHODS, "CONNECT")),
+    st.frozensets(st.sampled_from((*STANDING, "on-duty"))),
     st.datetimes(datetime(2026, 3, 20), datetime(2026, 11, 10)),  # noqa: DTZ001
     st.booleans(),
 )
@@ -260,12 +271,14 @@ def test_decisions_are_those_of_a_naive_reading(  # noqa: PLR0917 - hypothesis f
     categories: frozenset[str],
     host: str,
     method: str,
+    states: frozenset[str],
     wall: datetime,
     trace: bool,
 ):
     compiled = []
     for number, rule in enumerate(written):
-        fields = {key: rule[key] for key in ("profiles", "categories", "hosts", "methods")}
+        conditions = ("profiles", "categories", "hosts", "methods", "states")
+        fields = {key: rule[key] for key in conditions}
         if rule["hours"] is not None:
             start, length, outside = rule["hours"]
             every_day = (set(range(8)), start * 60, (start + length) * 60)
@@ -274,8 +287,10 @@ def test_decisions_are_those_of_a_naive_reading(  # noqa: PLR0917 - hypothesis f
     policy = make_policy(*compiled)
     asked = Resource(UrlKey("https", host, 443, "/"), categories, method)
     local = wall.replace(tzinfo=london).astimezone(UTC).astimezone(london)
-    decision = decide(policy, Person("Sam", "address", profile), asked, Moment(local), trace=trace)
-    expected = naive(written, profile, asked, local)
+    person = Person("Sam", "address", profile, states=states)
+    decision = decide(policy, person, asked, Moment(local), trace=trace)
+    assert Decider(policy).decide(person, asked, Moment(local)) == replace(decision, trace=())
+    expected = naive(written, person, asked, local)
     if expected is None:
         assert (decision.action, decision.rule) == (BLOCK, NO_RULE_MATCHED)
     else:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from proxy_addons.policy.compiled import Facts, Policy, Rule, host_and_parents
 from proxy_addons.policy.lint import findings
+from proxy_addons.policy.matching import match_at
 from proxy_addons.policy.model import Action
 from proxy_addons.policy.timespaces import (
     BANK_HOLIDAY,
@@ -79,10 +80,55 @@ def test_unused_names_and_missing_clauses(make_policy: Any, make_rule: Any):
     assert odd(policy, "staff", "lost")[-1][1] == "idle-group"
 
 
+def test_a_rule_that_coaches_shadows_none(make_policy: Any, make_rule: Any):
+    policy = make_policy(
+        make_rule("coach", Action.COACH, categories=frozenset({"ai", "art"})),
+        make_rule("again", Action.COACH, categories=frozenset({"ai"})),
+        make_rule("ai", Action.ALLOW, categories=frozenset({"ai"})),
+        make_rule("rest", Action.ALLOW),
+    )
+    assert odd(policy) == [("rules", "again", "can never decide: earlier rules always do (coach)")]
+
+
+def test_a_rule_that_coaches_what_is_refused_anyway(make_policy: Any, make_rule: Any, within: Any):
+    day, night = (set(range(8)), 480, 1080), (set(range(8)), 1080, 1920)
+    policy = make_policy(
+        make_rule("ai", Action.COACH, categories=frozenset({"ai"})),
+        make_rule("by-day", Action.COACH, categories=frozenset({"shop"}), time=within(day)),
+        make_rule("both", Action.COACH, categories=frozenset({"news"})),
+        make_rule("uk", Action.COACH, hosts=frozenset({"uk"})),
+        make_rule("shop", Action.ALLOW, categories=frozenset({"shop"}), time=within(night)),
+        make_rule("press", Action.ALLOW, categories=frozenset({"press"})),
+        make_rule("gov", Action.ALLOW, hosts=frozenset({"gov.uk"}), states=frozenset({"off-duty"})),
+        make_rule("ai-too", categories=frozenset({"ai"})),
+        make_rule("rest"),
+    )
+    # What is news and press, and not what is ai and press, as nothing is between: both can coach.
+    assert odd(policy) == []
+    narrow = make_policy(
+        make_rule("ai", Action.COACH, categories=frozenset({"ai"})),
+        make_rule("never", categories=frozenset({"ai"})),
+        make_rule("rest", Action.ALLOW),
+    )
+    assert odd(narrow) == [
+        ("rules", "ai", "can never decide: no rule after it allows what it would coach")
+    ]
+
+
+def test_what_counts_as_personal_use_is_used(make_policy: Any, make_rule: Any):
+    groups = {"personal": frozenset({"shop"}), "idle": frozenset({"x"})}
+    policy = make_policy(
+        make_rule("rest"), category_groups=groups, personal=frozenset({"shop"}),
+        personal_names=("personal",),
+    )  # fmt: skip
+    assert odd(policy) == [("category_groups", "idle", "is used by no rule")]
+
+
 # --- against every request that there can be ---------------------------------------------------
 
 PROFILES, CATEGORIES, METHODS = ("staff", "strict"), ("a", "b"), ("GET", "")
 HOSTS = ("x.test", "y.x.test", "z.test", "other.test")
+STANDING = ("on-break", "no-rota")
 HOURS = range(0, 24, 6)  # ranges below begin and end at these hours
 
 
@@ -102,6 +148,8 @@ rules = st.fixed_dictionaries(
         "categories": some(CATEGORIES),
         "hosts": some(HOSTS[:3]),
         "methods": some(("GET",)),
+        "states": some(STANDING),
+        "action": st.sampled_from(Action),
         "time": times,
     }
 )
@@ -109,9 +157,12 @@ rules = st.fixed_dictionaries(
 
 def all_facts(named_hosts: set[str]) -> Iterator[Facts]:
     sets = chain.from_iterable(combinations(CATEGORIES, size) for size in range(3))
-    for profile, categories, host, method in product(PROFILES, list(sets), HOSTS, METHODS):
+    standing = [frozenset(c) for size in range(3) for c in combinations(STANDING, size)]
+    for profile, categories, host, method, states in product(
+        PROFILES, list(sets), HOSTS, METHODS, standing
+    ):
         hosts = frozenset(host_and_parents(host)) & named_hosts
-        yield Facts(profile, frozenset(categories), hosts, method)
+        yield Facts(profile, frozenset(categories), hosts, method, states=states)
 
 
 def all_readings() -> Iterator[Reading]:
@@ -144,9 +195,8 @@ def test_a_rule_is_unreachable_exactly_when_no_request_reaches_it(
     for facts in set(all_facts(named)):
         concerned = [rule for rule in compiled if rule.concerns(facts)]
         for now in readings:
-            for rule in concerned:
-                if rule.time is None or rule.time.holds(now):
-                    reached.add(rule.id)
-                    break
+            match = match_at(concerned, now)
+            # Under a rule that coaches, the one that allows after it is of use too.
+            reached.update(rule.id for rule in (match.decides, match.rests) if rule)
     unreachable = {f.name for f in findings(policy, ("staff",)) if "can never decide" in f.message}
     assert unreachable == {rule.id for rule in compiled} - reached

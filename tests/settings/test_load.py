@@ -12,7 +12,7 @@ import yaml
 
 from proxy_addons.gate import rules
 from proxy_addons.policy.decide import NO_RULE_MATCHED
-from proxy_addons.policy.model import RESERVED_RULES
+from proxy_addons.policy.model import RESERVED_RULES, Action
 from proxy_addons.settings.load import SettingsError, load
 from proxy_addons.settings.model import Endpoint
 
@@ -253,3 +253,22 @@ def test_settings_can_be_replaced_but_not_changed(look: Callable[..., Examined])
     assert replace(settings, policy_version="x").policy_version == "x"
     with pytest.raises(AttributeError):
         settings.policy_version = "y"  # type: ignore[misc]
+
+
+def test_what_counts_as_personal_use(look: Callable[..., Examined]):
+    policy = look().settings.policy
+    assert {"shopping", "lingerie", "chat", "social_networks"} <= policy.personal
+    assert policy.social == {"social-networks", "social_networks", "forums", "mail", "chat"}
+    assert "news" not in policy.personal
+
+
+def test_conditions_on_states_and_rules_that_coach(look: Callable[..., Examined], config: Path):
+    text = (config / "policy.yaml").read_text()
+    rule = (
+        "rules:\n  - {id: warned, clause: Inf/27 1, reason: Fine., action: coach,"
+        " when: {state: [on-break, no-rota], categories: news}}\n"
+    )
+    policy = look(policy=text.replace("rules:\n", rule, 1)).settings.policy
+    assert policy.rules[0].action is Action.COACH
+    assert policy.rules[0].states == {"on-break", "no-rota"}
+    assert policy.states >= {"on-break", "no-rota"}
