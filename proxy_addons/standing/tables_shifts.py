@@ -55,9 +55,8 @@ breaks = Table(
     _change(),
     CheckConstraint("minutes BETWEEN 1 AND 1440", name="minutes"),
     CheckConstraint("begins <= ends", name="period"),
-    # Two at once would both count, and one could be ended without the other.
-    UniqueConstraint("person", "begins", name="uq_breaks_person"),
     Index("ix_breaks_day", "day", "person"),
+    Index("ix_breaks_person", "person", "begins"),
 )
 """Booked breaks. `day`: the duty day they count for. `ends`: as planned, or when it was ended.
 `minutes`: what it takes of the allowance."""

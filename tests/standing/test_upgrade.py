@@ -297,11 +297,6 @@ def _plant_shifts(store: Store) -> None:
         "UPDATE breaks SET minutes = 0",
         "UPDATE breaks SET minutes = 1441",
         "UPDATE breaks SET begins = '2027-01-01 00:00:00'",
-        (
-            'INSERT INTO breaks (person, day, begins, ends, minutes, ended_early, "by", how,'
-            ' change) SELECT person, day, begins, ends, minutes, ended_early, "by", how, 2'
-            " FROM breaks"
-        ),
         "UPDATE minute_totals SET social = 3",
         "UPDATE minute_totals SET social = -1",
         "UPDATE duties SET begins = ends",

@@ -81,9 +81,9 @@ def _breaks() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_breaks"),
         sa.CheckConstraint("minutes BETWEEN 1 AND 1440", name="ck_breaks_minutes"),
         sa.CheckConstraint("begins <= ends", name="ck_breaks_period"),
-        sa.UniqueConstraint("person", "begins", name="uq_breaks_person"),
     )
     op.create_index("ix_breaks_day", "breaks", ["day", "person"])
+    op.create_index("ix_breaks_person", "breaks", ["person", "begins"])
     _index("breaks", "change")
     op.create_table(
         "confirmations",
