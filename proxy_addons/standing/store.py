@@ -95,9 +95,19 @@ class Store:
     def _version(self, name: str) -> int:
         columns = tables.versions.c
         question = select(columns.version).where(columns.name == name)
-        with self._answering(), self._look.connect() as connection:
+        with self.looking() as connection:
             version: int = connection.execute(question).scalar_one()
         return version
+
+    @contextlib.contextmanager
+    def looking(self) -> Iterator[Connection]:
+        """Cheap questions, each answered as of its own moment.
+
+        Raises:
+            StandingUnavailableError: the store does not answer.
+        """
+        with self._answering(), self._look.connect() as connection:
+            yield connection
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -1,0 +1,267 @@
+"""What a worker holds of everybody's day, and its answers.
+
+In: facts and minutes, as they were read; the minutes that this worker counts. Out: states, what is
+left, who has confirmed what: from memory.
+Must never: do I/O, or look at a clock; count a minute twice; forget a minute of the present day.
+
+A minute in hand is its person's to the end: what decides is how many others have been used. So the
+last minute of an allowance is a whole one, and the state changes when it is over.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+from proxy_addons.policy import states
+from proxy_addons.standing.dayfacts import (
+    NOBODY_KNOWN,
+    UNUSED,
+    Facts,
+    LiveBreak,
+    Remaining,
+    Sites,
+    Used,
+)
+from proxy_addons.standing.dutydays import MINUTE, Days
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date, datetime, tzinfo
+
+    from proxy_addons.settings.shifts import Shifts
+    from proxy_addons.standing.dayreading import News
+    from proxy_addons.standing.dutydays import Day
+
+UNKNOWN: Final = frozenset({states.NO_ROTA})
+"""Of somebody of whom nothing is known."""
+
+
+class DayView:
+    """Everybody's day. Asked and changed in one thread; what it holds of the store is replaced.
+
+    Args:
+        shifts: settings.
+        zone: of the force.
+
+    Attributes:
+        known: whether the store was ever read.
+        facts: canonical name → what the store says.
+        sites: what reviews say for everybody.
+    """
+
+    def __init__(self, shifts: Shifts, zone: tzinfo) -> None:
+        self.known = False
+        self.facts: dict[str, Facts] = {}
+        self.sites = Sites()
+        self._shifts = shifts
+        self._zone = zone
+        self.days = Days(zone, shifts)
+        self._horizon: datetime | None = None  # from when on no duties are known
+        # Day → person → minutes.
+        self._used: dict[date, dict[str, Used]] = {}
+        self._counted: dict[str, int] = {}  # stamps of people whose minutes have changed
+        self._stamps = count(1)
+        self._all = 0  # the stamp of a change that may concern everybody
+
+    # Changes.
+
+    def use(self, shifts: Shifts) -> None:
+        """Go by other settings from now on."""
+        if shifts == self._shifts:
+            return
+        if shifts.day_turns != self._shifts.day_turns:
+            self.days = Days(self._zone, shifts)
+            self._used.clear()  # the bits were another day's; the next whole reading has them
+        self._shifts = shifts
+        self.everybody_changed()
+
+    def take(self, news: News) -> bool:
+        """Take over what was read, but for its minutes (`add`). Gives whether anything is new."""
+        before = self._all
+        if news.whole:
+            gone = self.facts.keys() - news.facts.keys()
+            changed = any(self.facts.get(name) is not each for name, each in news.facts.items())
+            self.facts = dict(news.facts)
+            self._horizon = news.horizon
+            if gone or not self.known:
+                self.everybody_changed()
+        else:
+            changed = bool(news.facts)
+            self.facts.update(news.facts)
+        self.known = True
+        if news.sites is not None:
+            self.sites = news.sites
+            self.everybody_changed()
+        if news.first_day is not None:
+            self._forget_before(news.first_day)
+        return changed or self._all != before
+
+    def new_stamp(self) -> int:
+        """A number for `Facts.stamp`, higher than all before. For any thread."""
+        return next(self._stamps)
+
+    def days_apart(self) -> Days:
+        """Duty days for another thread."""
+        return Days(self._zone, self._shifts)
+
+    def everybody_changed(self) -> None:
+        """Give everybody a new stamp."""
+        self._all = next(self._stamps)
+
+    def add(self, day: date, person: str, used: Used) -> bool:
+        """Add minutes of a person. Gives whether any of them is new."""
+        people = self._used.get(day)
+        if people is None:
+            people = self._used[day] = {}
+        before = people.get(person, UNUSED)
+        after = before | used
+        if after == before:
+            return False
+        people[person] = after
+        self._counted[person] = next(self._stamps)
+        return True
+
+    def count(self, person: str, at: datetime, *, social: bool) -> bool:
+        """Count the minute that a moment is in. Gives whether it is new."""
+        day = self.days.at(at)
+        return self.add(day.date, person, Used.of(day.minute(at), social=social))
+
+    def _forget_before(self, day: date) -> None:
+        """Forget the minutes of the duty days before one."""
+        for each in [each for each in self._used if each < day]:
+            del self._used[each]
+        today = self._used.values()
+        gone = [name for name in self._counted if not any(name in people for people in today)]
+        for name in gone:
+            del self._counted[name]
+        if gone:
+            self.everybody_changed()  # their stamps fall back to everybody's: a new one
+
+    # Questions.
+
+    def stamp(self, person: str) -> int:
+        """A number that is another one whenever something about the person has changed."""
+        return max(self._facts_of(person).stamp, self._counted.get(person, 0), self._all)
+
+    def states(self, person: str | None, at: datetime) -> frozenset[str]:
+        """What stands for a person: names of policy/states.py."""
+        if person is None or not self.known:
+            return UNKNOWN
+        facts, day = self._facts_of(person), self.days.at(at)
+        if facts.on_duty(at):
+            found = {states.ON_DUTY}
+        else:
+            # After a store has been away for two days nobody knows who is off duty.
+            known = facts.covers(day.date) and (self._horizon is None or at < self._horizon)
+            found = {states.OFF_DUTY if known else states.NO_ROTA}
+        if facts.break_at(at) is not None:
+            found.add(states.ON_BREAK)
+        used = self._used_on(day, person)
+        found.update(self._allowance_states(*used.besides(day.minute(at))))
+        return frozenset(found)
+
+    def changes(self, person: str, at: datetime) -> datetime | None:
+        """The next moment at which the clock alone may change `states`."""
+        if not self.known:
+            return None
+        day = self.days.at(at)
+        moment = self._facts_of(person).next_change(at)
+        until = day.ends if moment is None else min(moment, day.ends)
+        if self._horizon is not None and at < self._horizon:
+            until = min(until, self._horizon)
+        used, minute = self._used_on(day, person), day.minute(at)
+        if used.personal >> minute & 1:
+            now = self._allowance_states(*used.besides(minute))
+            then = self._allowance_states(used.personal.bit_count(), used.social.bit_count())
+            if now != then:
+                until = min(until, day.begins + (minute + 1) * MINUTE)
+        return until
+
+    def break_of(self, person: str, at: datetime) -> LiveBreak | None:
+        """The break that runs, or None."""
+        return self._facts_of(person).break_at(at)
+
+    def left(self, person: str, at: datetime) -> Remaining:
+        """What is left of the person's duty day; a minute in hand counts as used."""
+        day, settings = self.days.at(at), self._shifts
+        facts = self._facts_of(person)
+        taken = sum(each.minutes for each in facts.breaks.values() if each.day == day.date)
+        used = self._used_on(day, person)
+        personal = _left(settings.allowances.personal, used.personal.bit_count())
+        social = _left(settings.allowances.social, used.social.bit_count())
+        if personal is not None and social is not None:
+            social = min(personal, social)
+        offered = settings.breaks.allowance if settings.breaks.enabled and self.known else 0
+        return Remaining(max(0, offered - taken), personal, social)
+
+    def confirmed(self, person: str, rule: str, site: str, at: datetime) -> bool:
+        """Whether the person has confirmed a coaching page of this rule for this site."""
+        until = self._facts_of(person).confirmed.get((rule, site))
+        return until is not None and at < until
+
+    def acknowledged(self, person: str, version: str, at: datetime) -> bool:
+        """Whether the person has acknowledged this version of the statement."""
+        until = self._facts_of(person).acknowledged.get(version)
+        return until is not None and at < until
+
+    def site_categories(self, host: str) -> frozenset[str] | None:
+        """The categories that a review gave a host, or the nearest of its parents; or None."""
+        given = self.sites.categories
+        if not given:
+            return None
+        return next((given[each] for each in _and_parents(host) if each in given), None)
+
+    def allowed_site(self, person: str | None, host: str, at: datetime) -> str | None:
+        """The reference of a review that allows the person a host, or a parent of it; or None."""
+        own = (NOBODY_KNOWN if person is None else self._facts_of(person)).allowed
+        allowed = self.sites.allowed
+        if not own and not allowed:
+            return None
+        hosts = set(_and_parents(host))
+        for each in (*own.values(), *allowed.values()):
+            if each.host in hosts and each.at(at):
+                return each.reference
+        return None
+
+    def _facts_of(self, person: str) -> Facts:
+        return self.facts.get(person, NOBODY_KNOWN)
+
+    def _used_on(self, day: Day, person: str) -> Used:
+        return self._used.get(day.date, {}).get(person, UNUSED)
+
+    def _allowance_states(self, personal: int, social: int) -> frozenset[str]:
+        settings = self._shifts.allowances
+        return frozenset(
+            {
+                state
+                for state in (
+                    _state(settings.personal, personal, settings.low,
+                           states.ALLOWANCE_LOW, states.ALLOWANCE_USED),
+                    _state(settings.social, social, settings.low,
+                           states.SOCIAL_LOW, states.SOCIAL_USED),
+                )
+                if state is not None
+            }
+        )  # fmt: skip
+
+
+def _left(allowance: int | None, used: int) -> int | None:
+    return None if allowance is None else max(0, allowance - used)
+
+
+def _state(allowance: int | None, used: int, low: int, is_low: str, is_used: str) -> str | None:
+    if allowance is None:
+        return None
+    left = allowance - used
+    if left <= 0:
+        return is_used
+    return is_low if left <= low else None
+
+
+def _and_parents(host: str) -> Iterator[str]:
+    """The host and the names that it is below, nearest first."""
+    yield host
+    while (dot := host.find(".")) >= 0:
+        host = host[dot + 1 :]
+        yield host

@@ -1,0 +1,308 @@
+"""Minutes of personal use: counted in memory by each worker, written down every few seconds.
+
+In: a person, a moment, whether it was a social network. Out: one row a person and minute in the
+store; totals of days that are over.
+Must never: ask the store while a request waits; forget a minute because the store has gone; count
+one twice, whichever workers saw it.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sqlalchemy import Integer, cast, delete, exists, func, insert, select, text, update
+
+from proxy_addons.standing.dayfacts import UNUSED, Used
+from proxy_addons.standing.dutydays import MINUTE
+from proxy_addons.standing.tables_shifts import minute_totals, minutes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+    from datetime import date, datetime
+
+    from sqlalchemy import Connection
+
+    from proxy_addons.standing.dutydays import Day
+    from proxy_addons.standing.store import Store
+
+FLUSH: Final = 5.0  # seconds between two writings
+ROWS: Final = 5000  # of one statement: all of a force's people in one minute are three of them
+KEEP: Final = 8  # duty days whose minutes are kept one by one
+MOST_DAYS: Final = 31
+"""Duty days for which a worker keeps minutes while no store takes them."""
+
+type Pending = dict[tuple[Day, str], Used]
+
+# One statement for all rows, with as many parameters as columns: SQLAlchemy would put a parameter
+# for each value of each row into it, and make it anew each time. A minute that is there already
+# stays as it is, unless it has become one of social networks.
+_POSTGRES: Final = text(
+    """INSERT INTO minutes (person, minute, day, social, change)
+    SELECT person, minute, day, social, CAST(:change AS bigint)
+    FROM unnest(CAST(:people AS varchar[]), CAST(:moments AS timestamptz[]),
+                CAST(:days AS date[]), CAST(:socials AS boolean[]))
+         AS counted (person, minute, day, social)
+    ON CONFLICT (person, minute) DO UPDATE SET social = excluded.social, change = excluded.change
+    WHERE excluded.social AND NOT minutes.social"""
+)
+_SQLITE: Final = text(
+    """INSERT INTO minutes (person, minute, day, social, change)
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+           json_extract(value, '$[3]'), :change
+    FROM json_each(:rows) WHERE true
+    ON CONFLICT (person, minute) DO UPDATE SET social = excluded.social, change = excluded.change
+    WHERE excluded.social AND NOT minutes.social"""
+)
+
+
+class Row(NamedTuple):
+    """A minute of personal use.
+
+    Attributes:
+        person: canonical name.
+        minute: its beginning; aware, UTC.
+        day: the duty day that it is in.
+        social: whether it was one of social networks.
+    """
+
+    person: str
+    minute: datetime
+    day: date
+    social: bool
+
+
+class Total(NamedTuple):
+    """Minutes of a duty day.
+
+    Attributes:
+        personal: all of them.
+        social: those of social networks among them.
+    """
+
+    personal: int = 0
+    social: int = 0
+
+
+class Tally:
+    """Minutes that are not yet written down. Counted in one thread, written in another.
+
+    It holds two numbers a person and duty day, so that its memory is bounded however long the store
+    is away; of the duty days before the last 31 it keeps nothing.
+
+    Args:
+        day_at: the duty day that a moment is in.
+    """
+
+    def __init__(self, day_at: Callable[[datetime], Day]) -> None:
+        self._day_at = day_at
+        self._lock = threading.Lock()
+        self._pending: Pending = {}
+
+    def __len__(self) -> int:
+        """How many people's days have minutes that are not yet written down."""
+        return len(self._pending)
+
+    def count(self, person: str, at: datetime, social: bool) -> None:
+        """Count the minute that a moment is in. Cheap; once or often, it is one minute.
+
+        Args:
+            person: canonical name.
+            at: aware.
+            social: whether it was a social network.
+        """
+        day = self._day_at(at)
+        self.put(day, person, Used.of(day.minute(at), social=social))
+
+    def put(self, day: Day, person: str, used: Used) -> None:
+        """Count several minutes of a day."""
+        key = (day, person)
+        with self._lock:
+            self._pending[key] = self._pending.get(key, UNUSED) | used
+
+    def flush(self, store: Store) -> int:
+        """Write down what was counted. Blocks. What could not be written stays for the next time.
+
+        Returns:
+            How many minutes were written, those included that others had written before.
+
+        Raises:
+            StandingUnavailableError: the store does not answer.
+        """
+        with self._lock:
+            taken, self._pending = self._pending, {}
+        written = 0
+        try:
+            while taken:
+                part = _part(taken)
+                rows = list(rows_of(part))
+                write(store, rows)
+                written += len(rows)
+                for key in part:
+                    del taken[key]
+        finally:
+            if taken:
+                self._take_back(taken)
+        return written
+
+    def _take_back(self, taken: Pending) -> None:
+        with self._lock:
+            for key, used in taken.items():
+                self._pending[key] = self._pending.get(key, UNUSED) | used
+            days = sorted({day.date for day, _ in self._pending})
+            if len(days) > MOST_DAYS:
+                oldest = days[-MOST_DAYS]
+                for key in [key for key in self._pending if key[0].date < oldest]:
+                    del self._pending[key]
+
+
+def _part(pending: Pending) -> Pending:
+    """So many of them as one statement takes; one at least."""
+    part: Pending = {}
+    rows = 0
+    for key, used in pending.items():
+        rows += used.personal.bit_count()
+        if part and rows > ROWS:
+            break
+        part[key] = used
+    return part
+
+
+def rows_of(pending: Mapping[tuple[Day, str], Used]) -> Iterator[Row]:
+    """One row for each minute."""
+    for (day, person), used in pending.items():
+        left = used.personal
+        while left:
+            bit = left & -left
+            left ^= bit
+            minute = day.begins + (bit.bit_length() - 1) * MINUTE
+            yield Row(person, minute, day.date, bool(used.social & bit))
+
+
+def write(store: Store, rows: Collection[Row]) -> None:
+    """Write minutes down, each once: one change, one statement. Blocks.
+
+    Raises:
+        StandingUnavailableError: the store does not answer; perhaps nothing is written, or all.
+    """
+    if not rows:
+        return
+    values: dict[str, Any]
+    if store.is_postgres:
+        people, moments, days, socials = zip(*rows, strict=True)
+        values = {
+            "people": list(people),
+            "moments": list(moments),
+            "days": list(days),
+            "socials": list(socials),
+        }
+    else:
+        dialect = store.engine.dialect
+        as_kept = minutes.c.minute.type.dialect_impl(dialect).bind_processor(dialect)
+        assert as_kept is not None
+        values = {
+            "rows": json.dumps(
+                [
+                    (row.person, as_kept(row.minute), row.day.isoformat(), int(row.social))
+                    for row in rows
+                ]
+            )
+        }
+    with store.shifting() as (connection, change):
+        connection.execute(_POSTGRES if store.is_postgres else _SQLITE, values | {"change": change})
+
+
+def used(store: Store, person: str, day: date) -> Total:
+    """The minutes of a person in a duty day. Blocks.
+
+    Raises:
+        StandingUnavailableError: the store does not answer.
+    """
+    return totals(store, (person,), day, day).get((person, day), Total())
+
+
+def totals(
+    store: Store, people: Collection[str], first: date, last: date
+) -> dict[tuple[str, date], Total]:
+    """The minutes of several people in several duty days. Blocks.
+
+    Args:
+        store: the store.
+        people: canonical names.
+        first: duty day.
+        last: duty day, included.
+
+    Returns:
+        Person and duty day → minutes; nothing for days without any.
+
+    Raises:
+        StandingUnavailableError: the store does not answer.
+    """
+    closed, live = minute_totals.c, minutes.c
+    wanted = sorted(set(people))
+    found: dict[tuple[str, date], Total] = {}
+    with store.reading() as connection:
+        for row in connection.execute(
+            select(closed.person, closed.day, closed.personal, closed.social).where(
+                closed.person.in_(wanted), closed.day.between(first, last)
+            )
+        ):
+            found[row.person, row.day] = Total(row.personal, row.social)
+        for row in connection.execute(
+            select(live.person, live.day, func.count().label("personal"), _social().label("social"))
+            .where(live.person.in_(wanted), live.day.between(first, last))
+            .group_by(live.person, live.day)
+        ):
+            # A day that was closed may get minutes of a worker that could not write before.
+            before = found.get((row.person, row.day), Total())
+            found[row.person, row.day] = Total(
+                before.personal + row.personal, before.social + row.social
+            )
+    return found
+
+
+def fold(store: Store, before_day: date) -> int:
+    """Close the duty days before one: their minutes become one total a person. Blocks.
+
+    Returns:
+        How many minutes were folded.
+
+    Raises:
+        StandingUnavailableError: the store does not answer.
+    """
+    old = minutes.c.day < before_day
+    with store.reading() as connection:
+        if not connection.execute(select(exists().where(old))).scalar_one():
+            return 0
+    # Nobody writes minutes meanwhile: what is added up is what is deleted.
+    with store.shifting() as (connection, _):
+        _add_up(connection, before_day)
+        return connection.execute(delete(minutes).where(old)).rowcount
+
+
+def _add_up(connection: Connection, before_day: date) -> None:
+    live = minutes.c
+    rows = connection.execute(
+        select(live.person, live.day, func.count().label("personal"), _social().label("social"))
+        .where(live.day < before_day)
+        .group_by(live.person, live.day)
+    ).all()
+    closed = minute_totals.c
+    for row in rows:
+        same = (closed.person == row.person) & (closed.day == row.day)
+        added = connection.execute(
+            update(minute_totals)
+            .where(same)
+            .values(personal=closed.personal + row.personal, social=closed.social + row.social)
+        )
+        if added.rowcount == 0:
+            connection.execute(
+                insert(minute_totals).values(
+                    person=row.person, day=row.day, personal=row.personal, social=row.social
+                )
+            )
+
+
+def _social() -> Any:
+    return func.sum(cast(minutes.c.social, Integer))

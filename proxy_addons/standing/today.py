@@ -1,0 +1,337 @@
+"""A worker's view of personal use: breaks, minutes, rota, confirmations, reviews.
+
+In: a store, looked at twice a second; the minutes that this worker counts. Out: answers.
+Must never: block the event loop; answer from the store while a request waits; forget what was read,
+or counted, because the store has gone; say the same trouble twice.
+
+Why it looks and is not told (LISTEN/NOTIFY): docs/adr/0012-standing-store.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Final, Protocol
+
+from proxy_addons.standing.dayfacts import LiveBreak, Remaining
+from proxy_addons.standing.dayreading import read_changed, read_whole
+from proxy_addons.standing.dayview import UNKNOWN, DayView
+from proxy_addons.standing.minutes import FLUSH, KEEP, Tally, fold
+from proxy_addons.standing.problems import StandingUnavailableError
+from proxy_addons.standing.thread import OwnThread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import date, tzinfo
+
+    from proxy_addons.settings.shifts import Shifts
+    from proxy_addons.standing.dayreading import News
+    from proxy_addons.standing.dutydays import Day
+    from proxy_addons.standing.store import Store
+
+__all__ = ["NOTHING_TODAY", "LiveBreak", "Questions", "Remaining", "Today"]
+
+logger = logging.getLogger("watchhouse.standing")
+
+EVERY: Final = 0.5  # seconds between two looks: a change is seen well within 2 s
+HOUR: Final = 3600.0
+"""Seconds after which all of the present is read anew: the days move on, and a database that was
+restored from a backup may have an old version number with other rows."""
+PARTING: Final = 2.0  # seconds for which `stop` waits for what is in hand
+PATIENCE: Final = 10.0  # seconds for one look; a store that takes longer counts as gone
+PATIENCE_WHOLE: Final = 60.0  # seconds for a whole reading
+_AT_ONCE: Final = 500  # people whose minutes are taken over before other tasks have their turn
+
+_READING: Final = "breaks, duties and allowances are read"
+_WRITING: Final = "minutes of personal use are written down"
+_FIRST: Final = "first"
+_MEANWHILE: Final = {
+    _READING: "the last reading of breaks, duties and allowances stays in force",
+    _WRITING: "minutes of personal use wait to be written down",
+    _FIRST: "breaks, duties and allowances are not known yet",
+}
+
+
+class Questions(Protocol):
+    """What the gate asks, of any of the two below. Moments are aware; names are canonical."""
+
+    def age(self) -> float:
+        """Seconds since the store last answered; infinite until it did."""
+
+    def states(self, person: str | None, at: datetime) -> frozenset[str]:
+        """What stands for a person: names of policy/states.py. None: a nameless one."""
+
+    def changes(self, person: str, at: datetime) -> datetime | None:
+        """The next moment at which the clock alone may change `states`; None: never."""
+
+    def stamp(self, person: str) -> int:
+        """A number that is another one whenever something about the person has changed."""
+
+    def break_of(self, person: str, at: datetime) -> LiveBreak | None:
+        """The break that runs, or None."""
+
+    def left(self, person: str, at: datetime) -> Remaining:
+        """What is left of the person's duty day."""
+
+    def confirmed(self, person: str, rule: str, site: str, at: datetime) -> bool:
+        """Whether the person has confirmed a coaching page of this rule for this site."""
+
+    def acknowledged(self, person: str, version: str, at: datetime) -> bool:
+        """Whether the person has acknowledged this version of the statement."""
+
+    def site_categories(self, host: str) -> frozenset[str] | None:
+        """The categories that a review gave a host, or the nearest of its parents; or None."""
+
+    def allowed_site(self, person: str | None, host: str, at: datetime) -> str | None:
+        """The reference of a review that allows the person a host, or a parent of it; or None."""
+
+    def count(self, person: str, at: datetime, social: bool) -> None:
+        """Count the minute that a moment is in as one of personal use."""
+
+
+class Today:
+    """Watches one store for one worker. Made and used in one event loop.
+
+    Args:
+        store: opened in this process; stays the caller's to close, after `stop`.
+        shifts: `Settings.shifts`.
+        zone: of the force.
+        every: seconds between two looks.
+        flush: seconds between two writings of minutes.
+        patience: seconds for one look.
+        clock: monotonic seconds.
+        wall: aware time now.
+
+    Attributes:
+        tally: minutes that are not yet written down.
+        on_change: called in the event loop when something about anybody has changed.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a fact of its own
+        self,
+        store: Store,
+        shifts: Shifts,
+        zone: tzinfo,
+        *,
+        every: float = EVERY,
+        flush: float = FLUSH,
+        patience: float = PATIENCE,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store = store
+        self._shifts = shifts
+        self._zone = zone
+        self._every = every
+        self._flush_every = flush
+        self._patience = patience
+        self._clock = clock
+        self._wall = wall
+        self._view = DayView(shifts, zone)
+        self.tally = Tally(self._day_at)
+        self.on_change: Callable[[], None] | None = None
+        self._version: int | None = None
+        self._minutes_known = False
+        self._looked: float | None = None
+        self._whole_at = 0.0
+        self._flushed_at = clock()
+        self._folded_at = clock() - HOUR
+        self._troubles: set[str] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._thread = OwnThread("today")
+        # What is written may wait for other writers; a break that has ended may not wait for that.
+        self._notes = OwnThread("today-notes")
+        self._noting: asyncio.Task[None] | None = None
+        # What the view answers, without a step in between: some are asked for every request.
+        view = self._view
+        self.states = view.states
+        self.changes = view.changes
+        self.stamp = view.stamp
+        self.break_of = view.break_of
+        self.left = view.left
+        self.confirmed = view.confirmed
+        self.acknowledged = view.acknowledged
+        self.site_categories = view.site_categories
+        self.allowed_site = view.allowed_site
+
+    async def start(self) -> None:
+        """Read for the first time, and go on looking. A failure is logged, not raised."""
+        await self._look()
+        self._task = asyncio.create_task(self._keep_looking(), name="today")
+
+    async def stop(self) -> None:
+        """Look no more; what was counted is written down if the store answers in time."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        with suppress(TimeoutError):  # a store that hangs is not waited for
+            async with asyncio.timeout(PARTING):
+                await self._thread.run(bool)  # behind whatever it has in hand
+                await self._notes.run(bool)
+                if self._noting is not None:
+                    await self._noting
+                await self._note()
+        self._thread.close()
+        self._notes.close()
+
+    def use(self, shifts: Shifts) -> None:
+        """Go by other settings from now on."""
+        if shifts.day_turns != self._shifts.day_turns:
+            self._minutes_known = False
+            self._whole_at = -HOUR  # the next look is a whole reading
+        self._shifts = shifts
+        self._view.use(shifts)
+
+    def age(self) -> float:
+        """Seconds since the store last answered; infinite until it did."""
+        return float("inf") if self._looked is None else max(0.0, self._clock() - self._looked)
+
+    def count(self, person: str, at: datetime, social: bool) -> None:
+        """Count the minute that a moment is in as one of personal use. Cheap."""
+        if self._view.count(person, at, social=social):
+            self.tally.count(person, at, social)
+
+    def _day_at(self, moment: datetime) -> Day:
+        return self._view.days.at(moment)
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(self._every)
+            await self._look()
+            if self._clock() - self._flushed_at >= self._flush_every:
+                self._flushed_at = self._clock()
+                if self._noting is None or self._noting.done():
+                    self._noting = asyncio.create_task(self._note(), name="today-notes")
+
+    async def _look(self) -> None:
+        began = self._clock()  # what is answered is at least as new as the question
+        whole = self._version is None or began - self._whole_at >= HOUR
+        try:
+            found = await self._in(
+                self._thread,
+                lambda: self._read(whole=whole),
+                PATIENCE_WHOLE if whole else self._patience,
+            )
+        except Exception as problem:  # noqa: BLE001 - whatever it is, the view goes on
+            # No request is in hand. What was read stays in force, and its age tells the gate how
+            # far to trust it; what this worker counts itself goes on counting.
+            self._say(_READING, str(problem) or type(problem).__name__)
+            return
+        if found is not None:
+            await self._take(found)
+            if found.whole:
+                self._whole_at = began
+        self._looked = began
+        self._say(_READING, None)
+
+    async def _in[T](self, thread: OwnThread, job: Callable[[], T], patience: float) -> T:
+        """Do a job in a thread, within the time for it.
+
+        Raises:
+            StandingUnavailableError: it took longer, or the thread still has another in hand.
+        """
+        if not thread.busy:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    return await thread.run(job)
+        msg = f"the standing store ({self._store.place}) does not answer in time"
+        raise StandingUnavailableError(msg)
+
+    def _read(self, *, whole: bool) -> News | None:
+        """In its thread: what is new."""
+        version, now = self._version, self._wall()
+        if version is None or whole:
+            since = version if self._minutes_known else None
+            return read_whole(self._store, self._view, now, since=since)
+        return read_changed(self._store, version, self._view, now)
+
+    async def _take(self, news: News) -> None:
+        """Take over what was read, in steps that hold up nobody."""
+        changed = False
+        waiting = iter(news.used.items())
+        while some := list(islice(waiting, _AT_ONCE)):
+            for (day, person), used in some:
+                changed = self._view.add(day, person, used) or changed
+            await asyncio.sleep(0)
+        changed = self._view.take(news) or changed
+        self._version = news.version
+        self._minutes_known = self._minutes_known or news.whole
+        if changed and self.on_change is not None:
+            self.on_change()
+
+    async def _note(self) -> None:
+        """Write down what was counted; once an hour, close the days that are over."""
+        folding = self._clock() - self._folded_at >= HOUR
+        if not self.tally and not folding:
+            return
+        before = self._day_at(self._wall()).date - timedelta(days=KEEP)
+        try:
+            await self._in(self._notes, lambda: self._write(before if folding else None), PATIENCE)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, it is tried again
+            # No request is in hand. Nothing is forgotten: the tally has it for the next time.
+            self._say(_WRITING, str(problem) or type(problem).__name__)
+            return
+        self._say(_WRITING, None)
+        if folding:
+            self._folded_at = self._clock()
+
+    def _write(self, fold_before: date | None) -> None:
+        self.tally.flush(self._store)
+        if fold_before is not None:
+            fold(self._store, fold_before)
+
+    def _say(self, what: str, trouble: str | None) -> None:
+        """Log the beginning and the end of a trouble with reading or with writing, once each."""
+        if trouble is not None and what not in self._troubles:
+            logger.error("%s; %s", trouble, _MEANWHILE[what if self._version else _FIRST])
+            self._troubles.add(what)
+        elif trouble is None and what in self._troubles:
+            logger.warning("the standing store (%s) answers again: %s", self._store.place, what)
+            self._troubles.remove(what)
+
+
+class _Nothing:
+    """Of a program that has no store: nobody has a break, a rota, or confirmed anything."""
+
+    def age(self) -> float:
+        return 0.0
+
+    def states(self, _person: str | None, _at: datetime) -> frozenset[str]:
+        return UNKNOWN
+
+    def changes(self, _person: str, _at: datetime) -> datetime | None:
+        return None
+
+    def stamp(self, _person: str) -> int:
+        return 0
+
+    def break_of(self, _person: str, _at: datetime) -> LiveBreak | None:
+        return None
+
+    def left(self, _person: str, _at: datetime) -> Remaining:
+        return Remaining(0, None, None)
+
+    def confirmed(self, _person: str, _rule: str, _site: str, _at: datetime) -> bool:
+        return False
+
+    def acknowledged(self, _person: str, _version: str, _at: datetime) -> bool:
+        return False
+
+    def site_categories(self, _host: str) -> frozenset[str] | None:
+        return None
+
+    def allowed_site(self, _person: str | None, _host: str, _at: datetime) -> str | None:
+        return None
+
+    def count(self, person: str, at: datetime, social: bool) -> None:
+        """Nothing is counted."""
+
+
+NOTHING_TODAY: Questions = _Nothing()
+"""For programs that only decide, without a store: benchmarks and tests. Not for a worker."""
