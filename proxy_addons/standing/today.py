@@ -289,7 +289,7 @@ class Today:
     def _say(self, what: str, trouble: str | None) -> None:
         """Log the beginning and the end of a trouble with reading or with writing, once each."""
         if trouble is not None and what not in self._troubles:
-            logger.error("%s; %s", trouble, _MEANWHILE[what if self._version else _FIRST])
+            logger.error("%s; %s", trouble, _MEANWHILE[_FIRST if self._version is None else what])
             self._troubles.add(what)
         elif trouble is None and what in self._troubles:
             logger.warning("the standing store (%s) answers again: %s", self._store.place, what)
