@@ -47,7 +47,7 @@ def retry_at(policy: Policy, facts: Facts, local: datetime) -> datetime | None:
     if not spaces or all(rule.action is not Action.ALLOW for rule in candidates):
         return None
     minutes = frozenset[int]().union(*(space.boundaries for space in spaces))
-    for instant in _instants(local, minutes, policy.time_zone):
+    for instant in instants(local, minutes, policy.time_zone):
         then = instant.astimezone(policy.time_zone)
         if match_at(candidates, policy.reading(then)).passes(policy, facts):
             return then
@@ -65,7 +65,7 @@ def _candidates(policy: Policy, facts: Facts) -> list[Rule]:
     return found
 
 
-def _instants(local: datetime, minutes: Collection[int], zone: tzinfo) -> Iterator[datetime]:
+def instants(local: datetime, minutes: Collection[int], zone: tzinfo) -> Iterator[datetime]:
     """The instants within the horizon at which the wall clock reaches such a minute, or jumps.
 
     Day by day, so that a break that comes today costs little.

@@ -46,6 +46,7 @@ PAGES: Final = {
         Page("you", "Your own page: how the gateway knows you", withdrawn=True),
         Page("sessions", "Sign out; end all your sessions", withdrawn=True),
         Page("confirm", "Confirm that it is you"),
+        Page("browsing", "My browsing: what you can open now, your breaks, the time you have used"),
         Page("exemptions", "List of exemptions (which ones: see below)"),
         Page("exemption", "One exemption, with its history and the steps you may take"),
         Page("request", "Request an exemption, for yourself or somebody else"),
@@ -57,13 +58,6 @@ PAGES: Final = {
             frozenset({LINE_MANAGER, INFORMATION_SECURITY, PSD}),
         ),
         Page("report", "Report of exemptions, and its CSV file", READERS),
-        Page("review-request", "Ask to have a refused site looked at"),
-        Page("review", "One review: your own; all of them for who sees the queue"),
-        Page(
-            "reviews",
-            "Queue of reviews of refused sites (information security decides)",
-            frozenset({INFORMATION_SECURITY, AUDITOR}),
-        ),
     )
 }
 

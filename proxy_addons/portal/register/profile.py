@@ -1,4 +1,4 @@
-"""Which profile somebody has, for their own page: by the same functions as the gateway.
+"""Which profile somebody has, for their own pages: by the same functions as the gateway.
 
 In: a person whom the portal knows, what stands, the settings. Out: lines for the page.
 Must never: work a profile out by other means than gate/people.py.
@@ -14,6 +14,7 @@ from proxy_addons.policy.people import canonical_name
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from proxy_addons.policy.model import Person
     from proxy_addons.portal.signin.people import Someone
     from proxy_addons.settings.model import Settings
     from proxy_addons.standing.snapshot import Snapshot
@@ -22,7 +23,25 @@ if TYPE_CHECKING:
 def profiles_of(
     settings: Settings, someone: Someone, snapshot: Snapshot, now: datetime
 ) -> list[tuple[str, str]]:
-    """Where the gateway knows this person, and which profile they have there.
+    """Where the gateway knows this person, and which profile they have there, in words.
+
+    Args:
+        settings: `identity` and the policy.
+        someone: the person.
+        snapshot: exemptions and withdrawals.
+        now: aware.
+    """
+    profiles = settings.policy.profiles
+    return [
+        (where, profiles.get(person.profile) or person.profile)
+        for where, person in people_of(settings, someone, snapshot, now)
+    ]
+
+
+def people_of(
+    settings: Settings, someone: Someone, snapshot: Snapshot, now: datetime
+) -> list[tuple[str, Person]]:
+    """Where the gateway knows this person, and as whom the policy sees them there.
 
     Args:
         settings: `identity` and the policy.
@@ -31,7 +50,7 @@ def profiles_of(
         now: aware.
 
     Returns:
-        Place and profile in words; empty where the gateway knows them nowhere.
+        Place in words, and the person without states; empty where the gateway knows them nowhere.
     """
     identity, policy = settings.identity, settings.policy
     ways: list[tuple[str, str, str]] = []
@@ -60,5 +79,5 @@ def profiles_of(
             stale=settings.standing.stale,
             now=now.timestamp(),
         ).person
-        found.append((where, policy.profiles.get(person.profile) or person.profile))
+        found.append((where, person))
     return found

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from proxy_addons.portal.own.browsing import Browsing
 from proxy_addons.portal.register.exemption import OneExemption
 from proxy_addons.portal.register.exemptions import Exemptions
 from proxy_addons.portal.register.reporting import Reporting
 from proxy_addons.portal.register.requesting import Requesting
 from proxy_addons.portal.register.withdrawing import Withdrawing
 from proxy_addons.portal.register.you import You
-from proxy_addons.portal.reviews.one import OneReview
-from proxy_addons.portal.reviews.queue import Queue
 from proxy_addons.portal.signin.confirming import Confirming
 from proxy_addons.portal.signin.guard import Guard
 from proxy_addons.portal.signin.signing_in import SigningIn
@@ -33,11 +32,10 @@ def routes(services: Services) -> list[web.RouteDef]:
         *signing_in.routes(),
         *Confirming(services, guard, signing_in).routes(),
         *You(services, guard).routes(),
+        *Browsing(services, guard).routes(),
         *Requesting(services, guard).routes(),
         *Exemptions(services, guard).routes(),
         *OneExemption(services, guard).routes(),
         *Withdrawing(services, guard).routes(),
         *Reporting(services, guard).routes(),
-        *Queue(services, guard).routes(),
-        *OneReview(services, guard).routes(),
     ]

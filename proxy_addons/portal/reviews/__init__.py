@@ -1,1 +1,0 @@
-"""Reviews of refused sites: the queue of information security, and asking for one."""

@@ -1,0 +1,247 @@
+"""My browsing over HTTP, as people use it, on both engines."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from support.portal import NOON, Clock, House, served
+from support.shifts import MORNING, known, spend, with_shifts
+from support.standing import grant
+
+from proxy_addons.settings import shifts
+from proxy_addons.standing.breaks import Breaks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.portal import Visitor
+
+    from proxy_addons.settings.model import Settings
+    from proxy_addons.standing import Store
+
+OFFERED = re.compile(r'name="minutes" value="(\d+)"')
+
+
+def breaks_of(store: Store, settings: Settings, clock: Clock) -> Breaks:
+    zone, turns = settings.policy.time_zone, settings.shifts.day_turns
+    return Breaks(store, settings.shifts.breaks, turns, zone, clock=lambda: clock.now)
+
+
+async def started(visitor: Visitor, minutes: object) -> str:
+    """Press a button of the page; what the next page then says."""
+    page = await visitor.get("/browsing")
+    seen = await visitor.post("/browsing/start", {"csrf": page.token, "minutes": minutes})
+    assert seen.status == 303, seen.words
+    return (await visitor.get(seen.location)).words
+
+
+async def test_a_break_from_its_start_to_the_next(house: House):
+    jane = await house.visitor("jane")
+    page = await jane.get("/browsing")
+    assert OFFERED.findall(page.text) == ["15", "30", "60"]
+    assert "60 of 60 minutes are left today" in page.words
+    assert "Refresh" not in page.headers
+
+    words = await started(jane, 30)
+    assert "You are on a break until 11:00" in words
+    assert OFFERED.findall((await jane.get("/browsing")).text) == []
+
+    house.clock.go_on(minutes=28)
+    page = await jane.get("/browsing")
+    assert "Your break ends in 2 minutes, at 11:00" in page.words
+    assert 'role="alert"' in page.text
+    assert "<title>Break ends at 11:00: My browsing" in page.text
+
+    house.clock.go_on(minutes=2)
+    page = await jane.get("/browsing")
+    assert "Your break ended at 11:00." in page.words
+    assert "The next break can start today at 11:30 . 30 minutes of 60 are left today" in page.words
+    assert OFFERED.findall(page.text) == []
+
+    house.clock.go_on(minutes=30)
+    jane = await house.visitor("jane")
+    page = await jane.get("/browsing")
+    assert "Your break ended" not in page.words
+    assert OFFERED.findall(page.text) == ["15", "30"], "60 are more than what is left"
+
+
+async def test_the_page_loads_itself_for_the_warning_the_end_and_the_session(house: House):
+    jane = await house.visitor("jane")
+    await started(jane, 15)
+    for after, wanted in ((0, "600"), (4, "541"), (9, "121"), (1, "61")):
+        house.clock.go_on(minutes=after)
+        page = await jane.get("/browsing?done=started")
+        assert page.headers["Refresh"] == f"{wanted}; url=/browsing", after
+    assert "http-equiv" not in page.text
+    # It can be stopped before it happens (WCAG 2.2.1), and that lasts.
+    assert 'href="/browsing?still=1"' in page.text
+    still = await jane.get("/browsing?still=1")
+    assert "Refresh" not in still.headers
+    assert "ends in 1 minute, at 10:45" in still.words
+    house.clock.go_on(minutes=1)
+    assert "Refresh" not in (await jane.get("/browsing")).headers, "nothing is left to wait for"
+
+
+async def test_a_session_is_kept_through_the_longest_break_and_ends_after(house: House):
+    jane = await house.visitor("jane")
+    await started(jane, 60)
+    for _ in range(6):
+        page = await jane.get("/browsing")
+        house.clock.go_on(seconds=int(page.headers["Refresh"].partition(";")[0]))
+    assert "Your break ended" not in page.words
+    page = await jane.get("/browsing")
+    assert page.status == 200
+    house.clock.go_on(seconds=house.settings.portal.idle)
+    assert (await jane.get("/browsing")).status == 303
+
+
+async def test_ended_by_hand_what_is_left_stays(house: House, store: Store):
+    jane = await house.visitor("jane")
+    await started(jane, 30)
+    house.clock.go_on(minutes=7)
+    page = await jane.get("/browsing")
+    seen = await jane.post("/browsing/end", {"csrf": page.token})
+    assert (seen.status, seen.location) == (303, "/browsing?done=ended")
+    words = (await jane.get(seen.location)).words
+    assert "Your break has ended." in words
+    assert "53 minutes of 60 are left today" in words
+    assert "10:30 to 10:37 7 Ended early" in words
+    seen = await jane.post("/browsing/end", {"csrf": page.token})
+    assert seen.location == "/browsing?done=none"
+    (one,) = breaks_of(store, house.settings, house.clock).today("jane")
+    assert (one.by, one.how, one.minutes) == ("jane", "accounts", 7)
+
+
+async def test_two_clicks_are_one_break(house: House, store: Store):
+    desk, phone = await house.visitor("jane"), await house.visitor("jane")
+    await started(desk, 15)
+    page = await phone.get("/you")
+    seen = await phone.post("/browsing/start", {"csrf": page.token, "minutes": "60"})
+    assert seen.status == 303
+    (one,) = breaks_of(store, house.settings, house.clock).today("jane")
+    assert one.minutes == 15
+
+
+@pytest.mark.parametrize(
+    "minutes", ["", "0", "-15", "15.5", "1e3", "\u0661\u0665", "x" * 5000, "99999", None]
+)
+async def test_what_is_no_length_starts_nothing(house: House, store: Store, minutes: str | None):
+    jane = await house.visitor("jane")
+    page = await jane.get("/browsing")
+    fields = {"csrf": page.token} | ({} if minutes is None else {"minutes": minutes})
+    seen = await jane.post("/browsing/start", fields)
+    assert seen.status == 400
+    assert "There is a problem Choose how long the break is to be" in seen.words
+    assert breaks_of(store, house.settings, house.clock).today("jane") == ()
+
+
+@pytest.mark.parametrize(("minutes", "words"), [("14", "from 15 to 60"), ("61", "from 15 to 60")])
+async def test_a_rule_that_refuses_says_why(house: House, minutes: str, words: str):
+    jane = await house.visitor("jane")
+    page = await jane.get("/browsing")
+    seen = await jane.post("/browsing/start", {"csrf": page.token, "minutes": minutes})
+    assert seen.status == 400
+    assert words in seen.words
+    assert 'href="#breaks"' in seen.text
+    assert 'id="breaks"' in seen.text
+
+
+async def test_too_soon_after_the_last_one(house: House):
+    jane = await house.visitor("jane")
+    await started(jane, 15)
+    house.clock.go_on(minutes=20)
+    page = await jane.get("/browsing")
+    seen = await jane.post("/browsing/start", {"csrf": page.token, "minutes": "15"})
+    assert seen.status == 400
+    assert "The next break can start at 11:15" in seen.words
+
+
+async def test_a_form_from_elsewhere_starts_and_ends_nothing(house: House, store: Store):
+    jane = await house.visitor("jane")
+    page = await jane.get("/browsing")
+    for path in ("/browsing/start", "/browsing/end"):
+        fields = {"csrf": page.token, "minutes": "15"}
+        seen = await jane.post(path, fields, headers={"Origin": "https://evil.example"})
+        assert seen.status == 403
+        seen = await jane.post(path, fields | {"csrf": "wrong"})
+        assert seen.status == 403
+        assert (await jane.get(path)).status == 405
+    assert breaks_of(store, house.settings, house.clock).today("jane") == ()
+
+
+async def test_it_is_ones_own_alone(house: House, store: Store):
+    spend(store, house.settings, "mona", MORNING, 41)
+    breaks_of(store, house.settings, house.clock).start("mona", 15, "mona")
+    page = await (await house.visitor("jane")).get("/browsing?person=mona")
+    assert "Today: 0 of 60 minutes" in page.words
+    assert "on a break" not in page.words
+    page = await (await house.visitor("mona")).get("/browsing")
+    assert "Today: 41 of 60 minutes" in page.words
+
+
+async def test_time_used_is_a_picture_and_a_table(house: House, store: Store):
+    spend(store, house.settings, "jane", MORNING, 18, 5)
+    spend(store, house.settings, "jane", MORNING - timedelta(days=4), 61, 2)
+    page = await (await house.visitor("jane")).get("/browsing")
+    assert "Today: 18 of 60 minutes , social networks 5 of 20. This week: 18 minutes" in page.words
+    assert page.text.count('<rect class="other"') == 7
+    assert re.search(r"Monday 23 November \(today\) 18 5", page.words)
+    assert "Thursday 19 November 61 2" in page.words
+    assert "style=" not in page.text
+
+
+async def test_rules_of_the_moment_follow_clock_and_break(house: House):
+    jane = await house.visitor("jane")
+    words = (await jane.get("/browsing")).words
+    assert re.search(r"Open (in a break, or )?from today at 12:00 Auctions, chat", words), words
+    assert "Not open Adult, drugs" in words
+    house.clock.now = NOON
+    words = (await (await house.visitor("jane")).get("/browsing")).words
+    assert "Open until today at 14:00 Auctions, chat" in words
+
+
+async def test_an_exemption_is_shown_and_counts(house: House, store: Store):
+    ends = MORNING + timedelta(days=3)
+    grant(store, "jane", everything=False, categories={"chat"}, begins=MORNING, ends=ends,
+          now=MORNING)  # fmt: skip
+    page = await (await house.visitor("jane")).get("/browsing")
+    assert "EX-2026-0001 : chat, until 26 November 2026. Live" in page.words
+    assert re.search(r"Open Chat\.", page.words)
+    assert "EX-2026" not in (await (await house.visitor("mona")).get("/browsing")).words
+
+
+async def test_whom_the_gateway_knows_nowhere_is_told_so(house: House):
+    page = await (await house.visitor("ines")).get("/browsing")
+    assert "does not know you by name at any computer" in page.words
+    assert OFFERED.findall(page.text) == []
+
+
+async def test_without_limits_and_without_breaks(settings: Settings):
+    changed = with_shifts(
+        settings,
+        breaks=shifts.Breaks(enabled=False),
+        allowances=shifts.Allowances(personal=None, social=None),
+    )
+    async with served(changed, Clock(MORNING)) as house:
+        jane = await house.visitor("jane")
+        page = await jane.get("/browsing")
+        assert "Your break" not in page.words
+        assert "Today: 0 minutes . This week" in page.words
+        seen = await jane.post("/browsing/start", {"csrf": page.token, "minutes": "15"})
+        assert seen.status == 400
+        assert "Breaks cannot be booked here" in seen.words
+
+
+async def test_two_ways_of_being_known_with_two_answers(tmp_path: Path):
+    settings = known(tmp_path, "jane", "jane")
+    first, second = settings.identity.addresses
+    addresses = (first, replace(second, profile="withdrawn"))
+    settings = replace(settings, identity=replace(settings.identity, addresses=addresses))
+    async with served(settings, Clock(NOON)) as house:
+        words = (await (await house.visitor("jane")).get("/browsing")).words
+        assert "At 10.0.1.0/24 Open until today at 14:00 Auctions" in words
+        assert "At 10.0.2.0/24 Not open Auctions" in words
