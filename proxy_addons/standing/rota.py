@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, text, update
 
 from proxy_addons.standing.dates import begin_of, end_of
+from proxy_addons.standing.tables import NAME
 from proxy_addons.standing.tables_shifts import duties, rota_cover, rota_imports
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ PEOPLE: Final = 100
 """People in one transaction."""
 PAUSE: Final = 0.02
 """Seconds between two transactions, in which others get the lock: SQLite has no queue for it."""
+_ANALYSED: Final = (5_000, 50_000, 500_000)
+"""After so many new duties PostgreSQL counts what there is: of a table that it takes to be small it
+reads the whole period for each hundred people."""
 _SHOWN: Final = 20  # imports, in a status
 _NAMED: Final = 20  # people, in what an import says
 _AT_ONCE: Final = 1000  # rows in one statement that names them
@@ -288,6 +292,7 @@ class Rota:
                 )
                 .returning(rota_imports.c.id)
             ).scalar_one()
+        steps = list(_ANALYSED)
         for done, names in self._batches(file):
             with self._store.reading() as connection:
                 plan = self._plan(connection, file, names)
@@ -295,6 +300,10 @@ class Rota:
                 plan = self._write(file, names, number)
                 self._pause(PAUSE)
             count.add(plan)
+            if self._store.is_postgres and steps and count.added >= steps[0]:
+                del steps[0]
+                with self._store.noting() as connection:
+                    connection.execute(text("ANALYZE duties"))
             if progress is not None:
                 progress("writing", done, len(file.people))
         return count.changes(len(file.people))
@@ -305,19 +314,11 @@ class Rota:
             plan = self._plan(connection, file, names)
             for some in itertools.batched(plan.removed, _AT_ONCE):
                 connection.execute(delete(duties).where(duties.c.id.in_(some)))
-            if plan.added:
-                rows = [
-                    {
-                        "person": person,
-                        "begins": begins,
-                        "ends": ends,
-                        "kind": kind,
-                        "source": file.name[:256],
-                        "change": change,
-                    }
-                    for person, (begins, ends, kind) in plan.added
-                ]
-                connection.execute(insert(duties), rows)
+            rows = [
+                (person, begins, ends, kind, file.name[:NAME], change)
+                for person, (begins, ends, kind) in plan.added
+            ]
+            self._add(connection, rows)
             self._cover(connection, plan, change)
             columns = rota_imports.c
             connection.execute(
@@ -329,6 +330,24 @@ class Rota:
                 )
             )
         return plan
+
+    def _add(self, connection: Connection, rows: Sequence[tuple[object, ...]]) -> None:
+        columns = ("person", "begins", "ends", "kind", "source", "change")
+        if not rows:
+            return
+        if not self._store.is_postgres:
+            named = [dict(zip(columns, row, strict=True)) for row in rows]
+            connection.execute(insert(duties), named)
+            return
+        # One statement a row took three times as long (docs/adr/0014-rota-files.md).
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        with (
+            driver.cursor() as cursor,
+            cursor.copy(f"COPY duties ({', '.join(columns)}) FROM STDIN") as copy,
+        ):
+            for row in rows:
+                copy.write_row(row)
 
     @staticmethod
     def _cover(connection: Connection, plan: _Plan, change: int) -> None:
@@ -429,13 +448,14 @@ class _Count:
     """Adds plans up."""
 
     def __init__(self) -> None:
-        self._changed = self._new = self._added = self._removed = 0
+        self._changed = self._new = self._removed = 0
+        self.added = 0
         self._gaps: list[str] = []
 
     def add(self, plan: _Plan) -> None:
         self._changed += len(plan.changed)
         self._new += len(plan.new)
-        self._added += len(plan.added)
+        self.added += len(plan.added)
         self._removed += len(plan.removed)
         self._gaps += plan.gaps
 
@@ -444,7 +464,7 @@ class _Count:
             people=people,
             changed=self._changed,
             new=self._new,
-            added=self._added,
+            added=self.added,
             removed=self._removed,
             gaps=tuple(self._gaps[:_NAMED]),
             gap_count=len(self._gaps),

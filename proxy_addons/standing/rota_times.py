@@ -46,7 +46,7 @@ _ISO = re.compile(r"([0-9]{4})([-/.]?)([0-9]{2})\2([0-9]{2})")
 _BRITISH = re.compile(r"([0-9]{1,2})([-/.])([0-9]{1,2})\2([0-9]{4})")
 _NAMED = re.compile(r"([0-9]{1,2})[-/ ]([a-z]{3})[a-z]*[-/ ,]+([0-9]{4})", re.IGNORECASE)
 _TIME = re.compile(
-    r"([0-9]{1,2})(?:[:.]([0-9]{2})(?::([0-9]{2})(?:\.0+)?)?|([0-9]{2}))"
+    r"([0-9]{1,2})(?:[:.]([0-9]{2})(?::([0-9]{2})(?:\.0+)?)?|([0-9]{2}))?"
     r"\s*([ap]\.?m\.?)?\s*(Z|UTC|GMT|BST|[+-][0-9]{2}:?[0-9]{2})?",
     re.IGNORECASE,
 )
@@ -280,7 +280,7 @@ def day_of(text: str, column: str) -> date:
         CellError: it is none, or could be two.
     """
     shown = text.strip()
-    bare = _WEEKDAY.sub("", shown, count=1) if shown[:1].isalpha() else shown
+    bare = _bare(shown)
     if found := _ISO.fullmatch(bare):
         year, _, month, day = found.groups()
     elif found := _BRITISH.fullmatch(bare):
@@ -306,6 +306,11 @@ def day_of(text: str, column: str) -> date:
     return made
 
 
+def _bare(text: str) -> str:
+    """A date without the day of the week, which says nothing more."""
+    return _WEEKDAY.sub("", text, count=1) if text[:1].isalpha() else text
+
+
 def _parts(text: str, column: str) -> tuple[str, str]:
     """A date and a time, of which either may be empty."""
     text = text.strip()
@@ -318,7 +323,9 @@ def _parts(text: str, column: str) -> tuple[str, str]:
         day, clock = found.groups()
         if _TIME.fullmatch(clock):
             return day, clock
-    day_of(text, column)
+    if not any(pattern.fullmatch(_bare(text)) for pattern in (_ISO, _BRITISH, _NAMED)):
+        what = f"{quoted(text)} is no time, nor a date and a time"
+        raise CellError(column, what, "write it as 07:00, or as 2026-12-01 07:00")
     return text, ""
 
 
