@@ -58,6 +58,13 @@ PAGES: Final = {
             frozenset({LINE_MANAGER, INFORMATION_SECURITY, PSD}),
         ),
         Page("report", "Report of exemptions, and its CSV file", READERS),
+        Page("review-request", "Ask to have a refused site looked at"),
+        Page("review", "One review: your own; all of them for who sees the queue"),
+        Page(
+            "reviews",
+            "Queue of reviews of refused sites (information security decides)",
+            frozenset({INFORMATION_SECURITY, AUDITOR}),
+        ),
     )
 }
 

@@ -140,8 +140,10 @@ class DayView:
 
     # Questions.
 
-    def stamp(self, person: str) -> int:
+    def stamp(self, person: str | None) -> int:
         """A number that is another one whenever something about the person has changed."""
+        if person is None:
+            return self._all
         return max(self._facts_of(person).stamp, self._counted.get(person, 0), self._all)
 
     def states(self, person: str | None, at: datetime) -> frozenset[str]:
@@ -161,9 +163,9 @@ class DayView:
         found.update(self._allowance_states(*used.besides(day.minute(at))))
         return frozenset(found)
 
-    def changes(self, person: str, at: datetime) -> datetime | None:
-        """The next moment at which the clock alone may change `states`."""
-        if not self.known:
+    def changes(self, person: str | None, at: datetime) -> datetime | None:
+        """The next moment at which the clock alone may change `states`; None: never."""
+        if person is None or not self.known:
             return None
         day = self.days.at(at)
         moment = self._facts_of(person).next_change(at)

@@ -10,21 +10,24 @@ from __future__ import annotations
 
 import json
 import threading
+from itertools import batched
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import Integer, cast, delete, exists, func, insert, select, text, update
 
 from proxy_addons.standing.dayfacts import UNUSED, Used
 from proxy_addons.standing.dutydays import MINUTE
+from proxy_addons.standing.journal import Entry
 from proxy_addons.standing.tables_shifts import minute_totals, minutes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from datetime import date, datetime
 
     from sqlalchemy import Connection
 
-    from proxy_addons.standing.dutydays import Day
+    from proxy_addons.standing.dutydays import Day, Days
+    from proxy_addons.standing.journal import Journal
     from proxy_addons.standing.store import Store
 
 FLUSH: Final = 5.0  # seconds between two writings
@@ -99,6 +102,7 @@ class Tally:
         self._day_at = day_at
         self._lock = threading.Lock()
         self._pending: Pending = {}
+        self._journal: Journal | None = None
 
     def __len__(self) -> int:
         """How many people's days have minutes that are not yet written down."""
@@ -119,7 +123,17 @@ class Tally:
         """Count several minutes of a day."""
         key = (day, person)
         with self._lock:
-            self._pending[key] = self._pending.get(key, UNUSED) | used
+            before = self._pending.get(key, UNUSED)
+            after = self._pending[key] = before | used
+            if after != before and self._journal is not None:
+                for row in rows_of({key: used}):
+                    self._journal.add(row.person, row.minute, social=row.social)
+
+    def journal_in(self, journal: Journal | None) -> None:
+        """Keep what is not yet written down in a journal from now on, or in none."""
+        with self._lock:
+            self._journal = journal
+            self._keep()
 
     def flush(self, store: Store) -> int:
         """Write down what was counted. Blocks. What could not be written stays for the next time.
@@ -142,12 +156,14 @@ class Tally:
                 for key in part:
                     del taken[key]
         finally:
-            if taken:
-                self._take_back(taken)
+            self._take_back(taken)
         return written
 
     def _take_back(self, taken: Pending) -> None:
         with self._lock:
+            if not taken:
+                self._keep()  # all that it had before is in the store
+                return
             for key, used in taken.items():
                 self._pending[key] = self._pending.get(key, UNUSED) | used
             days = sorted({day.date for day, _ in self._pending})
@@ -155,6 +171,11 @@ class Tally:
                 oldest = days[-MOST_DAYS]
                 for key in [key for key in self._pending if key[0].date < oldest]:
                     del self._pending[key]
+
+    def _keep(self) -> None:
+        if self._journal is not None:
+            rows = rows_of(self._pending)
+            self._journal.keep_only(Entry(row.person, row.minute, row.social) for row in rows)
 
 
 def _part(pending: Pending) -> Pending:
@@ -211,6 +232,21 @@ def write(store: Store, rows: Collection[Row]) -> None:
         }
     with store.shifting() as (connection, change):
         connection.execute(_POSTGRES if store.is_postgres else _SQLITE, values | {"change": change})
+
+
+def take_over(store: Store, entries: Iterable[Entry], days: Days) -> None:
+    """Write down what another worker had counted. Blocks.
+
+    Raises:
+        StandingUnavailableError: the store does not answer.
+    """
+    social: dict[tuple[str, datetime], bool] = {}
+    for each in entries:
+        key = (each.person, each.minute)
+        social[key] = social.get(key, False) or each.social
+    for some in batched(social.items(), ROWS):
+        rows = [Row(name, minute, days.at(minute).date, each) for (name, minute), each in some]
+        write(store, rows)
 
 
 def used(store: Store, person: str, day: date) -> Total:

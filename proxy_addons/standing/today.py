@@ -14,26 +14,29 @@ import logging
 import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from proxy_addons.standing.dayfacts import LiveBreak, Remaining
 from proxy_addons.standing.dayreading import read_changed, read_whole
-from proxy_addons.standing.dayview import UNKNOWN, DayView
-from proxy_addons.standing.minutes import FLUSH, KEEP, Tally, fold
+from proxy_addons.standing.dayview import DayView
+from proxy_addons.standing.journal import Journal, leftovers
+from proxy_addons.standing.minutes import FLUSH, KEEP, Tally, fold, take_over
 from proxy_addons.standing.problems import StandingUnavailableError
 from proxy_addons.standing.thread import OwnThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date, tzinfo
+    from pathlib import Path
 
     from proxy_addons.settings.shifts import Shifts
     from proxy_addons.standing.dayreading import News
     from proxy_addons.standing.dutydays import Day
     from proxy_addons.standing.store import Store
 
-__all__ = ["NOTHING_TODAY", "LiveBreak", "Questions", "Remaining", "Today"]
+__all__ = ["LiveBreak", "Remaining", "Today"]
 
 logger = logging.getLogger("watchhouse.standing")
 
@@ -47,50 +50,15 @@ PATIENCE_WHOLE: Final = 60.0  # seconds for a whole reading
 _AT_ONCE: Final = 500  # people whose minutes are taken over before other tasks have their turn
 
 _READING: Final = "breaks, duties and allowances are read"
-_WRITING: Final = "minutes of personal use are written down"
+_WRITING: Final = "minutes are written down"
+_KEEPING: Final = "what is counted outlives a worker"
 _FIRST: Final = "first"
 _MEANWHILE: Final = {
     _READING: "the last reading of breaks, duties and allowances stays in force",
     _WRITING: "minutes of personal use wait to be written down",
+    _KEEPING: "what is counted and not yet written down would end with a worker",
     _FIRST: "breaks, duties and allowances are not known yet",
 }
-
-
-class Questions(Protocol):
-    """What the gate asks, of any of the two below. Moments are aware; names are canonical."""
-
-    def age(self) -> float:
-        """Seconds since the store last answered; infinite until it did."""
-
-    def states(self, person: str | None, at: datetime) -> frozenset[str]:
-        """What stands for a person: names of policy/states.py. None: a nameless one."""
-
-    def changes(self, person: str, at: datetime) -> datetime | None:
-        """The next moment at which the clock alone may change `states`; None: never."""
-
-    def stamp(self, person: str) -> int:
-        """A number that is another one whenever something about the person has changed."""
-
-    def break_of(self, person: str, at: datetime) -> LiveBreak | None:
-        """The break that runs, or None."""
-
-    def left(self, person: str, at: datetime) -> Remaining:
-        """What is left of the person's duty day."""
-
-    def confirmed(self, person: str, rule: str, site: str, at: datetime) -> bool:
-        """Whether the person has confirmed a coaching page of this rule for this site."""
-
-    def acknowledged(self, person: str, version: str, at: datetime) -> bool:
-        """Whether the person has acknowledged this version of the statement."""
-
-    def site_categories(self, host: str) -> frozenset[str] | None:
-        """The categories that a review gave a host, or the nearest of its parents; or None."""
-
-    def allowed_site(self, person: str | None, host: str, at: datetime) -> str | None:
-        """The reference of a review that allows the person a host, or a parent of it; or None."""
-
-    def count(self, person: str, at: datetime, social: bool) -> None:
-        """Count the minute that a moment is in as one of personal use."""
 
 
 class Today:
@@ -100,6 +68,8 @@ class Today:
         store: opened in this process; stays the caller's to close, after `stop`.
         shifts: `Settings.shifts`.
         zone: of the force.
+        journals: folder for what is counted and not yet written down, of all workers of this
+            machine; None: what was counted in the last seconds ends with the process.
         every: seconds between two looks.
         flush: seconds between two writings of minutes.
         patience: seconds for one look.
@@ -117,6 +87,7 @@ class Today:
         shifts: Shifts,
         zone: tzinfo,
         *,
+        journals: Path | None = None,
         every: float = EVERY,
         flush: float = FLUSH,
         patience: float = PATIENCE,
@@ -125,7 +96,8 @@ class Today:
     ) -> None:
         self._store = store
         self._shifts = shifts
-        self._zone = zone
+        self._journals = journals
+        self._journal: Journal | None = None
         self._every = every
         self._flush_every = flush
         self._patience = patience
@@ -161,6 +133,7 @@ class Today:
     async def start(self) -> None:
         """Read for the first time, and go on looking. A failure is logged, not raised."""
         await self._look()
+        await self._note()  # what workers that have ended left behind
         self._task = asyncio.create_task(self._keep_looking(), name="today")
 
     async def stop(self) -> None:
@@ -177,6 +150,7 @@ class Today:
                 if self._noting is not None:
                     await self._noting
                 await self._note()
+                await self._notes.run(self._end_journal)
         self._thread.close()
         self._notes.close()
 
@@ -212,6 +186,7 @@ class Today:
     async def _look(self) -> None:
         began = self._clock()  # what is answered is at least as new as the question
         whole = self._version is None or began - self._whole_at >= HOUR
+        turns = self._shifts.day_turns
         try:
             found = await self._in(
                 self._thread,
@@ -223,6 +198,8 @@ class Today:
             # far to trust it; what this worker counts itself goes on counting.
             self._say(_READING, str(problem) or type(problem).__name__)
             return
+        if turns != self._shifts.day_turns:
+            return  # its minutes are another day's by now; the next look reads everything
         if found is not None:
             await self._take(found)
             if found.whole:
@@ -268,11 +245,12 @@ class Today:
     async def _note(self) -> None:
         """Write down what was counted; once an hour, close the days that are over."""
         folding = self._clock() - self._folded_at >= HOUR
-        if not self.tally and not folding:
+        before = self._view.days.at(self._wall()).date - timedelta(days=KEEP)
+        if self._journals is None and not self.tally and not folding:
             return
-        before = self._day_at(self._wall()).date - timedelta(days=KEEP)
         try:
-            await self._in(self._notes, lambda: self._write(before if folding else None), PATIENCE)
+            job = partial(self._write, before if folding else None)
+            await self._in(self._notes, job, PATIENCE)
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is tried again
             # No request is in hand. Nothing is forgotten: the tally has it for the next time.
             self._say(_WRITING, str(problem) or type(problem).__name__)
@@ -282,56 +260,45 @@ class Today:
             self._folded_at = self._clock()
 
     def _write(self, fold_before: date | None) -> None:
+        """In its thread."""
+        if self._journals is not None:
+            self._keep_journal(self._journals)
         self.tally.flush(self._store)
         if fold_before is not None:
             fold(self._store, fold_before)
 
+    def _keep_journal(self, folder: Path) -> None:
+        """In its thread: begin a journal; write down what workers that have ended left in theirs.
+
+        It comes back to this worker with its next look.
+        """
+        try:
+            if self._journal is None:
+                self._journal = Journal.new(folder)
+                self.tally.journal_in(self._journal)
+            for each in leftovers(folder):
+                with each:
+                    take_over(self._store, each.entries(), self._view.days_apart())
+                    each.drop()
+        except OSError as problem:
+            # No request is in hand. Minutes are counted and written down all the same.
+            self._say(_KEEPING, f"{folder}: {problem.strerror or problem}")
+        else:
+            self._say(_KEEPING, None)
+
+    def _end_journal(self) -> None:
+        """In its thread: what could not be written down is left for others."""
+        journal, self._journal = self._journal, None
+        if journal is not None:
+            self.tally.journal_in(None)
+            journal.close(remove=not self.tally)
+
     def _say(self, what: str, trouble: str | None) -> None:
         """Log the beginning and the end of a trouble with reading or with writing, once each."""
         if trouble is not None and what not in self._troubles:
-            logger.error("%s; %s", trouble, _MEANWHILE[_FIRST if self._version is None else what])
+            first = what == _READING and self._version is None
+            logger.error("%s; %s", trouble, _MEANWHILE[_FIRST if first else what])
             self._troubles.add(what)
         elif trouble is None and what in self._troubles:
-            logger.warning("the standing store (%s) answers again: %s", self._store.place, what)
+            logger.warning("personal use (%s): %s again", self._store.place, what)
             self._troubles.remove(what)
-
-
-class _Nothing:
-    """Of a program that has no store: nobody has a break, a rota, or confirmed anything."""
-
-    def age(self) -> float:
-        return 0.0
-
-    def states(self, _person: str | None, _at: datetime) -> frozenset[str]:
-        return UNKNOWN
-
-    def changes(self, _person: str, _at: datetime) -> datetime | None:
-        return None
-
-    def stamp(self, _person: str) -> int:
-        return 0
-
-    def break_of(self, _person: str, _at: datetime) -> LiveBreak | None:
-        return None
-
-    def left(self, _person: str, _at: datetime) -> Remaining:
-        return Remaining(0, None, None)
-
-    def confirmed(self, _person: str, _rule: str, _site: str, _at: datetime) -> bool:
-        return False
-
-    def acknowledged(self, _person: str, _version: str, _at: datetime) -> bool:
-        return False
-
-    def site_categories(self, _host: str) -> frozenset[str] | None:
-        return None
-
-    def allowed_site(self, _person: str | None, _host: str, _at: datetime) -> str | None:
-        return None
-
-    def count(self, person: str, at: datetime, social: bool) -> None:
-        """Nothing is counted."""
-
-
-NOTHING_TODAY: Questions = _Nothing()
-"""For programs that only decide, without a store: benchmarks and tests. Not for a worker."""

@@ -44,10 +44,13 @@ GETS = {
     "/give-back": {"line-manager", "information-security", "psd"},
     "/report": READERS,
     "/report.csv": READERS,
+    "/reviews": {"information-security", "auditor"},
+    "/reviews/new": STAFF,
 }
 POSTS = {
     "/browsing/start": STAFF,
     "/exemptions/new": STAFF,
+    "/reviews/new": STAFF,
     "/withdraw": {"line-manager", "information-security", "psd"},
     "/give-back": {"line-manager", "information-security", "psd"},
     "/confirm": STAFF,
@@ -87,6 +90,8 @@ async def test_every_route_is_in_the_matrix_or_open(house: House):
         ("POST", "/confirm/kerberos"), ("GET", "/confirm/oidc"),
         ("GET", "/exemptions/{reference}"), ("GET", "/exemptions/{reference}/{step}"),
         ("POST", "/exemptions/{reference}/{step}"),
+        ("GET", "/reviews/{reference}"), ("GET", "/reviews/{reference}/{step}"),
+        ("POST", "/reviews/{reference}/{step}"),
     }  # fmt: skip
     assert paths - known == set()
 
@@ -109,7 +114,15 @@ async def test_pages_open_to_the_roles_that_have_them(house: House, role: str):
     )
     assert menu - {"/"} == {
         path
-        for path in ("/you", "/browsing", "/exemptions", "/team", "/withdrawals", "/report")
+        for path in (
+            "/you",
+            "/browsing",
+            "/exemptions",
+            "/team",
+            "/withdrawals",
+            "/report",
+            "/reviews",
+        )
         if role in GETS[path]
     }
 

@@ -203,6 +203,8 @@ def test_a_break_over_the_turn_of_the_day_counts_for_the_day_it_began(world: Wor
     world.at("2026-11-24 04:50")
     made = world.start(60)
     assert made.day == date(2026, 11, 23)
+    left = world.breaks.left(world.person)
+    assert (left.minutes, left.may_start_at) == (0, made.ends + 30 * MINUTE)
     world.at("2026-11-24 05:10")
     assert world.start() == made, "it still runs"
     assert world.breaks.left(world.person).minutes == 60
@@ -230,7 +232,7 @@ def test_a_lowered_allowance_is_not_owed(shared: Store) -> None:
     assert world.breaks.left(world.person).minutes == 0
 
 
-BOSS = Actor("boss", frozenset({"line-manager"}), "oidc")
+BOSS = Actor("boss", frozenset({"line-manager"}), "oidc", frozenset({"somebody"}))
 ROOT = Actor("root", frozenset({"operator"}), "command-line")
 PORTAL_OPERATOR = Actor("ops", frozenset({"operator"}), "kerberos")
 

@@ -47,6 +47,11 @@ STEPS: Final = {
     "expiry": "Expired",
     "withdrawal": "Web access withdrawn",
     "lifting": "Web access given back",
+    "review-request": "Asked for",
+    "review-allowed": "Allowed for a time",
+    "review-recategorised": "Given other categories",
+    "review-declined": "Declined",
+    "review-ended": "Ended",
 }
 """Kind of step → what people read."""
 
@@ -54,6 +59,7 @@ HOW: Final = {
     "kerberos": "signed in with the force account",
     "oidc": "signed in with the sign-in service",
     "accounts": "signed in with an account of this portal",
+    "proxy": "on the page that refused it",
     "command-line": "at the gateway’s command line",  # noqa: RUF001 - an apostrophe
     "clock": "by itself",
 }

@@ -20,6 +20,7 @@ from proxy_addons.portal.signin.people import People
 from proxy_addons.portal.threads import Threads
 from proxy_addons.standing.lockouts import Lockouts
 from proxy_addons.standing.register import Register
+from proxy_addons.standing.reviews import Reviews
 from proxy_addons.standing.sessions import Session, Sessions
 from proxy_addons.standing.store import Store, open_store
 from proxy_addons.standing.withdrawals import Withdrawals
@@ -149,5 +150,16 @@ class Services:
             categories=self.catalogue.read(),
             by_name_only=self.settings.policy.by_name_only,
             zone=self.settings.policy.time_zone,
+            clock=self.now,
+        )
+
+    def reviews(self) -> Reviews:
+        """The register of reviews, with the categories as they are now. Blocks."""
+        return Reviews(
+            self.store,
+            threats=self.settings.policy.by_name_only,
+            zone=self.settings.policy.time_zone,
+            catalogue=self.catalogue.read(),
+            categories_of=self.catalogue.categories_of,
             clock=self.now,
         )

@@ -14,6 +14,8 @@ from proxy_addons.portal.register.reporting import Reporting
 from proxy_addons.portal.register.requesting import Requesting
 from proxy_addons.portal.register.withdrawing import Withdrawing
 from proxy_addons.portal.register.you import You
+from proxy_addons.portal.reviews.one import OneReview
+from proxy_addons.portal.reviews.queue import Queue
 from proxy_addons.portal.signin.confirming import Confirming
 from proxy_addons.portal.signin.guard import Guard
 from proxy_addons.portal.signin.signing_in import SigningIn
@@ -38,4 +40,6 @@ def routes(services: Services) -> list[web.RouteDef]:
         *OneExemption(services, guard).routes(),
         *Withdrawing(services, guard).routes(),
         *Reporting(services, guard).routes(),
+        *Queue(services, guard).routes(),
+        *OneReview(services, guard).routes(),
     ]

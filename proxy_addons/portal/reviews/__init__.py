@@ -1,0 +1,1 @@
+"""Reviews of refused sites: the queue of information security, and asking for one."""
