@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from proxy_addons.gate.acknowledging import open_before
 from proxy_addons.gate.destinations import Destinations
 from proxy_addons.gate.people import GroupProfiles
 from proxy_addons.identity.addresses import AddressMap
@@ -32,6 +33,8 @@ class Basis:
         groups: which groups have which profile.
         destinations: the address check.
         index: category index, or None while there is none (then everything is refused).
+        open_before: categories and hosts that are open to people who have not yet acknowledged the
+            statement (acknowledging.py).
     """
 
     settings: Settings
@@ -40,6 +43,7 @@ class Basis:
     groups: GroupProfiles
     destinations: Destinations
     index: CategoryIndex | None
+    open_before: tuple[frozenset[str], frozenset[str]]
 
 
 def basis_of(
@@ -67,4 +71,5 @@ def basis_of(
             (*listen.proxy, *listen.proxy_tls, *listen.portal, *listen.portal_tls, *own),
         ),
         index=index,
+        open_before=open_before(settings),
     )

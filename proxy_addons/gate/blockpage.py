@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from proxy_addons.gate.certificates import wording_for
 from proxy_addons.gate.echo import address, plain, sf_string, visible
 from proxy_addons.gate.negotiate import Form, form_for
-from proxy_addons.gate.pages import CONTENT_SECURITY_POLICY, environment
+from proxy_addons.gate.pages import (
+    CONTENT_SECURITY_POLICY,
+    CONTENT_SECURITY_POLICY_OF_BUTTONS,
+    environment,
+)
 from proxy_addons.gate.refusal import Answer, Kind, Refusal
 from proxy_addons.gate.wording import WORDING, Wording, date_words, when_words
 
@@ -34,7 +38,15 @@ _CONTENT_TYPES: dict[Form, str] = {
     Form.IMAGE: "image/gif",
 }
 
-_BY_RULE = frozenset({Kind.POLICY, Kind.DESTINATION_DENIED, Kind.PORT_DENIED, Kind.METHOD_DENIED})
+_BY_RULE = frozenset(
+    {
+        Kind.POLICY, Kind.COACH, Kind.STATEMENT, Kind.DESTINATION_DENIED, Kind.PORT_DENIED,
+        Kind.METHOD_DENIED, Kind.BREAK_UNAVAILABLE,
+    }
+)  # fmt: skip
+# What the person has to do something about: programs must see that they cannot.
+_WAITS = frozenset({Kind.COACH, Kind.STATEMENT})
+_DONE = frozenset({Kind.REVIEW_ASKED})
 
 # `<`, `>` and `&` too, so that the JSON is harmless in whatever it is pasted into.
 _JSON_SAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
@@ -74,6 +86,8 @@ def _reason(refusal: Refusal, wording: Wording) -> str:
     decision = refusal.decision
     if refusal.kind in _BY_RULE and decision is not None and decision.reason:
         return visible(decision.reason, 600)
+    if refusal.kind == Kind.BREAK_UNAVAILABLE and refusal.detail:
+        return visible(refusal.detail, 600)
     return wording.summary
 
 
@@ -83,7 +97,8 @@ def _facts(refusal: Refusal) -> list[tuple[str, str]]:
     if refusal.kind in _BY_RULE and decision is not None:
         names = ", ".join(name.replace("-", " ") for name in decision.categories)
         facts += [("Category", names), ("Rule", decision.rule), ("Policy clause", decision.clause)]
-    facts.append(("Technical detail", refusal.detail))
+    if refusal.kind != Kind.BREAK_UNAVAILABLE:
+        facts.append(("Technical detail", refusal.detail))
     return [(name, visible(value, 400)) for name, value in facts if value]
 
 
@@ -112,19 +127,24 @@ def _clock_words(moment: datetime) -> str:
 def _html(refusal: Refusal, wording: Wording) -> str:
     retry = _retry(refusal)
     steps = list(wording.steps)
-    if refusal.kind == Kind.POLICY and retry is None:
+    offer = refusal.help
+    if refusal.kind == Kind.POLICY and retry is None and not offer.breaks and not offer.words:
         steps.append("This rule is the same at every time of day: waiting will not change it.")
+    if refusal.kind in _WAITS and offer.confirm is None:
+        steps.append("To go on, open the address in a window of its own.")
     if refusal.reference:
         steps.append("This request was recorded, as all web requests are, allowed or not.")
-    if refusal.kind in _BY_RULE:
+    if refusal.kind in _BY_RULE and not offer.clickable:
         steps.append("There is nothing else to do: you can close this page and carry on.")
     return _TEMPLATE.render(
         page=refusal.page,
-        title=f"{wording.title} at the moment" if retry else wording.title,
+        title=offer.title or (f"{wording.title} at the moment" if retry else wording.title),
         host=visible(refusal.host, 260),
         reason=_reason(refusal, wording),
         retry=retry,
         by_rule=refusal.kind in _BY_RULE,
+        help=offer,
+        coach=refusal.kind == Kind.COACH,
         groups=reference_groups(refusal.reference),
         steps=steps,
         facts=_facts(refusal),
@@ -142,8 +162,7 @@ def _json(refusal: Refusal, wording: Wording) -> str:
     retry_at = decision.retry_at if decision and refusal.kind == Kind.POLICY else None
     fields = {
         "error": str(kind_of(refusal)),
-        # The gateway did not refuse what a server failed to answer.
-        "action": "allow" if str(kind_of(refusal)).startswith("upstream-") else "block",
+        "action": _action(refusal),
         "rule": _well_formed(decision.rule) if decision else None,
         "clause": _well_formed(decision.clause) if decision else None,
         "reason": _reason(refusal, wording),
@@ -153,6 +172,27 @@ def _json(refusal: Refusal, wording: Wording) -> str:
         "contact": _well_formed(refusal.page.contact),
     }
     return json.dumps(fields).translate(_JSON_SAFE) + "\n"
+
+
+def _action(refusal: Refusal) -> str:
+    kind = kind_of(refusal)
+    # The gateway did not refuse what a server failed to answer.
+    if kind.startswith("upstream-") or kind in _DONE:
+        return "allow"
+    return "coach" if kind is Kind.COACH else "block"
+
+
+def _form(refusal: Refusal) -> Form:
+    """The form of the answer.
+
+    What waits for a person is a page for whoever asks for one: a program that takes anything has
+    to see by the form that this is not the site's answer.
+    """
+    form = form_for(refusal.accept, refusal.sec_fetch_dest)
+    if refusal.kind not in _WAITS or form in {Form.IMAGE, Form.STYLE, Form.SCRIPT, Form.JSON}:
+        return form
+    wanted = "html" in refusal.accept.lower() or refusal.sec_fetch_dest.strip()
+    return Form.HTML if form is Form.HTML and wanted else Form.JSON
 
 
 def _comment(refusal: Refusal) -> str:
@@ -196,7 +236,8 @@ def _proxy_status(refusal: Refusal, wording: Wording) -> str:
         details = f"rule {decision.rule}"
     else:
         details = refusal.detail or str(refusal.kind)
-    return f"watchhouse; error={wording.error}; details={sf_string(details)}"
+    error = f"; error={wording.error}" if wording.error else ""
+    return f"watchhouse{error}; details={sf_string(details)}"
 
 
 def render(refusal: Refusal) -> Answer:
@@ -210,12 +251,16 @@ def render(refusal: Refusal) -> Answer:
     """
     kind = kind_of(refusal)
     wording = wording_for(refusal.detail) if kind is Kind.UPSTREAM_CERTIFICATE else WORDING[kind]
-    form = form_for(refusal.accept, refusal.sec_fetch_dest)
+    form = _form(refusal)
+    buttons = form is Form.HTML and refusal.help.clickable
     headers = [
         ("Content-Type", _CONTENT_TYPES[form]),
         ("Cache-Control", "no-store"),
         ("Proxy-Status", _proxy_status(refusal, wording)),
-        ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+        (
+            "Content-Security-Policy",
+            CONTENT_SECURITY_POLICY_OF_BUTTONS if buttons else CONTENT_SECURITY_POLICY,
+        ),
         ("X-Content-Type-Options", "nosniff"),
         ("Referrer-Policy", "no-referrer"),
         ("Vary", "Accept, Sec-Fetch-Dest"),

@@ -13,12 +13,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from proxy_addons.gate import metrics
+from proxy_addons.gate.actions import Actions, is_ours
 from proxy_addons.gate.basis import Basis, basis_of
 from proxy_addons.gate.clients import Clients
 from proxy_addons.gate.facts import Course, RequestFacts, Verdict, Visitor
+from proxy_addons.gate.helping import Helping
 from proxy_addons.gate.judge import Judgement, judge
 from proxy_addons.gate.names import host_key_of, names_of, with_carried, with_resolved
 from proxy_addons.gate.people import NOTHING_READ, People
+from proxy_addons.gate.personal import Personal
 from proxy_addons.gate.reconsidering import why_to_end
 from proxy_addons.gate.recording import Recorder
 from proxy_addons.gate.resolved import Resolved
@@ -30,7 +33,6 @@ from proxy_addons.gate.rules import (
     RULE_LOG_UNAVAILABLE,
     RULE_LOOP,
     RULE_METHOD_DENIED,
-    RULE_NOT_TLS,
     RULE_OVERLOADED,
     RULE_PORT_DENIED,
     RULE_SIGN_IN_REQUIRED,
@@ -39,9 +41,8 @@ from proxy_addons.gate.rules import (
 from proxy_addons.gate.signin import SignIn
 from proxy_addons.gate.traits import NONE as NO_TRAITS
 from proxy_addons.gate.traits import traits_of
-from proxy_addons.gate.visits import Visits
-from proxy_addons.policy.model import Action, Moment
-from proxy_addons.urlkey import UrlKey, UrlKeyError, authority_key
+from proxy_addons.policy.model import Moment
+from proxy_addons.urlkey import UrlKeyError, authority_key
 from proxy_addons.urlkey.carriers import CarriedError
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from proxy_addons.accesslog import AccessLog
     from proxy_addons.gate.loops import Loops
     from proxy_addons.gate.people import Standing
+    from proxy_addons.urlkey import UrlKey
 
 _LOG_FAULT = "the access log cannot be written"
 _NO_INDEX = "no category index"
@@ -61,7 +63,7 @@ _LAPSED = "the sign-in of this tunnel has ended"
 __all__ = ["Basis", "Gate", "basis_of"]
 
 
-class Gate(Visits):
+class Gate(Helping):
     """Decides, explains and records.
 
     Args:
@@ -75,6 +77,8 @@ class Gate(Visits):
     Attributes:
         people: knows who visitors are.
         signing_in: finds out who sends a request.
+        personal: what personal use asks of requests, and offers people.
+        actions: does what buttons of pages ask for.
         clients: what each client address has open.
         overloaded: why nothing new is taken on just now, or None. Set by the worker.
     """
@@ -101,6 +105,8 @@ class Gate(Visits):
         self.signing_in = SignIn(
             self.people, self._recorder, lambda: self.basis.settings.identity, clock
         )
+        self.personal = Personal(self.people, lambda: self.basis)
+        self.actions = Actions(self._recorder, self._asked_now)
         self._moment = Moment(self._local(0.0))
         self._moment_second = 0
 
@@ -192,17 +198,6 @@ class Gate(Visits):
         self.clients.agreed(visitor)
         return Verdict(Course.SPLICE, None, transaction, visitor.connect_host, visitor.connect_port)
 
-    def not_tls(self, visitor: Visitor, found: str) -> Verdict:
-        """Something that is neither TLS nor HTTP came inside a tunnel: refused and recorded.
-
-        Args:
-            visitor: whose tunnel it is.
-            found: what was seen, in a few words of ours (never the client's bytes).
-        """
-        facts = RequestFacts("CONNECT", "", visitor.connect_host or "", 1, "")
-        key = UrlKey("", visitor.connect_host or "", visitor.connect_port or 1)
-        return self._refuse(visitor, facts, key, RULE_NOT_TLS, found)
-
     def request(self, visitor: Visitor, facts: RequestFacts) -> Verdict:
         """A request head was read, in the clear or out of an inspected connection."""
         started = time.perf_counter()
@@ -221,13 +216,18 @@ class Gate(Visits):
         asked = keys[0]
         if (refused := self._refuse_unjudged(visitor, facts, asked, reached)) is not None:
             return refused
+        if is_ours(facts.path):
+            # A page of ours leads here; `act` has not taken it. It is for no site, in any case.
+            return self.actions.unknown(visitor, facts, asked)
         try:
             judgement = self._judge(visitor, keys, facts.method.upper(), traits_of(facts))
         except CarriedError as problem:
             return self._refuse(visitor, facts, asked, RULE_INNER_ADDRESS, str(problem))
-        if judgement.decision.action is not Action.ALLOW:
-            verdict = self._refuse_by_policy(visitor, facts, asked, judgement)
+        refused = self._refuse_judged(visitor, facts, asked, judgement)
+        if refused is not None:
+            verdict = refused
         else:
+            counted = self.personal.count(visitor, facts, judgement, self._now().local)
             transaction = self._recorder.begin(
                 visitor,
                 facts,
@@ -236,6 +236,7 @@ class Gate(Visits):
                 handling="inspected" if visitor.tls else "plain",
             )
             self._recorder.note(transaction, judgement)
+            transaction.counted = counted
             metrics.count(str(judgement.decision.action), judgement.decision.rule)
             verdict = Verdict(Course.PASS, None, transaction, reached.host, reached.port)
         metrics.observe_decision(time.perf_counter() - started)
@@ -287,36 +288,13 @@ class Gate(Visits):
         unready = self._unready(visitor)
         if unready is not None and unready[0] != RULE_LOG_UNAVAILABLE:  # that is for later
             return self._refuse(visitor, facts, key, *unready)
-        if judgement.decision.action is not Action.ALLOW:
-            return self._refuse_by_policy(visitor, facts, key, judgement)
-        return None
-
-    def bad_request(self, visitor: Visitor, facts: RequestFacts | None, problem: str) -> Verdict:
-        """Something came that cannot be treated as a request: refused and recorded.
-
-        Args:
-            visitor: whose connection it is.
-            facts: its head, where that could be read.
-            problem: what is wrong with it, in words of ours (never the client's bytes).
-        """
-        self.people.know_again(visitor)
-        visitor.requests += 1
-        facts = facts or RequestFacts("", "", "", 0, "")
-        facts.login = ""
-        return self._refuse(visitor, facts, None, RULE_BAD_REQUEST, problem)
+        return self._refuse_judged(visitor, facts, key, judgement)
 
     def destination(self, address: str, port: int) -> str | None:
         """Why a resolved address must not be connected to; None when it may be."""
         return self.basis.destinations.refusal(address, port)
 
     # --- inside ---------------------------------------------------------------------------
-
-    def _refuse_by_policy(
-        self, visitor: Visitor, facts: RequestFacts, key: UrlKey, judgement: Judgement
-    ) -> Verdict:
-        if not judgement.key.is_address:
-            self.resolved.refused(judgement.key.host)
-        return self._recorder.refuse_by_policy(visitor, facts, key, judgement)
 
     def _judge(
         self,
@@ -334,8 +312,8 @@ class Gate(Visits):
         assert basis.index is not None
         keys = with_carried(keys, basis.settings.carriers)
         keys = with_resolved(keys, self.resolved)
-        person = visitor.person
-        return judge(basis.decider, basis.index, person, keys, method, self._now(), traits)
+        person, today = visitor.person, self.people.today
+        return judge(basis.decider, basis.index, person, keys, method, self._now(), traits, today)
 
     def via(self, visitor: Visitor, *, http2: bool) -> bytes | None:
         """What a request that is sent on says of us in `Via`; None for nothing.

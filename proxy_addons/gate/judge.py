@@ -1,23 +1,27 @@
 """The strictest judgement over all the names that one request goes by.
 
 In: a person, the canonical keys of a request (CONNECT host, SNI, Host, :authority, URL, addresses
-inside these), what its form says of it, a moment.
+inside these), what its form says of it, a moment; what the person's day and reviews say.
 Out: one `Judgement`: the strictest decision, every category met, and whether to splice.
 Must never: prefer a lenient name. One blocked name blocks; one inspectable name inspects.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from proxy_addons.policy.model import STRICTNESS, Decision, Moment, Person, Resource
+from proxy_addons.gate.rules import RULE_REVIEW_ALLOWED
+from proxy_addons.gate.sites import site_of
+from proxy_addons.gate.today import NOTHING_TODAY
+from proxy_addons.policy.model import STRICTNESS, Action, Decision, Moment, Person, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from proxy_addons.categorisation import CategoryIndex
+    from proxy_addons.gate.today import Today
     from proxy_addons.policy.cache import Decider
     from proxy_addons.urlkey import UrlKey
 
@@ -39,12 +43,14 @@ class Judgement:
         key: the name that decided.
         categories: of all names together, sorted.
         splice: True only when every name is one that must not be decrypted.
+        keys: all names, those inside others too.
     """
 
     decision: Decision
     key: UrlKey
     categories: tuple[str, ...]
     splice: bool
+    keys: Sequence[UrlKey] = field(default=(), compare=False)
 
     @property
     def host(self) -> str:
@@ -52,7 +58,7 @@ class Judgement:
         return self.key.host
 
 
-def judge(
+def judge(  # noqa: PLR0913, PLR0917 - each is a fact of its own
     decider: Decider,
     index: CategoryIndex,
     person: Person,
@@ -60,6 +66,7 @@ def judge(
     method: str,
     moment: Moment,
     traits: frozenset[str] = _NONE,
+    today: Today = NOTHING_TODAY,
 ) -> Judgement:
     """Judge a request by the strictest of its names.
 
@@ -71,6 +78,7 @@ def judge(
         method: HTTP method in upper case.
         moment: when.
         traits: categories that the request has whatever its names (gate/traits.py).
+        today: what the person has confirmed, and what reviews have given or allowed.
     """
     if not keys:
         # A request without a name cannot be judged. The dispatch turns this into a refusal.
@@ -78,22 +86,65 @@ def judge(
         raise ValueError(msg)
     if len(keys) == 1 and not traits:  # nearly always: there is nothing to compare
         key = keys[0]
-        found = index.lookup(key)
+        found = today.site_categories(key.host)
+        if found is None:
+            found = index.lookup(key)
         decision = decider.decide(person, Resource(key, found, method), moment)
-        return Judgement(decision, key, in_order(found), not decision.inspect)
+        if decision.action is not Action.ALLOW and person.name is not None:
+            decision = _settled(decider, person, key, found, decision, moment, today)
+        return Judgement(decision, key, in_order(found), not decision.inspect, keys)
     strictest: Decision | None = None
     deciding = keys[0]
     categories = _NONE
     splice = True
     for key in keys:
-        found = index.lookup(key)
+        found = today.site_categories(key.host)
+        if found is None:
+            found = index.lookup(key)
         if traits:
             found |= traits
         decision = decider.decide(person, Resource(key, found, method), moment)
+        if decision.action is not Action.ALLOW and person.name is not None:
+            decision = _settled(decider, person, key, found, decision, moment, today)
         categories = categories | found if categories else found
         splice = splice and not decision.inspect
         if strictest is None or STRICTNESS[decision.action] > STRICTNESS[strictest.action]:
             strictest = decision
             deciding = key
     assert strictest is not None
-    return Judgement(strictest, deciding, in_order(categories), splice)
+    return Judgement(strictest, deciding, in_order(categories), splice, keys)
+
+
+def _settled(
+    decider: Decider,
+    person: Person,
+    key: UrlKey,
+    categories: frozenset[str],
+    decision: Decision,
+    moment: Moment,
+    today: Today,
+) -> Decision:
+    """What the policy said of one name, after what the person did about it.
+
+    A confirmation lets through what is coached; a review lets through what is blocked, but no
+    threat that only an exemption by name opens, and nothing for whom nothing counts any more.
+    """
+    assert person.name is not None
+    if decision.action is Action.COACH:
+        if today.confirmed(person.name, decision.rule, site_of(key.host), moment.local):
+            return replace(decision, action=Action.ALLOW)
+        return decision
+    policy = decider.policy
+    if person.profile == policy.strictest_profile or categories & policy.by_name_only:
+        return decision
+    reference = today.allowed_site(person.name, key.host, moment.local)
+    if reference is None:
+        return decision
+    return replace(
+        decision,
+        action=Action.ALLOW,
+        rule=RULE_REVIEW_ALLOWED,
+        clause="Inf/27 2.13",
+        reason=f"Information security allowed it after a review ({reference}).",
+        retry_at=None,
+    )

@@ -20,8 +20,8 @@ STYLE = Markup((_TEMPLATES / "style.css").read_text("utf-8"))  # noqa: S704 - ou
 
 # `img-src data:` is for the tab icon alone: without one of its own the browser would ask the
 # refused site for /favicon.ico, which would be one more refusal in the log.
-# No frame-ancestors: a refused frame inside an allowed page should say why it is empty, and the
-# block page has nothing to be tricked into clicking. The portal adds the directive.
+# No frame-ancestors where there is nothing to be tricked into clicking: a refused frame inside an
+# allowed page should say why it is empty. Pages with buttons, and the portal's, have it.
 def content_security_policy(*, style: str = STYLE, forms: bool = False) -> str:
     """The policy of a page of ours (CSP level 3).
 
@@ -37,6 +37,10 @@ def content_security_policy(*, style: str = STYLE, forms: bool = False) -> str:
 
 
 CONTENT_SECURITY_POLICY = content_security_policy()
+CONTENT_SECURITY_POLICY_OF_BUTTONS = (
+    f"{content_security_policy(forms=True)}; frame-ancestors 'none'"
+)
+"""Of a block page with something to click."""
 
 
 def environment(*folders: Path, style: Markup = STYLE) -> Environment:

@@ -279,8 +279,11 @@ class People:
         if (
             visitor.basis is not basis
             or visitor.snapshot is not self.standing.snapshot
-            or visitor.stamp != self.today.stamp(visitor.person.name)
             or self._clock() >= visitor.until
+            or (
+                (name := visitor.person.name) is not None
+                and visitor.stamp != self.today.stamp(name)
+            )
         ):
             self.know(visitor)
         return basis
@@ -328,9 +331,12 @@ class People:
     def _hold(self, visitor: Visitor, held: Held, now: float) -> None:
         """Give a visitor their person, with what stands for it in this duty day."""
         today, name, at = self.today, held.person.name, datetime.fromtimestamp(now, UTC)
-        visitor.stamp = today.stamp(name)
-        changes = today.changes(name, at)
-        visitor.until = held.until if changes is None else min(held.until, changes.timestamp())
+        visitor.until = held.until
+        if name is not None:
+            visitor.stamp = today.stamp(name)
+            changes = today.changes(name, at)
+            if changes is not None:
+                visitor.until = min(held.until, changes.timestamp())
         visitor.person = replace(held.person, states=today.states(name, at))
 
     def by_address(self, visitor: Visitor) -> Person | None:

@@ -16,7 +16,7 @@ from proxy_addons.gate.blockpage import render
 from proxy_addons.gate.challenge import STATUS, challenge, for_tunnel
 from proxy_addons.gate.facts import Course, RequestFacts, Verdict
 from proxy_addons.gate.judge import in_order
-from proxy_addons.gate.refusal import Refusal
+from proxy_addons.gate.refusal import NO_HELP, Refusal
 from proxy_addons.gate.rules import RULE_SIGN_IN_REQUIRED
 from proxy_addons.identity.addresses import UNIDENTIFIED
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from proxy_addons.gate.basis import Basis
     from proxy_addons.gate.facts import Visitor
     from proxy_addons.gate.judge import Judgement
+    from proxy_addons.gate.refusal import Help
     from proxy_addons.policy.model import Moment
     from proxy_addons.urlkey import UrlKey
 
@@ -109,9 +110,24 @@ class Recorder:
             transaction.judged_host = judgement.host
 
     def refuse_by_policy(
-        self, visitor: Visitor, facts: RequestFacts, key: UrlKey, judgement: Judgement
+        self,
+        visitor: Visitor,
+        facts: RequestFacts,
+        key: UrlKey,
+        judgement: Judgement,
+        page: str = "policy",
+        offer: Help = NO_HELP,
     ) -> Verdict:
-        """Refuse what a rule of the policy blocks."""
+        """Refuse what a rule of the policy does not let through.
+
+        Args:
+            visitor: whose request it is.
+            facts: its head.
+            key: its canonical address.
+            judgement: of it.
+            page: which to give (refusal.py).
+            offer: what the person can do about it.
+        """
         kind = "connect" if facts.method == "CONNECT" else ("https" if visitor.tls else "http")
         transaction = self.begin(
             visitor,
@@ -123,12 +139,13 @@ class Recorder:
         self.note(transaction, judgement)
         decision = judgement.decision
         refusal = replace(
-            self.refusal(visitor, facts, _url(key, facts), key.host, "policy", "", transaction.id),
+            self.refusal(visitor, facts, _url(key, facts), key.host, page, "", transaction.id),
             decision=decision,
+            help=offer,
             judged=judgement.host if judgement.host != key.host else "",
         )
         metrics.count(str(decision.action), decision.rule)
-        metrics.count_refusal("policy")
+        metrics.count_refusal(page)
         return Verdict(Course.REFUSE, render(refusal), transaction)
 
     def refuse(

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from markupsafe import Markup
+
     from proxy_addons.policy.model import Decision
     from proxy_addons.settings.model import Page
 
@@ -35,12 +37,65 @@ class Kind(StrEnum):
     SIGN_IN_UNAVAILABLE = "sign-in-unavailable"
     SIGN_IN_ENDED = "sign-in-ended"
     OVERLOADED = "overloaded"
+    COACH = "coach"
+    STATEMENT = "not-acknowledged"
+    ACTION_UNKNOWN = "action-unknown"
+    ACTION_REFUSED = "action-refused"
+    ACTION_FAILED = "action-failed"
+    BREAK_UNAVAILABLE = "break-unavailable"
+    REVIEW_ASKED = "review-asked"
     UPSTREAM_FAILED = "upstream-failed"
     UPSTREAM_TIMEOUT = "upstream-timeout"
     UPSTREAM_NAME = "upstream-name"
     UPSTREAM_TLS = "upstream-tls"
     UPSTREAM_CERTIFICATE = "upstream-certificate"
     UPSTREAM_RESPONSE = "upstream-response"
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """Something that the person can do about it, by one click.
+
+    Attributes:
+        label: what it says.
+        action: where it leads, on the refused site's own origin; the gateway answers there.
+    """
+
+    label: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """What a page offers to a person who is known, in a window of its own.
+
+    Attributes:
+        confirm: goes on after a page that coaches, or acknowledges the statement.
+        breaks: start breaks.
+        words: what there is to say of breaks.
+        end_break: ends the one that is running.
+        reviews: ask for a review.
+        title: of the statement, in place of the page's own; or "".
+        statement: the statement as a part of a page; ours, and safe.
+        back: where to go on to; or "".
+    """
+
+    confirm: Button | None = None
+    breaks: tuple[Button, ...] = ()
+    words: str = ""
+    end_break: Button | None = None
+    reviews: tuple[Button, ...] = ()
+    title: str = ""
+    statement: Markup | None = None
+    back: str = ""
+
+    @property
+    def clickable(self) -> bool:
+        """Whether there is anything to click."""
+        return bool(self.confirm or self.breaks or self.end_break or self.reviews)
+
+
+NO_HELP = Help()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +119,7 @@ class Refusal:
         detail: a technical detail for the service desk, or "". Rendered: no secrets in it.
         accept: the request's Accept header, or "".
         sec_fetch_dest: the request's Sec-Fetch-Dest header, or "".
+        help: what the person can do about it here and now.
     """
 
     url: str
@@ -79,6 +135,7 @@ class Refusal:
     detail: str = ""
     accept: str = ""
     sec_fetch_dest: str = ""
+    help: Help = NO_HELP
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,10 @@ RULE_SIGN_IN_REQUIRED = "sign-in-required"
 RULE_SIGN_IN_FAILED = "sign-in-failed"
 RULE_SIGN_IN_UNAVAILABLE = "sign-in-unavailable"
 RULE_STANDING_UNAVAILABLE = "standing-unavailable"
+RULE_GATEWAY_ACTION = "gateway-action"
+RULE_BREAK_UNAVAILABLE = "break-unavailable"
+RULE_NOT_ACKNOWLEDGED = "not-acknowledged"
+RULE_REVIEW_ALLOWED = "review-allowed"
 
 # The page of each refusal (refusal.Kind).
 KINDS = {

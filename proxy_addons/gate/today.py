@@ -50,10 +50,10 @@ class Today(Protocol):
     def states(self, person: str | None, at: datetime) -> frozenset[str]:
         """What stands for a person (policy/states.py)."""
 
-    def changes(self, person: str | None, at: datetime) -> datetime | None:
+    def changes(self, person: str, at: datetime) -> datetime | None:
         """When the clock alone next changes the answer of `states`, or None."""
 
-    def stamp(self, person: str | None) -> int:
+    def stamp(self, person: str) -> int:
         """A number that is another whenever something about the person has come."""
 
     def break_of(self, person: str, at: datetime) -> LiveBreak | None:
@@ -84,10 +84,10 @@ class _Nothing:
     def states(self, _person: str | None, _at: datetime) -> frozenset[str]:
         return _NO_ROTA
 
-    def changes(self, _person: str | None, _at: datetime) -> datetime | None:
+    def changes(self, _person: str, _at: datetime) -> datetime | None:
         return None
 
-    def stamp(self, _person: str | None) -> int:
+    def stamp(self, _person: str) -> int:
         return 0
 
     def break_of(self, _person: str, _at: datetime) -> LiveBreak | None:

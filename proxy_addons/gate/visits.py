@@ -13,11 +13,13 @@ from proxy_addons.gate.aftermath import Aftermath
 from proxy_addons.gate.facts import RequestFacts, Visitor
 from proxy_addons.gate.forwarded import speaks_for_others
 from proxy_addons.gate.people import NOBODY
-from proxy_addons.gate.rules import RULE_OVERLOADED
+from proxy_addons.gate.rules import RULE_BAD_REQUEST, RULE_NOT_TLS, RULE_OVERLOADED
+from proxy_addons.urlkey import UrlKey
 
 if TYPE_CHECKING:
     from proxy_addons.gate.basis import Basis
     from proxy_addons.gate.clients import Clients
+    from proxy_addons.gate.facts import Verdict
     from proxy_addons.gate.people import People
     from proxy_addons.gate.signin import Found, SignIn
 
@@ -98,3 +100,28 @@ class Visits(Aftermath):
             facts.login = ""  # refused in a moment, and not worth the work before
             return None
         return self.signing_in.begin(visitor, facts)
+
+    def not_tls(self, visitor: Visitor, found: str) -> Verdict:
+        """Something that is neither TLS nor HTTP came inside a tunnel: refused and recorded.
+
+        Args:
+            visitor: whose tunnel it is.
+            found: what was seen, in a few words of ours (never the client's bytes).
+        """
+        facts = RequestFacts("CONNECT", "", visitor.connect_host or "", 1, "")
+        key = UrlKey("", visitor.connect_host or "", visitor.connect_port or 1)
+        return self._refuse(visitor, facts, key, RULE_NOT_TLS, found)
+
+    def bad_request(self, visitor: Visitor, facts: RequestFacts | None, problem: str) -> Verdict:
+        """Something came that cannot be treated as a request: refused and recorded.
+
+        Args:
+            visitor: whose connection it is.
+            facts: its head, where that could be read.
+            problem: what is wrong with it, in words of ours (never the client's bytes).
+        """
+        self.people.know_again(visitor)
+        visitor.requests += 1
+        facts = facts or RequestFacts("", "", "", 0, "")
+        facts.login = ""
+        return self._refuse(visitor, facts, None, RULE_BAD_REQUEST, problem)

@@ -31,8 +31,6 @@ def check_names(
     never_inspect: Iterable[Located],
     known_categories: Collection[str] | None,
     report: Report,
-    *,
-    or_groups: Iterable[Located] = (),
 ) -> None:
     """Report every name that is used and not known, and what else cannot be compiled.
 
@@ -42,7 +40,6 @@ def check_names(
         never_inspect: categories that must exist.
         known_categories: the categories of all lists; None leaves categories unchecked.
         report: takes the problems.
-        or_groups: categories or groups that the settings name, which must exist.
     """
     profiles = source.written.get("profiles")
     spaces = source.written.get("time_spaces")
@@ -50,7 +47,7 @@ def check_names(
     for profile in profiles_given:
         _check(profile, profiles, "profile", report)
     _check_aliases(source, report)
-    _Categories(source, known_categories, report).check(never_inspect, or_groups)
+    _Categories(source, known_categories, report).check(never_inspect)
     _check_ids(source, report)
     for rule in source.rules:
         for name in rule.profiles or ():
@@ -149,13 +146,13 @@ class _Categories:
         self._known = known
         self._report = report
 
-    def check(self, never_inspect: Iterable[Located], or_groups: Iterable[Located]) -> None:
+    def check(self, never_inspect: Iterable[Located]) -> None:
         groups = self._source.written.get("category_groups", frozenset())
         self._check_groups(groups)
         for rule in self._source.rules:
             self._check_all(rule.categories or (), groups)
         self._check_all(self._source.by_name_only or (), groups)
-        self._check_all((*self._source.personal, *self._source.social, *or_groups), groups)
+        self._check_all((*self._source.personal, *self._source.social), groups)
         for name_used in never_inspect:
             self._check(name_used, ())
 

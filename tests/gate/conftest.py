@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from proxy_addons.gate.facts import Visitor
+    from proxy_addons.settings.shifts import Shifts
 
 __all__ = ["signing_in"]
 
@@ -44,10 +46,19 @@ class Clock:
 class Doors:
     """A gate, with what is needed to ask it."""
 
-    def __init__(self, folder: Path, index: Path | None, changes: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        index: Path | None,
+        changes: dict[str, Any],
+        policy: str | None = None,
+        shifts: Shifts | None = None,
+    ) -> None:
         self.folder = folder
         self.clock = Clock()
-        self.settings = make_settings(folder, changes)
+        self.settings = make_settings(folder, changes, policy)
+        if shifts is not None:
+            self.settings = replace(self.settings, shifts=shifts)
         self.index = CategoryIndex.open(index) if index else None
         self.log = AccessLog(folder / "log", 1, clock=self.clock)
         self.log.start()
@@ -104,9 +115,15 @@ def small_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def doors_with(tmp_path: Path, small_index: Path) -> Iterator[Callable[..., Doors]]:
     made: list[Doors] = []
 
-    def make(changes: dict[str, Any] | None = None, *, index: bool = True) -> Doors:
+    def make(
+        changes: dict[str, Any] | None = None,
+        *,
+        index: bool = True,
+        policy: str | None = None,
+        shifts: Shifts | None = None,
+    ) -> Doors:
         folder = tmp_path / f"gate-{len(made)}"
-        made.append(Doors(folder, small_index if index else None, changes or {}))
+        made.append(Doors(folder, small_index if index else None, changes or {}, policy, shifts))
         return made[-1]
 
     yield make

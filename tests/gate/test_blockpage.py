@@ -136,7 +136,9 @@ def test_every_answer_carries_the_headers(kind: Kind, accept: str, dest: str) ->
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
     assert headers["Vary"] == "Accept, Sec-Fetch-Dest"
-    assert re.fullmatch(r'watchhouse; error=[a-z_]+; details="[ !#-~]*"', headers["Proxy-Status"])
+    status = r'watchhouse(; error=[a-z_]+)?; details="[ !#-~]*"'
+    assert re.fullmatch(status, headers["Proxy-Status"])
+    assert ("error" in headers["Proxy-Status"]) is (answer.status >= 400)
     assert headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'sha256-")
     assert len(headers) == len(answer.headers)
     assert answer.body

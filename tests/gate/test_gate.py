@@ -293,7 +293,9 @@ def test_a_part_that_raises_lets_nothing_pass(
         def __getattr__(self, name: str) -> Any:
             raise RuntimeError(name)
 
-    parts = {each: getattr(basis, each) for each in ("settings", "destinations", "groups")} | {
+    parts = {
+        each: getattr(basis, each) for each in ("settings", "destinations", "groups", "open_before")
+    } | {
         each: Broken() if each == part else getattr(basis, each)
         for each in ("index", "decider", "people")
     }

@@ -48,6 +48,10 @@ LISTS = {
     "banking": "bank.test\nbarclays.co.uk\n",
     "government": "allowed.test\ngov.uk\n",
     "self-help": "samaritans.org\n",
+    "shopping": "shop.test\n",
+    "social-networks": "social.test\n",
+    "ai-assistants": "assistant.test\n",
+    "malware": "malware.test\n",
 }
 PEOPLE = {
     "addresses": [

@@ -71,12 +71,12 @@ class Day:
         held = self.standing.get(person or "", frozenset({NO_ROTA}))
         return held | {ON_BREAK} if person and self.break_of(person, at) else held
 
-    def changes(self, person: str | None, at: datetime) -> datetime | None:
-        booked = self.breaks.get(person or "")
+    def changes(self, person: str, at: datetime) -> datetime | None:
+        booked = self.breaks.get(person)
         return min((each for each in booked or () if each > at), default=None)
 
-    def stamp(self, person: str | None) -> int:
-        return self.version if person else 0
+    def stamp(self, _person: str) -> int:
+        return self.version
 
     def break_of(self, person: str, at: datetime) -> Break | None:
         booked = self.breaks.get(person)
