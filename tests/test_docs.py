@@ -247,7 +247,7 @@ def test_the_rule_in_the_readme_does_what_it_says(
     assert "block by rule personal-use" in capsys.readouterr().out
     rule, case = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
     policy = (config / "policy.yaml").read_text("utf-8")
-    before = "  - id: personal-use-in-breaks\n"
+    before = "  - id: personal-allowance-used\n"
     assert policy.count(before) == 1
     (config / "policy.yaml").write_text(policy.replace(before, f"{rule}\n{before}"), "utf-8")
     assert main(arguments) == 0

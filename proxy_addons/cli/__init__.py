@@ -27,11 +27,16 @@ COMMANDS = (
     "log",
     "exemption",
     "withdraw",
+    "break",
+    "acknowledgements",
     "whois",
     "selftest",
     "password",
 )
 """Every command, in the order of the help; each is the module of that name in this room."""
+
+_MODULES = {"break": "breaks"}
+"""But for those whose name Python has a use for itself."""
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -77,5 +82,5 @@ def _parser(first: str) -> argparse.ArgumentParser:
         title="commands", metavar="COMMAND", dest="command", required=True
     )
     for name in (first,) if first in COMMANDS else COMMANDS:
-        importlib.import_module(f"proxy_addons.cli.{name}").register(subparsers)
+        importlib.import_module(f"proxy_addons.cli.{_MODULES.get(name, name)}").register(subparsers)
     return parser

@@ -22,7 +22,8 @@ from proxy_addons.gate.names import with_carried
 from proxy_addons.policy.cache import Decider
 from proxy_addons.policy.decide import decide
 from proxy_addons.policy.explain import NOT_REACHED
-from proxy_addons.policy.model import Decision, Moment, Person, Resource
+from proxy_addons.policy.model import Action, Decision, Moment, Person, Resource
+from proxy_addons.policy.states import STATES, as_given
 from proxy_addons.settings.problems import nearest
 from proxy_addons.urlkey import UrlKey, UrlKeyError, url_key
 from proxy_addons.urlkey.carriers import CarriedError
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PROFILE = "standard"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_COLOURS = {Action.ALLOW: "green", Action.COACH: "yellow", Action.BLOCK: "red"}
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
@@ -92,6 +94,14 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="as with a live exemption of this category; may be repeated",
     )
     parser.add_argument(
+        "--state",
+        metavar="STATE",
+        action="append",
+        default=[],
+        help="as with this standing for the person, e.g. on-break; may be repeated (default:"
+        " no-rota)",
+    )
+    parser.add_argument(
         "--at",
         metavar="TIME",
         help="ISO 8601, e.g. 2026-11-24T10:30; in the policy's time zone unless it names one"
@@ -133,7 +143,11 @@ def explain(args: argparse.Namespace) -> Explanation:
     asked = _asked_time(args.at)
     settings = settings_of(args, today=asked.date())
     key = _key(args.url)
-    person = replace(_person(args, settings), exempted=settings.policy.with_aliases(args.exempt))
+    person = replace(
+        _person(args, settings),
+        exempted=settings.policy.with_aliases(args.exempt),
+        states=_states(args.state),
+    )
     local = _local(asked, settings)
     path = settings.paths.index_file
     try:
@@ -194,6 +208,7 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
         "method": explanation.method,
         "user": explanation.person.name,
         "profile": decision.profile,
+        "states": sorted(explanation.person.states),
         "exempted": sorted(explanation.person.exempted),
         "rests_on_exemption": decision.exempted,
         "at": explanation.local.isoformat(),
@@ -231,6 +246,16 @@ def _asked_time(text: str | None) -> datetime:
         # Nothing is decided for a time that was not understood.
         msg = f"--at {text!r} is no ISO 8601 time such as 2026-11-24T10:30"
         raise ExplainError(msg) from problem
+
+
+def _states(given: list[str]) -> frozenset[str]:
+    try:
+        return as_given(given)
+    except ValueError as problem:
+        # Nothing is decided for what nobody can be.
+        unknown = next((state for state in given if state not in STATES), None)
+        hint = "" if unknown is None else nearest(unknown, STATES)
+        raise ExplainError(f"--state: {problem}{hint}") from problem
 
 
 def _local(asked: datetime, settings: Settings) -> datetime:
@@ -297,7 +322,7 @@ def _show(explanation: Explanation) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     decision = explanation.decision
-    colour = "green" if decision.action == "allow" else "red"
+    colour = _COLOURS[decision.action]
     retry_at = decision.retry_at
     who = explanation.person.name or "anybody"
     judged = explanation.judged
@@ -313,6 +338,7 @@ def _show(explanation: Explanation) -> None:
         ("because of", judged.host if judged.host != explanation.key.host else ""),
         ("categories", ", ".join(explanation.categories) or "none known"),
         ("for", f"{who}, profile {decision.profile}"),
+        ("state", ", ".join(sorted(explanation.person.states))),
         ("at", f"{explanation.local:%A %d %B %Y, %H:%M %Z}"),
         ("versions", f"policy {explanation.policy_version}, lists {explanation.list_version}"),
     )

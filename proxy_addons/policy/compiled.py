@@ -188,6 +188,12 @@ class Policy:
         spelt = (alias for alias, name in self.category_aliases.items() if name in categories)
         return frozenset(categories).union(spelt)
 
+    def expanded(self, names: Collection[str]) -> frozenset[str]:
+        """Categories of which some may be groups: these expanded, all with their list aliases."""
+        groups = [self.category_groups[name] for name in names if name in self.category_groups]
+        own = self.with_aliases([name for name in names if name not in self.category_groups])
+        return own.union(*groups)
+
     def withholds(self, facts: Facts, rule: Rule) -> bool:
         """Whether what a rule allows or coaches stays refused: no exemption names its category.
 

@@ -6,7 +6,10 @@ Must never: hold a person's facts (standing/ has them).
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ON_BREAK: Final = "on-break"
 """A break that the person has booked is running."""
@@ -37,3 +40,23 @@ STATES: Final = frozenset(
         SOCIAL_USED,
     }
 )
+
+DUTY: Final = frozenset({ON_DUTY, OFF_DUTY, NO_ROTA})
+"""Of these, one stands for everybody at any time."""
+
+
+def as_given(states: Iterable[str]) -> frozenset[str]:
+    """States as somebody who asks what would be decided gives them.
+
+    Raises:
+        ValueError: there is no such state, or two of them cannot stand together.
+    """
+    given = frozenset(states)
+    for state in sorted(given - STATES):
+        msg = f"there is no state {state!r}"
+        raise ValueError(msg)
+    duty = given & DUTY
+    if len(duty) > 1:
+        msg = f"{' and '.join(sorted(duty))} cannot stand together"
+        raise ValueError(msg)
+    return given if duty else given | {NO_ROTA}

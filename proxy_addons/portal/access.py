@@ -51,6 +51,11 @@ PAGES: Final = {
         Page("exemption", "One exemption, with its history and the steps you may take"),
         Page("request", "Request an exemption, for yourself or somebody else"),
         Page("team", "My people: who they are, what holds for them", frozenset({LINE_MANAGER})),
+        Page(
+            "use",
+            "Personal use of my people, week by week, and its CSV file (each look is recorded)",
+            frozenset({LINE_MANAGER}),
+        ),
         Page("withdrawals", "All withdrawals of web access", READERS),
         Page(
             "withdraw",

@@ -1,4 +1,4 @@
-"""Kinds of value of one setting only: client addresses and their people; what may be `auto`.
+"""Kinds of value of few settings: client addresses and their people; a number or a word.
 
 In: a node of the configuration. Out: a typed value, or None with the problem reported.
 Must never: accept the same client network twice: the order of a list is no rule.
@@ -84,20 +84,21 @@ class AddressEntries:
 
 
 @dataclass(frozen=True, slots=True)
-class NumberOrAuto:
-    """A whole number within bounds, both included; 0 stands for `auto`."""
+class NumberOr:
+    """A whole number within bounds, both included, or a word, for which 0 stands."""
 
+    word: str
     first: int
     last: int
 
     @property
     def wanted(self) -> str:
         """See `Kind.wanted`."""
-        return f"a whole number from {self.first} to {self.last}, or auto"
+        return f"a whole number from {self.first} to {self.last}, or {self.word}"
 
     def read(self, node: Node, key: str, report: Report) -> int | None:
         """See `Kind.read`."""
-        if isinstance(node, Scalar) and node.text == "auto":
+        if isinstance(node, Scalar) and node.text == self.word:
             return 0
         number = whole_number(node)
         if number is not None and self.first <= number <= self.last:

@@ -6,7 +6,7 @@ decision that can be seen in the file).
 
 from __future__ import annotations
 
-from proxy_addons.settings.entries import NumberOrAuto
+from proxy_addons.settings.entries import NumberOr
 from proxy_addons.settings.kinds import Seconds, Whole
 from proxy_addons.settings.setting import Setting
 
@@ -73,7 +73,7 @@ LIMITS: tuple[Setting, ...] = (
     ),
     Setting(
         "limits.worker_memory",
-        NumberOrAuto(128, 1 << 20),
+        NumberOr("auto", 128, 1 << 20),
         "auto",
         "MiB of memory of one worker above which it takes no new requests; `auto` is its share of"
         " 60 % of what the machine or container has, at most 2048.",

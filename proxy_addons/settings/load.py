@@ -23,6 +23,7 @@ from proxy_addons.settings.people_build import PeopleBuilder
 from proxy_addons.settings.policy_file import PolicySource, read_policy
 from proxy_addons.settings.policy_names import check_names, compile_policy
 from proxy_addons.settings.problems import Problem, Report, SettingsError
+from proxy_addons.settings.shifts_build import ShiftsBuilder, with_categories
 from proxy_addons.settings.table import Given, read_table
 from proxy_addons.settings.tree import Mapping, read
 
@@ -132,11 +133,12 @@ def _load(
             given["tls.never_inspect.categories"].value or (),
             known,
             report,
+            or_groups=builder.shifts.categories(),
         )
     of_people = builder.people
     identity, directory = of_people.identity(), of_people.directory()
     standing, portal = of_people.standing(), of_people.portal()
-    listen = builder.listen()
+    listen, shifts = builder.listen(), builder.shifts.built()
     report.raise_if_any()
     policy = compile_policy(
         source, given["tls.never_inspect.categories"].value, tls.never_inspect_hosts
@@ -150,6 +152,7 @@ def _load(
         directory=directory,
         standing=standing,
         portal=portal,
+        shifts=with_categories(shifts, policy.expanded),
         page=builder.page(),
         pac=model.Pac(given["pac.proxies"].value),
         paths=paths,
@@ -200,6 +203,9 @@ class _Builder:
         self._environ = environ
         self._report = report
         self.people = PeopleBuilder(given, environ, lambda key: self._path(key, config_dir), report)
+        self.shifts = ShiftsBuilder(
+            given, environ, lambda key: self._path(key, config_dir), config_dir, report
+        )
 
     def _value(self, name: str) -> Any:
         return self._given[name].value

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from proxy_addons.policy.lint import findings
 from proxy_addons.settings.insecure import insecure, open_files, readable_secrets
 from proxy_addons.settings.problems import Problem
+from proxy_addons.settings.shifts_build import odd
 from proxy_addons.settings.table import DENIED_DESTINATIONS, Given, misspelt_variables
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ def oddities(loaded: Loaded, environ: MappingOf[str, str]) -> Iterator[Problem]:
     settings = loaded.settings
     for key, message in insecure(settings, DENIED_DESTINATIONS):
         yield Problem(loaded.given[key].place, key, message)
+    for key, message in odd(settings.shifts, settings.policy.states):
+        if loaded.given[key].place != "default":  # what nobody wrote needs no defending
+            yield Problem(loaded.given[key].place, key, message)
     folder = settings.paths.config_dir
     files = [folder, *(folder / name for name in (MAIN_FILE, POLICY_FILE))]
     if trusted := settings.tls.trusted_ca_file:

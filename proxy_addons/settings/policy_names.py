@@ -31,6 +31,8 @@ def check_names(
     never_inspect: Iterable[Located],
     known_categories: Collection[str] | None,
     report: Report,
+    *,
+    or_groups: Iterable[Located] = (),
 ) -> None:
     """Report every name that is used and not known, and what else cannot be compiled.
 
@@ -40,6 +42,7 @@ def check_names(
         never_inspect: categories that must exist.
         known_categories: the categories of all lists; None leaves categories unchecked.
         report: takes the problems.
+        or_groups: categories or groups that the settings name, which must exist.
     """
     profiles = source.written.get("profiles")
     spaces = source.written.get("time_spaces")
@@ -47,7 +50,7 @@ def check_names(
     for profile in profiles_given:
         _check(profile, profiles, "profile", report)
     _check_aliases(source, report)
-    _Categories(source, known_categories, report).check(never_inspect)
+    _Categories(source, known_categories, report).check(never_inspect, or_groups)
     _check_ids(source, report)
     for rule in source.rules:
         for name in rule.profiles or ():
@@ -146,13 +149,13 @@ class _Categories:
         self._known = known
         self._report = report
 
-    def check(self, never_inspect: Iterable[Located]) -> None:
+    def check(self, never_inspect: Iterable[Located], or_groups: Iterable[Located]) -> None:
         groups = self._source.written.get("category_groups", frozenset())
         self._check_groups(groups)
         for rule in self._source.rules:
             self._check_all(rule.categories or (), groups)
         self._check_all(self._source.by_name_only or (), groups)
-        self._check_all((*self._source.personal, *self._source.social), groups)
+        self._check_all((*self._source.personal, *self._source.social, *or_groups), groups)
         for name_used in never_inspect:
             self._check(name_used, ())
 

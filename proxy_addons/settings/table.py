@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from proxy_addons.settings.entries import CATEGORY, NumberOrAuto
+from proxy_addons.settings.entries import CATEGORY, NumberOr
 from proxy_addons.settings.kinds import Flag, ListOf, Named, Pattern, Seconds, Text
 from proxy_addons.settings.limits import LIMITS
 from proxy_addons.settings.netkinds import (
@@ -29,6 +29,7 @@ from proxy_addons.settings.people_kinds import EgressKind, ListenName
 from proxy_addons.settings.policy_kinds import METHOD
 from proxy_addons.settings.problems import nearest
 from proxy_addons.settings.setting import ENV_PREFIX, Setting
+from proxy_addons.settings.shifts_keys import PERSONAL_USE
 from proxy_addons.settings.tree import Mapping, Node, describe, dotted, raw
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "listen.workers",
-        NumberOrAuto(1, 256),
+        NumberOr("auto", 1, 256),
         "auto",
         "Worker processes; `auto` is one for each core.",
     ),
@@ -264,6 +265,7 @@ SETTINGS: tuple[Setting, ...] = (
     *DIRECTORY,
     *STANDING,
     *PORTAL,
+    *PERSONAL_USE,
     Setting("page.organisation", Text(), "Sample Constabulary", "Name of the force."),
     Setting(
         "page.contact",

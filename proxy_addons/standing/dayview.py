@@ -5,7 +5,8 @@ left, who has confirmed what: from memory.
 Must never: do I/O, or look at a clock; count a minute twice; forget a minute of the present day.
 
 A minute in hand is its person's to the end: what decides is how many others have been used. So the
-last minute of an allowance is a whole one, and the state changes when it is over.
+last minute of an allowance is a whole one, and the state changes when it is over. Minutes that lie
+ahead (counted by a machine whose clock is fast, or before the clock was put back) count as used.
 """
 
 from __future__ import annotations

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
     from markdown_it.token import Token
 
+    from proxy_addons.settings.model import Paths
+    from proxy_addons.settings.shifts import Acknowledgement
+
+FILE: Final = "statement.md"
 TITLE: Final = "Acceptable use"
 LARGEST: Final = 256 * 1024  # bytes: a statement that nobody could read is a mistake
 _SCHEMES: Final = frozenset({"http", "https", "mailto"})
@@ -107,6 +111,11 @@ class Statement:
         digest = hashlib.sha256(text.encode()).hexdigest()
         title, html = _rendered(text)
         return cls(digest[:VERSION], digest, text, title, html)
+
+
+def path_of(settings: Acknowledgement, paths: Paths) -> Path:
+    """The file of the statement: as the settings name it, else beside watchhouse.yaml."""
+    return settings.statement or paths.config_dir / FILE
 
 
 class _Markdown(MarkdownIt):

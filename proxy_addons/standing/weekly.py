@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import func, select
 
+from proxy_addons.standing.minutes import Total, totals
 from proxy_addons.standing.tables_shifts import breaks, minute_totals, minutes, refusals
 
 if TYPE_CHECKING:
@@ -34,19 +35,6 @@ _AT_ONCE = 500  # names in one question; SQLite and libpq take more, and no team
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
-    """One duty day of one person.
-
-    Attributes:
-        personal: minutes of personal use, those of social networks included.
-        social: minutes of social networks.
-    """
-
-    personal: int = 0
-    social: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Figures:
     """What the store has of some people.
 
@@ -56,7 +44,7 @@ class Figures:
         refusals: rule → (times, people that it refused) in the week; None: nobody counts them.
     """
 
-    days: Mapping[str, Mapping[date, Day]]
+    days: Mapping[str, Mapping[date, Total]]
     breaks: Mapping[str, tuple[int, int]]
     refusals: Mapping[str, tuple[int, int]] | None
 
@@ -118,7 +106,7 @@ class TeamWeek:
 
 
 def read(store: Store, names: Iterable[str], week: Week, *, weeks: int = WEEKS) -> Figures:
-    """The figures of some people as of one moment. Blocks.
+    """The figures of some people. Blocks.
 
     Args:
         store: the standing store.
@@ -131,14 +119,14 @@ def read(store: Store, names: Iterable[str], week: Week, *, weeks: int = WEEKS) 
     """
     wanted = sorted(set(names))
     first = week.later(1 - weeks).monday
-    days: dict[str, dict[date, Day]] = defaultdict(dict)
+    days: dict[str, dict[date, Total]] = defaultdict(dict)
     booked: dict[str, tuple[int, int]] = {}
     refused: dict[str, tuple[int, int]] = {}
+    for some in _portions(wanted):
+        for (person, day), total in totals(store, some, first, week.sunday).items():
+            days[person][day] = total
     with store.reading() as connection:
         for some in _portions(wanted):
-            for person, day, personal, social in _days(connection, some, first, week.sunday):
-                before = days[person].get(day, Day())
-                days[person][day] = Day(before.personal + personal, before.social + social)
             booked |= _breaks(connection, some, week)
             for rule, (times, people) in _refusals(connection, some, week).items():
                 so_far = refused.get(rule, (0, 0))
@@ -227,25 +215,6 @@ def _median(numbers: Sequence[int]) -> float:
 def _portions(names: Sequence[str]) -> Iterator[Sequence[str]]:
     for at in range(0, len(names), _AT_ONCE):
         yield names[at : at + _AT_ONCE]
-
-
-def _days(
-    connection: Connection, names: Sequence[str], first: date, last: date
-) -> Iterator[tuple[str, date, int, int]]:
-    """Closed days and, of those that are not, the minutes themselves."""
-    for row in connection.execute(
-        select(minute_totals).where(
-            minute_totals.c.person.in_(names), minute_totals.c.day.between(first, last)
-        )
-    ):
-        yield row.person, row.day, row.personal, row.social
-    columns = minutes.c
-    for person, day, social, count in connection.execute(
-        select(columns.person, columns.day, columns.social, func.count())
-        .where(columns.person.in_(names), columns.day.between(first, last))
-        .group_by(columns.person, columns.day, columns.social)
-    ):
-        yield person, day, count, count if social else 0
 
 
 def _breaks(connection: Connection, names: Sequence[str], week: Week) -> dict[str, tuple[int, int]]:

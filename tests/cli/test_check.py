@@ -31,7 +31,7 @@ def test_the_default_configuration_is_in_order(
     assert done.out.splitlines() == [
         (
             f"{config}/watchhouse.yaml and {config}/policy.yaml are in order:"
-            " 24 rules, 3 profiles, 2 time spaces"
+            " 31 rules, 3 profiles, 2 time spaces"
         )
     ]
     assert not (tmp_path / "data").exists()
@@ -61,8 +61,8 @@ def test_warnings_are_listed_and_do_not_fail(watchhouse: Callable[..., Any], con
     done = watchhouse("check", "--config", str(config))
     assert (done.code, done.err) == (0, "")
     *warnings, last = done.out.splitlines()
-    assert "25 rules" in last
-    assert len(warnings) == 25
+    assert "32 rules" in last
+    assert len(warnings) == 32
     assert all(each.startswith(f"warning: {policy}:") for each in warnings)
     assert "the rule early names no clause of the force's policy" in done.out
     assert "the rule webmail can never decide: earlier rules always do (early)" in done.out

@@ -46,7 +46,7 @@ def test_the_trace_goes_rule_by_rule(explain: Callable[..., dict[str, Any]]):
     found = explain("https://www.hotmail.com/")
     assert [step["rule"] for step in found["trace"] if step["matched"]] == ["webmail"]
     whys = {step["rule"]: step["why"] for step in found["trace"]}
-    assert len(whys) == 24
+    assert len(whys) == 31
     assert whys["webmail"] == "category webmail"
     assert whys["withdrawn"] == "profile is standard; the rule is for withdrawn"
     assert whys["games"] == "not reached: an earlier rule decided"
@@ -246,3 +246,46 @@ def test_an_exempt_profile_is_nobodys_by_itself(explain: Callable[..., dict[str,
     (note,) = explain("https://www.gov.uk/", "--profile", "unrestricted")["notes"]
     assert note == "unrestricted holds with a live exemption only; without one, standard does"
     assert explain("https://www.gov.uk/")["notes"] == []
+
+
+def test_what_stands_for_the_person(explain: Callable[..., dict[str, Any]]):
+    url = "https://www.amazon.co.uk/dp/1"
+    plain = explain(url)
+    assert (plain["rule"], plain["states"]) == ("personal-use", ["no-rota"])
+    on_break = explain(url, "--state", "on-break")
+    assert (on_break["action"], on_break["rule"], on_break["states"]) == (
+        "allow", "personal-use-in-booked-breaks", ["no-rota", "on-break"],
+    )  # fmt: skip
+    low = explain(url, "--state", "off-duty", "--state", "allowance-low")
+    assert (low["action"], low["rule"]) == ("coach", "personal-allowance-low")
+    assert (low["states"], low["retry_at"]) == (["allowance-low", "off-duty"], None)
+    whys = {step["rule"]: step["why"] for step in low["trace"]}
+    assert whys["personal-allowance-low"] == (
+        "category shopping; state allowance-low; coaches, as a rule after it allows"
+    )
+    assert whys["personal-use-off-duty"].endswith("allows what has been coached")
+    on_duty = explain(url, "--state", "on-duty", at="2026-11-24T22:30")
+    assert (on_duty["action"], on_duty["rule"]) == ("block", "personal-use")
+
+
+def test_a_coached_site_for_people(watchhouse: Callable[..., Any], data: Path):
+    done = watchhouse("explain", "https://chatgpt.com/", "--data", str(data), "--at", TUESDAY)
+    assert done.code == 0
+    assert "coach by rule ai-assistants" in done.out
+    assert re.search(r"state +no-rota", done.out)
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        (["on-brake"], "--state: there is no state 'on-brake'; did you mean on-break?"),
+        (["on-duty", "off-duty"], "--state: off-duty and on-duty cannot stand together"),
+    ],
+)
+def test_states_that_nobody_can_be_in(
+    watchhouse: Callable[..., Any], data: Path, states: list[str], said: str
+):
+    options = [part for state in states for part in ("--state", state)]
+    done = watchhouse("explain", "https://www.gov.uk/", "--data", str(data), *options)
+    assert (done.code, done.out) == (1, "")
+    assert said in done.err

@@ -12,6 +12,7 @@ import yaml
 from proxy_addons.policy.decide import decide
 from proxy_addons.policy.lint import findings
 from proxy_addons.policy.model import Action, Moment, Person, Resource
+from proxy_addons.policy.states import as_given
 from proxy_addons.settings.load import load
 from proxy_addons.urlkey import UrlKey
 
@@ -27,13 +28,21 @@ def policy() -> Any:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: " ".join(map(str, case.values())))
 def test_decision(policy: Any, case: dict[str, Any]):
-    unknown = set(case) - {"categories", "profile", "at", "host", "method", "want", "retry_at"}
-    assert unknown <= {"inspect"}
+    assert set(case) <= {
+        "categories", "profile", "state", "exempted", "at", "host", "method", "want", "retry_at",
+        "inspect",
+    }  # fmt: skip
     at = datetime.fromisoformat(case.get("at", "2026-11-24T10:30"))
     local = at.replace(tzinfo=policy.time_zone) if at.tzinfo is None else at
     key = UrlKey("https", case.get("host", "site.example"), 443, "/")
     resource = Resource(key, frozenset(case["categories"]), case.get("method", "GET"))
-    person = Person("Sam", "address", case.get("profile", "standard"))
+    person = Person(
+        "Sam",
+        "address",
+        case.get("profile", "standard"),
+        exempted=policy.with_aliases(case.get("exempted", ())),
+        states=as_given(case.get("state", ())),
+    )
     decision = decide(policy, person, resource, Moment(local))
     assert f"{decision.action} {decision.rule}" == case["want"]
     assert decision.inspect is case.get("inspect", True)

@@ -39,6 +39,8 @@ GETS = {
     "/exemptions.csv": STAFF,
     "/exemptions/new": STAFF,
     "/team": {"line-manager"},
+    "/team/use": {"line-manager"},
+    "/team/use.csv": {"line-manager"},
     "/withdrawals": READERS,
     "/withdraw": {"line-manager", "information-security", "psd"},
     "/give-back": {"line-manager", "information-security", "psd"},

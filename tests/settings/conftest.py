@@ -25,7 +25,7 @@ def config(tmp_path: Path) -> Path:
     """A copy of the default configuration, to be changed."""
     folder = tmp_path / "config"
     folder.mkdir()
-    for name in ("watchhouse.yaml", "policy.yaml"):
+    for name in ("watchhouse.yaml", "policy.yaml", "statement.md"):
         shutil.copy(ROOT / "config" / name, folder / name)
     return folder
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -222,18 +222,22 @@ def test_the_examples_of_the_policys_documentation_are_valid(
 ):
     text = (ROOT / "docs/policy.md").read_text()
     blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    document = {"version": 1, "time_zone": "Europe/London"}
+    document: dict[str, Any] = {"version": 1, "time_zone": "Europe/London"}
+    rules: list[Any] = []
     for block in blocks:
         if "carriers:" in block:
             (config / "carriers.yaml").write_text(block)
         else:
             document |= yaml.safe_load(block)
-    document["rules"].append(CATCH_ALL)
+            rules += document.pop("rules", [])
+    document["rules"] = [*rules, CATCH_ALL]
     settings = look("listen: {}", yaml.safe_dump(document)).settings
     policy = settings.policy
     assert "our-translator" in {carrier.id for carrier in settings.carriers.all}
     assert len(blocks) >= 5
     assert set(policy.time_spaces) == {"breaks", "nights", "holidays"}
+    assert [rule.action for rule in policy.rules] == ["allow", "coach", "allow"]
+    assert policy.social
 
 
 def test_every_rule_of_the_default_policy_is_documented(look: Callable[..., Examined]):

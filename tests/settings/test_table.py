@@ -85,7 +85,7 @@ def test_every_documented_example_is_valid(
     (config / "proxy.key").write_bytes(certificate[1])
     (config / "proxy.key").chmod(0o600)
     (config / "proxy.keytab").touch(0o600)
-    secrets = ("DIRECTORY_PASSWORD", "STANDING_PASSWORD", "OIDC_SECRET")
+    secrets = ("DIRECTORY_PASSWORD", "STANDING_PASSWORD", "OIDC_SECRET", "SMTP_PASSWORD")
     environ = {"PARENT_PROXY_LOGIN": "user:password", **dict.fromkeys(secrets, "secret")}
     result = look(text, environ=environ)
     assert result.warnings == () or "identity" not in text
@@ -104,6 +104,7 @@ def test_the_shipped_file_has_every_default_but_identity(look: Callable[..., Exa
     assert shipped.directory == bare.directory
     assert shipped.standing == bare.standing
     assert shipped.portal == bare.portal
+    assert shipped.shifts == bare.shifts
     assert replace(shipped.identity, addresses=()) == bare.identity
     assert bare.identity.addresses == ()
     assert [

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING, override
+from pathlib import Path
+from typing import override
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy_addons.standing.statement import LARGEST, TITLE, Statement, StatementError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ALLOWED = {
     *("p", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "em", "strong", "code", "pre", "br"),
@@ -140,6 +138,13 @@ def test_links_to_the_web_and_to_mail_stay() -> None:
 
 def test_markup_is_shown_as_what_it_is() -> None:
     assert "<script>x</script>" in Tags(Statement.of("a <script>x</script>").html).text
+
+
+def test_the_one_that_comes_with_it() -> None:
+    made = Statement.load(Path(__file__).parents[2] / "config/statement.md")
+    _is_harmless(made.html)
+    assert made.title != TITLE
+    assert "&lt;" not in made.html, "markup is shown as text: it would look wrong"
 
 
 def test_from_a_file(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from proxy_addons.portal.reviews.queue import Queue
 from proxy_addons.portal.signin.confirming import Confirming
 from proxy_addons.portal.signin.guard import Guard
 from proxy_addons.portal.signin.signing_in import SigningIn
+from proxy_addons.portal.team.use import TeamUse
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -42,4 +43,5 @@ def routes(services: Services) -> list[web.RouteDef]:
         *Reporting(services, guard).routes(),
         *Queue(services, guard).routes(),
         *OneReview(services, guard).routes(),
+        *TeamUse(services, guard).routes(),
     ]

@@ -1,0 +1,161 @@
+"""A team's week in words, for the page, the file and the e-mail.
+
+In: the figures, what the directory says of the people, the policy's rules. Out: rows for templates.
+Must never: show an address or a site.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from proxy_addons.gate.wording import date_words
+from proxy_addons.portal.team.picture import Bar, Column, drawn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from proxy_addons.identity.entries import Entry
+    from proxy_addons.policy.compiled import Rule
+    from proxy_addons.standing.weekly import Person, TeamWeek
+    from proxy_addons.standing.weeks import Week
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One person.
+
+    Attributes:
+        it: the figures.
+        display: the name for people.
+        unit: or None.
+        minutes: in words.
+        social: in words; empty for none.
+        bar: the picture of the week.
+        trend: the picture of the weeks.
+        trend_words: the same for who does not see it.
+    """
+
+    it: Person
+    display: str
+    unit: str | None
+    minutes: str
+    social: str
+    bar: Bar
+    trend: tuple[Column, ...]
+    trend_words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One rule.
+
+    Attributes:
+        rule: its id.
+        reason: what the policy says of it; empty for rules that are not the policy's.
+        times: how often it refused.
+        people: how many of the team.
+    """
+
+    rule: str
+    reason: str
+    times: int
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A team's week.
+
+    Attributes:
+        it: the figures.
+        title: `16 to 22 November 2026`.
+        rows: who used most first.
+        median: in words.
+        median_at: percent of the width.
+        trend: of the median.
+        trend_words: the same for who does not see it.
+        refused: by rule, the most frequent first; None: nobody counts them.
+    """
+
+    it: TeamWeek
+    title: str
+    rows: tuple[Row, ...]
+    median: str
+    median_at: float
+    trend: tuple[Column, ...]
+    trend_words: str
+    refused: tuple[Refused, ...] | None
+
+
+def sheet(team: TeamWeek, entries: Iterable[Entry], rules: Mapping[str, Rule]) -> Sheet:
+    """A team's week in words.
+
+    Args:
+        team: the figures.
+        entries: of its people, from the directory.
+        rules: of the policy, by id.
+    """
+    known = {each.name: each for each in entries}
+    picture = drawn(team)
+    rows = [
+        Row(
+            each,
+            _display(known.get(each.name), each.name),
+            known[each.name].unit if each.name in known else None,
+            minutes_words(each.personal),
+            minutes_words(each.social) if each.social else "",
+            picture.bars[each.name],
+            picture.trends[each.name],
+            _trend_words(picture.trends[each.name]),
+        )
+        for each in team.people
+    ]
+    rows.sort(key=lambda row: (-row.it.personal, row.display.casefold()))
+    refused = None
+    if team.refusals is not None:
+        refused = tuple(
+            Refused(rule, rules[rule].reason if rule in rules else "", times, people)
+            for rule, (times, people) in sorted(
+                team.refusals.items(), key=lambda each: (-each[1][0], each[0])
+            )
+        )
+    return Sheet(
+        team,
+        week_words(team.week),
+        tuple(rows),
+        minutes_words(team.median),
+        picture.median,
+        picture.trend,
+        _trend_words(picture.trend),
+        refused,
+    )
+
+
+def minutes_words(minutes: float) -> str:
+    """`75 min` as people say it: `1 h 15 min`; halves of a median are said."""
+    if minutes < 60:
+        return f"{minutes:g} min"
+    hours, rest = divmod(minutes, 60)
+    return f"{hours:g} h {rest:g} min" if rest else f"{hours:g} h"
+
+
+def week_words(week: Week) -> str:
+    """`16 November to 22 November 2026`."""
+    first, last = (date_words(each).partition(" ")[2] for each in (week.monday, week.sunday))
+    if week.monday.year == week.sunday.year:
+        first = first.rpartition(" ")[0]
+    return f"{first} to {last}"
+
+
+def names_of(entries: Iterable[Entry]) -> dict[str, tuple[str, str]]:
+    """Name → name for people and unit, for files."""
+    return {each.name: (_display(each, each.name), each.unit or "") for each in entries}
+
+
+def _display(entry: Entry | None, name: str) -> str:
+    return (entry.display if entry else None) or name
+
+
+def _trend_words(columns: Sequence[Column]) -> str:
+    return ", ".join(f"{each.label} {each.value:g}" for each in columns)
