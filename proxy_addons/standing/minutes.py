@@ -102,11 +102,12 @@ class Tally:
         self._day_at = day_at
         self._lock = threading.Lock()
         self._pending: Pending = {}
+        self._taken: Pending = {}  # what is being written
         self._journal: Journal | None = None
 
     def __len__(self) -> int:
         """How many people's days have minutes that are not yet written down."""
-        return len(self._pending)
+        return len(self._pending.keys() | self._taken.keys())
 
     def count(self, person: str, at: datetime, social: bool) -> None:
         """Count the minute that a moment is in. Cheap; once or often, it is one minute.
@@ -145,22 +146,23 @@ class Tally:
             StandingUnavailableError: the store does not answer.
         """
         with self._lock:
-            taken, self._pending = self._pending, {}
+            taken = self._taken = self._pending
+            self._pending = {}
         written = 0
         try:
-            while taken:
-                part = _part(taken)
+            while part := _part(taken):
                 rows = list(rows_of(part))
                 write(store, rows)
                 written += len(rows)
                 for key in part:
                     del taken[key]
         finally:
-            self._take_back(taken)
+            self._take_back()
         return written
 
-    def _take_back(self, taken: Pending) -> None:
+    def _take_back(self) -> None:
         with self._lock:
+            taken, self._taken = self._taken, {}
             if not taken:
                 self._keep()  # all that it had before is in the store
                 return
@@ -179,7 +181,7 @@ class Tally:
 
 
 def _part(pending: Pending) -> Pending:
-    """So many of them as one statement takes; one at least."""
+    """So many of them as one statement takes; one at least, where there is one."""
     part: Pending = {}
     rows = 0
     for key, used in pending.items():
