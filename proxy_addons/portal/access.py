@@ -47,6 +47,7 @@ PAGES: Final = {
         Page("sessions", "Sign out; end all your sessions", withdrawn=True),
         Page("confirm", "Confirm that it is you"),
         Page("browsing", "My browsing: what you can open now, your breaks, the time you have used"),
+        Page("statement", "The acceptable-use statement, and what you acknowledged"),
         Page("exemptions", "List of exemptions (which ones: see below)"),
         Page("exemption", "One exemption, with its history and the steps you may take"),
         Page("request", "Request an exemption, for yourself or somebody else"),

@@ -34,6 +34,7 @@ READERS = {"information-security", "psd", "auditor", "operator"}
 GETS = {
     "/you": STAFF,
     "/browsing": STAFF,
+    "/statement": STAFF,
     "/confirm": STAFF,
     "/exemptions": STAFF,
     "/exemptions.csv": STAFF,
@@ -51,6 +52,7 @@ GETS = {
 }
 POSTS = {
     "/browsing/start": STAFF,
+    "/statement": STAFF,
     "/exemptions/new": STAFF,
     "/reviews/new": STAFF,
     "/withdraw": {"line-manager", "information-security", "psd"},
@@ -88,7 +90,8 @@ async def test_every_route_is_in_the_matrix_or_open(house: House):
     known |= {(method, path) for path in open_to_all for method in ("GET", "POST")}
     # Of these, which hold for one entry or session, their own tests ask.
     known |= {
-        ("POST", "/browsing/end"), ("POST", "/sign-out"), ("POST", "/sign-out/everywhere"),
+        ("POST", "/browsing/end"), ("GET", "/statement/{version}"),
+        ("POST", "/sign-out"), ("POST", "/sign-out/everywhere"),
         ("POST", "/confirm/kerberos"), ("GET", "/confirm/oidc"),
         ("GET", "/exemptions/{reference}"), ("GET", "/exemptions/{reference}/{step}"),
         ("POST", "/exemptions/{reference}/{step}"),
@@ -119,6 +122,7 @@ async def test_pages_open_to_the_roles_that_have_them(house: House, role: str):
         for path in (
             "/you",
             "/browsing",
+            "/statement",
             "/exemptions",
             "/team",
             "/withdrawals",

@@ -11,6 +11,7 @@ from datetime import timedelta
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from sqlalchemy import insert
 
 from proxy_addons.settings.model import AddressEntry
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from proxy_addons.settings.model import Settings
     from proxy_addons.standing import Store
 
+both_engines = pytest.mark.parametrize("engine", ["sqlite", "postgresql"], indirect=True)
+"""For tests of what the store does: they run on both (tests/portal/own/conftest.py)."""
 MORNING = NOON - timedelta(hours=1, minutes=30)
 """Monday 23 November 2026, 10:30: working hours, and no break of the time spaces."""
 

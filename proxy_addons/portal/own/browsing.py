@@ -21,6 +21,7 @@ from proxy_addons.portal.own.picture import picture
 from proxy_addons.portal.register.forms import Form
 from proxy_addons.portal.register.profile import people_of
 from proxy_addons.portal.register.reading import Reading
+from proxy_addons.portal.reviews.reading import ReviewReading
 from proxy_addons.standing.breaks import Breaks
 from proxy_addons.standing.exemption import State
 from proxy_addons.standing.problems import StepRefusedError
@@ -96,6 +97,7 @@ class Browsing:
         self._services = services
         self._guard = guard
         self._reading = Reading(services)
+        self._reviews = ReviewReading(services)
         self._settings = services.settings
         self._shifts = services.settings.shifts
         self._zone = services.settings.policy.time_zone
@@ -188,6 +190,7 @@ class Browsing:
             day_words=lambda day: date_words(day).rpartition(" ")[0],
             breaks=[self._shown(each, now) for each in reversed(own.breaks)],
             live=_in_force(rows),
+            reviews=await self._reviews.mine(visit),
         )
         if running is not None and not still:
             answer.headers["Refresh"] = f"{self._next_look(running)}; url=/browsing"

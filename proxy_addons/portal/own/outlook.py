@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 AHEAD: Final = timedelta(days=7)
 """How far ahead is looked for a change."""
+_ABBREVIATIONS: Final = frozenset({"ai", "dns", "https", "vpn"})
 _ANY_SITE: Final = url_key("https://site.invalid/")  # no policy names it (RFC 6761)
 
 
@@ -60,7 +61,7 @@ class Kind:
         personal: whether their use counts as personal use.
         changes: when the answer will be another by the clock, in the policy's time zone; None: not
             within `AHEAD`.
-        then: the action from then on.
+        then: the action from then on; of several that open then, that of the first.
         in_break: whether they would open in a break that the person starts now.
     """
 
@@ -124,15 +125,21 @@ def outlook(
             (), now.action, now.reason, now.clause, now.rule, name in personal, changes, then,
             in_break,
         )  # fmt: skip
-        key = (bool(name), kind.action, kind.rule, kind.personal, changes, then, in_break)
-        kinds[key] = kind
+        opens = then is not None and then is not Action.BLOCK
+        key = (bool(name), kind.action, kind.rule, kind.personal, changes, opens, in_break)
+        kinds.setdefault(key, kind)
         answers[key].append(name)
     made = [
-        replace(kind, categories=tuple(name.replace("-", " ") for name in answers[key] if name))
+        replace(kind, categories=tuple(map(_words, filter(None, answers[key]))))
         for key, kind in kinds.items()
     ]
     order = (Action.ALLOW, Action.COACH, Action.BLOCK)
     return tuple(sorted(made, key=lambda kind: (not kind.personal, order.index(kind.action))))
+
+
+def _words(category: str) -> str:
+    words = category.split("-")
+    return " ".join(each.upper() if each in _ABBREVIATIONS else each for each in words)
 
 
 def _names(policy: Policy, person: Person, personal: Collection[str]) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy_addons.portal.own.browsing import Browsing
+from proxy_addons.portal.own.statement import TheStatement
 from proxy_addons.portal.register.exemption import OneExemption
 from proxy_addons.portal.register.exemptions import Exemptions
 from proxy_addons.portal.register.reporting import Reporting
@@ -36,6 +37,7 @@ def routes(services: Services) -> list[web.RouteDef]:
         *Confirming(services, guard, signing_in).routes(),
         *You(services, guard).routes(),
         *Browsing(services, guard).routes(),
+        *TheStatement(services, guard).routes(),
         *Requesting(services, guard).routes(),
         *Exemptions(services, guard).routes(),
         *OneExemption(services, guard).routes(),

@@ -1,4 +1,4 @@
-"""My browsing over HTTP, as people use it, on both engines."""
+"""My browsing over HTTP, as people use it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.portal import NOON, Clock, House, served
-from support.shifts import MORNING, known, spend, with_shifts
+from support.shifts import MORNING, both_engines, known, spend, with_shifts
 from support.standing import grant
 
 from proxy_addons.settings import shifts
@@ -39,6 +39,7 @@ async def started(visitor: Visitor, minutes: object) -> str:
     return (await visitor.get(seen.location)).words
 
 
+@both_engines
 async def test_a_break_from_its_start_to_the_next(house: House):
     jane = await house.visitor("jane")
     page = await jane.get("/browsing")
@@ -99,6 +100,7 @@ async def test_a_session_is_kept_through_the_longest_break_and_ends_after(house:
     assert (await jane.get("/browsing")).status == 303
 
 
+@both_engines
 async def test_ended_by_hand_what_is_left_stays(house: House, store: Store):
     jane = await house.visitor("jane")
     await started(jane, 30)
@@ -116,6 +118,7 @@ async def test_ended_by_hand_what_is_left_stays(house: House, store: Store):
     assert (one.by, one.how, one.minutes) == ("jane", "accounts", 7)
 
 
+@both_engines
 async def test_two_clicks_are_one_break(house: House, store: Store):
     desk, phone = await house.visitor("jane"), await house.visitor("jane")
     await started(desk, 15)
@@ -183,6 +186,7 @@ async def test_it_is_ones_own_alone(house: House, store: Store):
     assert "Today: 41 of 60 minutes" in page.words
 
 
+@both_engines
 async def test_time_used_is_a_picture_and_a_table(house: House, store: Store):
     spend(store, house.settings, "jane", MORNING, 18, 5)
     spend(store, house.settings, "jane", MORNING - timedelta(days=4), 61, 2)
@@ -197,11 +201,13 @@ async def test_time_used_is_a_picture_and_a_table(house: House, store: Store):
 async def test_rules_of_the_moment_follow_clock_and_break(house: House):
     jane = await house.visitor("jane")
     words = (await jane.get("/browsing")).words
-    assert re.search(r"Open (in a break, or )?from today at 12:00 Auctions, chat", words), words
-    assert "Not open Adult, drugs" in words
+    assert re.search(r"Open in a break, or from today at 12:00 auctions, chat", words), words
+    assert "Not open adult, drugs" in words
+    assert "Open after a click AI assistants" in words
     house.clock.now = NOON
     words = (await (await house.visitor("jane")).get("/browsing")).words
-    assert "Open until today at 14:00 Auctions, chat" in words
+    assert "Open until today at 14:00 chat, dating" in words
+    assert "Open after a click, until today at 14:00 auctions" in words
 
 
 async def test_an_exemption_is_shown_and_counts(house: House, store: Store):
@@ -210,8 +216,20 @@ async def test_an_exemption_is_shown_and_counts(house: House, store: Store):
           now=MORNING)  # fmt: skip
     page = await (await house.visitor("jane")).get("/browsing")
     assert "EX-2026-0001 : chat, until 26 November 2026. Live" in page.words
-    assert re.search(r"Open Chat\.", page.words)
+    assert re.search(r"Open chat\.", page.words)
     assert "EX-2026" not in (await (await house.visitor("mona")).get("/browsing")).words
+
+
+@both_engines
+async def test_what_was_asked_to_be_reviewed_is_shown_with_its_answer(house: House):
+    jane = await house.visitor("jane")
+    assert "You have not asked for a review." in (await jane.get("/browsing")).words
+    why = "Needed for operation Larch, says the DCI."
+    await jane.fill("/reviews/new", url="https://shop.example/a?secret=1", why=why)
+    page = await jane.get("/browsing")
+    assert "RV-2026-0001 , asked 23 November 2026, 10:30 Waiting for an answer" in page.words
+    assert "secret" not in page.text
+    assert "RV-2026" not in (await (await house.visitor("mona")).get("/browsing")).words
 
 
 async def test_whom_the_gateway_knows_nowhere_is_told_so(house: House):
@@ -243,5 +261,5 @@ async def test_two_ways_of_being_known_with_two_answers(tmp_path: Path):
     settings = replace(settings, identity=replace(settings.identity, addresses=addresses))
     async with served(settings, Clock(NOON)) as house:
         words = (await (await house.visitor("jane")).get("/browsing")).words
-        assert "At 10.0.1.0/24 Open until today at 14:00 Auctions" in words
-        assert "At 10.0.2.0/24 Not open Auctions" in words
+        assert "At 10.0.1.0/24 Open until today at 14:00 chat" in words
+        assert "At 10.0.2.0/24 Not open auctions" in words

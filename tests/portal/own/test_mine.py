@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from support.shifts import MORNING, close_day, on_rota, spend
+from support.shifts import MORNING, both_engines, close_day, on_rota, spend
 
 from proxy_addons.policy import states
 from proxy_addons.portal.own import mine
@@ -15,6 +15,8 @@ from proxy_addons.standing.breaks import Breaks
 if TYPE_CHECKING:
     from proxy_addons.settings.model import Settings
     from proxy_addons.standing import Store
+
+pytestmark = both_engines
 
 MONDAY = date(2026, 11, 23)
 

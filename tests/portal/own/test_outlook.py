@@ -73,16 +73,15 @@ def found(kinds: tuple[Kind, ...], name: str) -> Kind:
 def test_in_working_hours_it_says_when_it_opens_and_that_a_break_would():
     kinds = outlook(POLICY, JANE, MONDAY, steady(NO_ROTA), POLICY.personal)
     shopping = found(kinds, "shopping")
-    assert shopping.categories == ("chat", "shopping"), "one line for what has one answer"
+    assert shopping.categories == ("chat", "shopping", "travel"), "one line for what has one answer"
     assert shopping.action is Action.BLOCK
     assert shopping.rule == "personal-use"
     assert shopping.in_break
     assert shopping.changes == MONDAY.replace(hour=12, minute=0)
     assert shopping.then is Action.ALLOW
-    travel = found(kinds, "travel")
-    assert (travel.action, travel.then) == (Action.BLOCK, Action.COACH)
-    hiding = found(kinds, "vpn")
-    assert hiding.categories == ("vpn", "web proxies")
+    assert found(kinds, "travel") is shopping, "it opens then as well, after a click"
+    hiding = found(kinds, "VPN")
+    assert hiding.categories == ("VPN", "web proxies")
     assert (hiding.changes, hiding.in_break, hiding.personal) == (None, False, False)
 
 
@@ -113,7 +112,7 @@ def test_a_break_that_ends_at_lunch_goes_on_into_it():
 
 def test_coaching_says_so():
     kinds = outlook(POLICY, JANE, MONDAY, steady(OFF_DUTY), POLICY.personal)
-    assert found(kinds, "ai assistants").action is Action.COACH
+    assert found(kinds, "AI assistants").action is Action.COACH
     assert found(kinds, "travel").action is Action.COACH
     assert found(kinds, "travel").changes is None
 
@@ -143,7 +142,7 @@ def default() -> Policy:
     start=st.datetimes(datetime(2026, 1, 1), datetime(2028, 12, 31)),  # noqa: DTZ001 - UTC below
     lasts=st.integers(1, 300),
     profile=st.sampled_from(["standard", "withdrawn", "unrestricted", "unheard-of"]),
-    steps=st.lists(st.integers(0, int(AHEAD.total_seconds()) - 1), min_size=5, max_size=20),
+    steps=st.lists(st.integers(0, int(AHEAD.total_seconds()) - 1), min_size=3, max_size=8),
 )
 def test_what_it_says_is_what_the_policy_decides_until_then(
     default: Policy, start: datetime, lasts: int, profile: str, steps: list[int]
@@ -157,7 +156,9 @@ def test_what_it_says_is_what_the_policy_decides_until_then(
         return frozenset({NO_ROTA, ON_BREAK} if moment < ends else {NO_ROTA})
 
     def action(name: str) -> Callable[[datetime], Action]:
-        resource = Resource(url_key("https://a.example/"), frozenset({name.replace(" ", "-")}))
+        resource = Resource(
+            url_key("https://a.example/"), frozenset({name.lower().replace(" ", "-")})
+        )
 
         def of(moment: datetime) -> Action:
             there = Person("jane", "address", profile, states=states_at(moment))
