@@ -146,7 +146,7 @@ class OneReview:
             "review.html",
             status=status,
             visit=visit,
-            here="reviews" if sees_all(visit) else "you",
+            here="reviews" if sees_all(visit) else "browsing",
             row=row,
             it=found,
             sees_all=sees_all(visit),
@@ -196,7 +196,7 @@ class OneReview:
             "problem.html",
             status=404,
             visit=visit,
-            here="reviews" if sees_all(visit) else "you",
+            here="reviews" if sees_all(visit) else "browsing",
             title="There is no such review",
             text=_NONE,
         )

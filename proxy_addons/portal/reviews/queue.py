@@ -100,7 +100,7 @@ class Queue:
             "review-request.html",
             status=status,
             visit=visit,
-            here="reviews" if visit.may_open("reviews") else "you",
+            here="reviews" if visit.may_open("reviews") else "browsing",
             form=form,
             problems=form.problems,
         )

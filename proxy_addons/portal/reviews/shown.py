@@ -43,6 +43,7 @@ class ShownReview:
         asked: when, in words.
         waits: how long it has waited, in words; empty once it is decided.
         told: what the person is told, in one sentence.
+        summary: the same for others.
         rule: that refused it; None where it is not known, or no longer in the policy.
     """
 
@@ -54,6 +55,7 @@ class ShownReview:
     asked: str
     waits: str
     told: str
+    summary: str
     rule: Rule | None = None
 
 
@@ -76,15 +78,17 @@ def shown_review(
     """
     state = review.state_at(now)
     words, look = WORDS[state]
+    display = (entry.display if entry else None) or review.person
     return ShownReview(
         review,
         state,
         words,
         look,
-        (entry.display if entry else None) or review.person,
+        display,
         moment_words(review.asked_at, zone),
         _waits(review, now) if state is ReviewState.OPEN else "",
-        _told(review, state, zone),
+        _told(review, state, zone, "you"),
+        _told(review, state, zone, display),
         rule,
     )
 
@@ -94,9 +98,10 @@ def _waits(review: Review, now: datetime) -> str:
     return "today" if days < 1 else "1 day" if days == 1 else f"{days} days"
 
 
-def _told(review: Review, state: ReviewState, zone: tzinfo) -> str:
+def _told(review: Review, state: ReviewState, zone: tzinfo, person: str) -> str:
     if state is ReviewState.OPEN:
-        return f"Information security has not answered yet. {review.site} stays as it is."
+        who = "Information security has not" if person == "you" else "Nobody has"
+        return f"{who} answered yet: {review.site} stays as it is."
     if state is ReviewState.DECLINED:
         return f"{review.site} stays as it is."
     if state is ReviewState.RECATEGORISED:
@@ -104,7 +109,7 @@ def _told(review: Review, state: ReviewState, zone: tzinfo) -> str:
     assert review.until is not None  # the table's own rule for what is allowed or ended
     if state is ReviewState.ENDED:
         return f"{review.site} is as it was before, since {moment_words(review.until, zone)}."
-    whom = "everybody" if review.everybody else "you"
+    whom = "everybody" if review.everybody else person
     return f"{review.site} is open to {whom} until {_until(review.until, zone)}."
 
 
