@@ -6,13 +6,13 @@ Must never: change anything in the store.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from proxy_addons.cli.acting import units_of
 from proxy_addons.cli.common import settings_of
 from proxy_addons.cli.standing import FAILED, OK, console, moment, opened, plain, table
 from proxy_addons.policy.people import canonical_name
@@ -129,19 +129,45 @@ def _rows(
 ) -> tuple[Statement, tuple[reports.Row, ...]]:
     statement = Statement.load(path_of(settings.shifts.acknowledgement, settings.paths))
     named = None if args.people is None else _people(args.people)
+    units: dict[str, str | None] = {}
+    if settings.directory.servers and (named is None or args.units):
+        units = _directory(settings)
+        named = named or frozenset(units)
     with opened(settings) as store:
         kept = Acknowledgements(store)
         found = kept.all()
         people = kept.known_people() if named is None else named
-    if named is not None:
-        # Those who have left are not asked any more.
-        found = tuple(each for each in found if each.person in named)
-    everybody = people | {each.person for each in found}
-    units = units_of(settings.directory, everybody) if args.units else {}
+    # Those who have left are not asked any more.
+    found = tuple(each for each in found if each.person in people)
     now = datetime.now(UTC)
     return statement, reports.report(
         people, found, version=statement.version, now=now, unit_of=units.get
     )
+
+
+def _directory(settings: Settings) -> dict[str, str | None]:
+    """Everybody in the directory, with their units.
+
+    Raises:
+        StandingError: it does not answer: a report without some people would say they have.
+    """
+    from proxy_addons.identity.directory import (  # noqa: PLC0415 - only where there is one
+        DirectorySettingsError,
+        DirectoryUnavailableError,
+    )
+    from proxy_addons.identity.everybody import everybody  # noqa: PLC0415
+
+    try:
+        # What the log says of a server that does not work is not to be in the CSV.
+        with contextlib.redirect_stdout(sys.stderr):
+            return {entry.name: entry.unit for entry in everybody(settings.directory)}
+    except (DirectorySettingsError, DirectoryUnavailableError) as problem:
+        # No report is made.
+        msg = (
+            f"the directory does not say who there is: {problem}. Name a list of people instead"
+            " (--people)"
+        )
+        raise StandingError(msg) from problem
 
 
 def _out(

@@ -75,11 +75,12 @@ def _add_people(made: argparse.ArgumentParser) -> None:
         metavar="FILE",
         type=Path,
         help="everybody who should have acknowledged it: login names, one a line, or a CSV file"
-        " with a column `person` or `name`; - reads standard input (default: whom the store has"
-        " heard of, by rota, personal use or an earlier acknowledgement)",
+        " with a column `person` or `name`; - reads standard input (default: everybody whom the"
+        " directory has; without a directory, whom the store has heard of: by rota, personal use or"
+        " an earlier acknowledgement)",
     )
     made.add_argument(
-        "--units", action="store_true", help="ask the directory for everybody's unit (slow)"
+        "--units", action="store_true", help="with --people: their units, from the directory"
     )
     _add_csv(made)
 

@@ -29,6 +29,11 @@ def person_filter(template: str, name: str) -> str:
     return template.replace("{name}", escaped(name))
 
 
+def everybody_filter(template: str) -> str:
+    """`directory.person_filter` for whatever name."""
+    return template.replace("{name}", "*")
+
+
 def groups_filter(dns: Iterable[str]) -> str:
     """Finds the groups that have any of these as a direct member."""
     parts = [f"(member={escaped(dn)})" for dn in dns]

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from proxy_addons.identity.entries import Entry, group_name
-from proxy_addons.identity.filters import chain_filter, groups_filter, person_filter, team_filter
+from proxy_addons.identity.filters import (
+    chain_filter,
+    everybody_filter,
+    groups_filter,
+    person_filter,
+    team_filter,
+)
 from proxy_addons.identity.link import AnswerError
 from proxy_addons.policy.people import canonical_name
 
@@ -88,6 +94,18 @@ class Questions:
         if above is None:
             return ()
         query = team_filter(settings.name_attribute, settings.manager_attribute, above.dn)
+        return self._people(link, query, manager)
+
+    def everybody(self, link: Link) -> tuple[Entry, ...]:
+        """All people, by name, without their groups and managers.
+
+        Raises:
+            BrokenError: the connection does not work.
+            AnswerError: the server's answer cannot be used.
+        """
+        return self._people(link, everybody_filter(self._settings.person_filter), None)
+
+    def _people(self, link: Link, query: str, manager: str | None) -> tuple[Entry, ...]:
         found: dict[str, Entry] = {}
         for row in self._all(link, query, self._attributes):
             name = self._login_name(row)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.ldap import BASE, SERVICE, SERVICE_PASSWORD, Slapd
 
 from proxy_addons.settings.model import Paths
 from proxy_addons.settings.people import Standing
@@ -21,7 +22,7 @@ from proxy_addons.standing.statement import Statement
 from proxy_addons.standing.upgrade import migrate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[2]
 BEGIN = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
@@ -96,6 +97,59 @@ def test_who_has_and_who_has_not(world: World, tmp_path: Path):
         ("jane", "older version"),
         ("john", "acknowledged"),
     ]
+
+
+@pytest.fixture(scope="module")
+def slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
+    with Slapd(tmp_path_factory.mktemp("slapd")) as server:
+        yield server
+
+
+@pytest.fixture
+def with_directory(world: World, slapd: Slapd, monkeypatch: pytest.MonkeyPatch) -> World:
+    (world.config / "watchhouse.yaml").write_text(
+        f"""
+directory:
+  servers: ["{slapd.ldap_url}"]
+  start_tls: false
+  bind_dn: "{SERVICE}"
+  bind_password_env: TEST_LDAP_PASSWORD
+  base: "{BASE}"
+  person_filter: "(&(objectClass=inetOrgPerson)(uid={{name}}))"
+  name_attribute: uid
+  groups: members
+  page_size: 50
+"""
+    )
+    monkeypatch.setenv("TEST_LDAP_PASSWORD", SERVICE_PASSWORD)
+    return world
+
+
+def test_everybody_in_the_directory_is_asked(with_directory: World, tmp_path: Path):
+    """Also somebody whom the store never heard of; and nobody who has left."""
+    world = with_directory
+    statement = world.state("# Use\n")
+    world.acknowledge("jane", statement)
+    world.acknowledge("left", statement)
+    found = json.loads(world.run("list", "--json").out)["people"]
+    rows = {row["person"]: (row["standing"], row["unit"]) for row in found}
+    assert rows["jane"] == ("acknowledged", "Major Crime")
+    assert rows["zoë"] == ("never", "Contact Centre")
+    assert "left" not in rows
+    people = tmp_path / "people"
+    people.write_text("zoë\n")
+    for options, unit in (((), "unknown"), (("--units",), "Contact Centre")):
+        done = world.run("missing", "--json", "--people", str(people), *options)
+        (row,) = json.loads(done.out)["people"]
+        assert (row["person"], row["unit"]) == ("zoë", unit)
+
+
+def test_a_directory_that_does_not_answer_makes_no_report(with_directory: World):
+    with_directory.state("# Use\n")
+    done = with_directory.run("missing", "--set", "directory.servers=ldap://127.0.0.1:1")
+    assert (done.code, done.out) == (1, "")
+    assert "the directory does not say who there is: ldap://127.0.0.1:1" in done.err
+    assert "(--people)" in done.err
 
 
 def test_every_acknowledgement_can_be_taken_along(world: World, tmp_path: Path):
