@@ -64,6 +64,11 @@ PAGES: Final = {
             frozenset({LINE_MANAGER, INFORMATION_SECURITY, PSD}),
         ),
         Page("report", "Report of exemptions, and its CSV file", READERS),
+        Page(
+            "acknowledgements",
+            "Who has acknowledged the statement and who has not, and its CSV file",
+            frozenset({INFORMATION_SECURITY, AUDITOR}),
+        ),
         Page("review-request", "Ask to have a refused site looked at"),
         Page("review", "One review: your own; all of them for who sees the queue"),
         Page(

@@ -47,6 +47,8 @@ GETS = {
     "/give-back": {"line-manager", "information-security", "psd"},
     "/report": READERS,
     "/report.csv": READERS,
+    "/acknowledgements": {"information-security", "auditor"},
+    "/acknowledgements.csv": {"information-security", "auditor"},
     "/reviews": {"information-security", "auditor"},
     "/reviews/new": STAFF,
 }
@@ -128,6 +130,7 @@ async def test_pages_open_to_the_roles_that_have_them(house: House, role: str):
             "/withdrawals",
             "/report",
             "/reviews",
+            "/acknowledgements",
         )
         if role in GETS[path]
     }
