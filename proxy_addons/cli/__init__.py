@@ -29,6 +29,7 @@ COMMANDS = (
     "withdraw",
     "break",
     "acknowledgements",
+    "rota",
     "whois",
     "selftest",
     "password",

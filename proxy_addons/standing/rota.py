@@ -1,51 +1,27 @@
 """The rota in the standing store: who is on duty when, as the force's duty system says.
 
-In: a `RotaFile` (rota_csv.py, rota_ics.py), the store. Out: what an import would change, or has
-changed; duties and cover of a person; how things stand.
-Must never: change anything of people who are not in the file, or outside its period; hold the
-store's lock for long: people start breaks while 13,000 others get new duties.
-
-An import is many short transactions, each of whole people: what is in the file was checked before
-the first. One that is killed has imported some people and not others; the same file again does the
-rest. A person of whom anything changes gets a new `change` in `rota_cover`: workers then read all
-their duties again.
+In: the store, names, days. Out: duties and cover of a person; how the rota stands.
+Must never: change anything: rota_import.py does.
 """
 
 from __future__ import annotations
 
-import itertools
-import time as clocks
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, delete, func, insert, select, text, update
+from sqlalchemy import func, select
 
 from proxy_addons.standing.dates import begin_of, end_of
-from proxy_addons.standing.tables import NAME
 from proxy_addons.standing.tables_shifts import duties, rota_cover, rota_imports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable
     from datetime import tzinfo
 
-    from sqlalchemy import Connection
-
-    from proxy_addons.standing.rota_entries import Person, Progress, RotaFile
     from proxy_addons.standing.store import Store
 
-PEOPLE: Final = 100
-"""People in one transaction."""
-PAUSE: Final = 0.02
-"""Seconds between two transactions, in which others get the lock: SQLite has no queue for it."""
-_ANALYSED: Final = (5_000, 50_000, 500_000)
-"""After so many new duties PostgreSQL counts what there is: of a table that it takes to be small it
-reads the whole period for each hundred people."""
 _SHOWN: Final = 20  # imports, in a status
-_NAMED: Final = 20  # people, in what an import says
-_AT_ONCE: Final = 1000  # rows in one statement that names them
-
-type _Key = tuple[datetime, datetime, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,36 +48,12 @@ class Cover:
     """The days for which the rota knows somebody: within them, no duty means off duty.
 
     Attributes:
-        first: local day.
-        last: local day, included.
+        first: duty day (dutyday.py: it turns at a configured hour).
+        last: duty day, included.
     """
 
     first: date
     last: date
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What an import changes.
-
-    Attributes:
-        people: in the file.
-        changed: of whom anything changes.
-        new: whom the rota did not know.
-        added: duties.
-        removed: duties.
-        gaps: people, at most twenty, whose days would not join those that the rota knows; until
-            these are over, the new days count as without a rota.
-        gap_count: how many such people there are.
-    """
-
-    people: int = 0
-    changed: int = 0
-    new: int = 0
-    added: int = 0
-    removed: int = 0
-    gaps: tuple[str, ...] = ()
-    gap_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +109,6 @@ class Rota:
         zone: tzinfo,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        pause: Callable[[float], object] = clocks.sleep,
     ) -> None:
         """Use a store.
 
@@ -165,14 +116,10 @@ class Rota:
             store: opened.
             zone: the force's: days are its days.
             clock: the present moment, aware.
-            pause: waits so many seconds.
         """
         self._store = store
         self._zone = zone
         self._clock = clock
-        self._pause = pause
-
-    # --- questions ---
 
     def duties(self, person: str, first: date, last: date) -> tuple[Duty, ...]:
         """Duties of a person that touch these local days, in order.
@@ -241,256 +188,3 @@ class Rota:
                 last=ask(select(func.max(covers.last))).scalar_one(),
                 imports=tuple(Import(*row) for row in ask(imports.limit(_SHOWN))),
             )
-
-    def preview(self, file: RotaFile, progress: Progress | None = None) -> Changes:
-        """What an import would change. Nothing is written.
-
-        Args:
-            file: checked.
-            progress: told what is being done.
-
-        Raises:
-            StandingUnavailableError: the store does not answer.
-        """
-        count = _Count()
-        for done, names in self._batches(file):
-            with self._store.reading() as connection:
-                plan = self._plan(connection, file, names)
-            count.add(plan)
-            if progress is not None:
-                progress("comparing", done, len(file.people))
-        return count.changes(len(file.people))
-
-    # --- changes ---
-
-    def take_over(self, file: RotaFile, by: str, progress: Progress | None = None) -> Changes:
-        """Replace the duties of the file's people within its period by those of the file.
-
-        A file that changes nothing makes no new version, so that no worker reads anything.
-
-        Args:
-            file: checked.
-            by: canonical login name of whoever imports it.
-            progress: told what is being done.
-
-        Raises:
-            StandingUnavailableError: the store does not answer. Some people may have their new
-                duties by then; the same file again does the rest.
-        """
-        count = _Count()
-        with self._store.noting() as connection:
-            number = connection.execute(
-                insert(rota_imports)
-                .values(
-                    at=self._clock(),
-                    by=by,
-                    source=file.name,
-                    digest=file.digest,
-                    rows=file.rows,
-                    added=0,
-                    removed=0,
-                )
-                .returning(rota_imports.c.id)
-            ).scalar_one()
-        steps = list(_ANALYSED)
-        for done, names in self._batches(file):
-            with self._store.reading() as connection:
-                plan = self._plan(connection, file, names)
-            if plan.is_change:
-                plan = self._write(file, names, number)
-                self._pause(PAUSE)
-            count.add(plan)
-            if self._store.is_postgres and steps and count.added >= steps[0]:
-                del steps[0]
-                with self._store.noting() as connection:
-                    connection.execute(text("ANALYZE duties"))
-            if progress is not None:
-                progress("writing", done, len(file.people))
-        return count.changes(len(file.people))
-
-    def _write(self, file: RotaFile, names: Sequence[str], number: int) -> _Plan:
-        with self._store.shifting() as (connection, change):
-            # Read again: between the two another import may have been here.
-            plan = self._plan(connection, file, names)
-            for some in itertools.batched(plan.removed, _AT_ONCE):
-                connection.execute(delete(duties).where(duties.c.id.in_(some)))
-            rows = [
-                (person, begins, ends, kind, file.name[:NAME], change)
-                for person, (begins, ends, kind) in plan.added
-            ]
-            self._add(connection, rows)
-            self._cover(connection, plan, change)
-            columns = rota_imports.c
-            connection.execute(
-                update(rota_imports)
-                .where(columns.id == number)
-                .values(
-                    added=columns.added + len(plan.added),
-                    removed=columns.removed + len(plan.removed),
-                )
-            )
-        return plan
-
-    def _add(self, connection: Connection, rows: Sequence[tuple[object, ...]]) -> None:
-        columns = ("person", "begins", "ends", "kind", "source", "change")
-        if not rows:
-            return
-        if not self._store.is_postgres:
-            named = [dict(zip(columns, row, strict=True)) for row in rows]
-            connection.execute(insert(duties), named)
-            return
-        # One statement a row took three times as long (docs/adr/0014-rota-files.md).
-        driver = connection.connection.driver_connection
-        assert driver is not None
-        with (
-            driver.cursor() as cursor,
-            cursor.copy(f"COPY duties ({', '.join(columns)}) FROM STDIN") as copy,
-        ):
-            for row in rows:
-                copy.write_row(row)
-
-    @staticmethod
-    def _cover(connection: Connection, plan: _Plan, change: int) -> None:
-        made = [(name, plan.covers[name]) for name in plan.changed if name in plan.new]
-        kept = [(name, plan.covers[name]) for name in plan.changed if name not in plan.new]
-        if made:
-            connection.execute(
-                insert(rota_cover),
-                [
-                    {"person": name, "first": cover.first, "last": cover.last, "change": change}
-                    for name, cover in made
-                ],
-            )
-        if kept:
-            connection.execute(
-                update(rota_cover)
-                .where(rota_cover.c.person == bindparam("who"))
-                .values(
-                    first=bindparam("since"), last=bindparam("until"), change=bindparam("version")
-                ),
-                [
-                    {
-                        "who": name,
-                        "since": cover.first,
-                        "until": cover.last,
-                        "version": change,
-                    }
-                    for name, cover in kept
-                ],
-            )
-
-    # --- what is to be done ---
-
-    @staticmethod
-    def _batches(file: RotaFile) -> Iterable[tuple[int, Sequence[str]]]:
-        done = 0
-        for names in itertools.batched(sorted(file.people), PEOPLE):
-            done += len(names)
-            yield done, names
-
-    def _plan(self, connection: Connection, file: RotaFile, names: Sequence[str]) -> _Plan:
-        """What the file changes for some people, as the store is at present."""
-        columns = duties.c
-        there: dict[str, dict[_Key, int]] = {name: {} for name in names}
-        question = select(
-            columns.id, columns.person, columns.begins, columns.ends, columns.kind
-        ).where(
-            columns.person.in_(names),
-            columns.begins >= begin_of(file.first, self._zone),
-            columns.begins < end_of(file.last, self._zone),
-        )
-        for number, name, begins, ends, kind in connection.execute(question):
-            there[name][begins, ends, kind] = number
-        known = {
-            name: Cover(first, last)
-            for name, first, last in connection.execute(
-                select(rota_cover.c.person, rota_cover.c.first, rota_cover.c.last).where(
-                    rota_cover.c.person.in_(names)
-                )
-            )
-        }
-        plan = _Plan()
-        today = self._clock().astimezone(self._zone).date()
-        wanted = Cover(file.first, file.last)
-        for name in names:
-            joined = _joined(known.get(name), wanted, today)
-            if joined is None and wanted.last >= today:
-                plan.gaps.append(name)
-            cover = joined or known[name]
-            added, removed = _difference(file.people[name], there[name])
-            if added or removed or cover != known.get(name):
-                plan.changed.append(name)
-                plan.covers[name] = cover
-                plan.added.extend((name, each) for each in added)
-                plan.removed.extend(removed)
-            if name not in known:
-                plan.new.add(name)
-        return plan
-
-
-class _Plan:
-    """What is to be done for some people."""
-
-    def __init__(self) -> None:
-        self.added: list[tuple[str, _Key]] = []
-        self.removed: list[int] = []
-        self.changed: list[str] = []
-        self.covers: dict[str, Cover] = {}
-        self.new: set[str] = set()
-        self.gaps: list[str] = []
-
-    @property
-    def is_change(self) -> bool:
-        return bool(self.changed)
-
-
-class _Count:
-    """Adds plans up."""
-
-    def __init__(self) -> None:
-        self._changed = self._new = self._removed = 0
-        self.added = 0
-        self._gaps: list[str] = []
-
-    def add(self, plan: _Plan) -> None:
-        self._changed += len(plan.changed)
-        self._new += len(plan.new)
-        self.added += len(plan.added)
-        self._removed += len(plan.removed)
-        self._gaps += plan.gaps
-
-    def changes(self, people: int) -> Changes:
-        return Changes(
-            people=people,
-            changed=self._changed,
-            new=self._new,
-            added=self.added,
-            removed=self._removed,
-            gaps=tuple(self._gaps[:_NAMED]),
-            gap_count=len(self._gaps),
-        )
-
-
-def _difference(person: Person, there: Mapping[_Key, int]) -> tuple[list[_Key], list[int]]:
-    """Duties to add, and the numbers of those to take away."""
-    wanted = {(each.begins, each.ends, each.kind) for each in person.duties}
-    added = sorted(wanted.difference(there))
-    removed = [number for key, number in there.items() if key not in wanted]
-    return added, removed
-
-
-def _joined(known: Cover | None, wanted: Cover, today: date) -> Cover | None:
-    """The days for which the rota knows somebody after an import; None: they stay as they are.
-
-    They are one range: days in between, of which no file said anything, would count as off duty,
-    when more is allowed. Where a gap would be, the range that is over gives way to the other; if
-    neither is over, what is known stays.
-    """
-    day = timedelta(days=1)
-    if known is None:
-        return wanted
-    if wanted.first <= known.last + day and known.first <= wanted.last + day:
-        return Cover(min(known.first, wanted.first), max(known.last, wanted.last))
-    if known.last < today <= wanted.last:
-        return wanted
-    return None

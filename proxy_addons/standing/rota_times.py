@@ -157,7 +157,7 @@ class Times:
         Raises:
             CellError: it does not say so.
         """
-        begin_date, _ = _parts(texts.begins, columns.begins)
+        begin_date, begin_time = _parts(texts.begins, columns.begins)
         end_date, end_time = _parts(texts.ends, columns.ends)
         first_text = texts.day.strip() or begin_date
         if not first_text:
@@ -168,8 +168,13 @@ class Times:
             return first, first
         column = columns.last if texts.last.strip() else columns.ends
         last = day_of(last_text, column)
-        if end_time and last > first and _clock(end_time, columns.ends).time == time():
-            last -= timedelta(days=1)  # until midnight: that day is not in it any more
+        if end_time and last > first:
+            clock = _clock(end_time, columns.ends).time
+            begun = _clock(begin_time, columns.begins).time if begin_time else time()
+            # Until midnight that day is not in it any more; and a night off is of the day on which
+            # it would have begun, as a night on duty is.
+            if clock == time() or (clock <= begun and last - first == timedelta(days=1)):
+                last -= timedelta(days=1)
         if last < first:
             raise CellError(column, f"{last} is before {first}", "swap them, or mend one")
         if (last - first).days > 400:
@@ -199,6 +204,10 @@ class Times:
                 f"{when} does not exist (the clocks go forward): read as {back:%H:%M}",
             )
         return Moment(at, second, day, f"{when} is twice (the clocks go back): read as the first")
+
+    def day(self, at: datetime) -> date:
+        """The local day of a moment, by the force's clock."""
+        return at.astimezone(self._zone).date()
 
     def between(self, begins: Moment, ends: Moment, column: str) -> Span:
         """The span between two moments.

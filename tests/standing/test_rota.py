@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from proxy_addons.standing import rota as rota_module
-from proxy_addons.standing.rota import Changes, Cover, Rota
+from proxy_addons.standing import rota_import
+from proxy_addons.standing.rota import Cover, Rota
 from proxy_addons.standing.rota_csv import read_csv
 from proxy_addons.standing.rota_entries import Options
+from proxy_addons.standing.rota_import import Changes, RotaImport
 from proxy_addons.standing.tables_shifts import duties, rota_cover
 
 if TYPE_CHECKING:
@@ -31,8 +32,15 @@ NOW = datetime(2026, 12, 2, 12, tzinfo=UTC)
 HEAD = "person,date,from,to,kind"
 
 
-def rota_of(store: Store, now: datetime = NOW) -> Rota:
-    return Rota(store, LONDON, clock=lambda: now, pause=lambda _: None)
+class Both(Rota, RotaImport):
+    """Questions and imports, by one clock and without pauses."""
+
+    def __init__(self, store: Store, now: datetime) -> None:
+        RotaImport.__init__(self, store, LONDON, clock=lambda: now, pause=lambda _: None)
+
+
+def rota_of(store: Store, now: datetime = NOW) -> Both:
+    return Both(store, now)
 
 
 def file_of(folder: Path, rows: Sequence[str], options: Options | None = None) -> RotaFile:
@@ -169,8 +177,8 @@ def test_many_people_are_many_short_changes(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Others get the lock in between; and one that is stopped is finished by the same file."""
-    monkeypatch.setattr(rota_module, "PEOPLE", 10)
-    monkeypatch.setattr(rota_module, "_ANALYSED", (20, 40))
+    monkeypatch.setattr(rota_import, "PEOPLE", 10)
+    monkeypatch.setattr(rota_import, "_ANALYSED", (20, 40))
     rows = [f"p{number:03},2026-12-{1 + number % 9:02},09:00,17:00," for number in range(95)]
     file = file_of(tmp_path, rows)
 
@@ -185,7 +193,8 @@ def test_many_people_are_many_short_changes(
             raise StoppedError
 
     before = store.shift_version()
-    rota = Rota(store, LONDON, clock=lambda: NOW, pause=stop)
+    rota = rota_of(store)
+    rota._pause = stop
     with pytest.raises(StoppedError):
         rota.take_over(file, "lee")
     assert store.shift_version() == before + 4
