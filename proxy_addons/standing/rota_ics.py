@@ -21,7 +21,7 @@ from proxy_addons.standing.rota_entries import (
     kind_of,
     text_of,
 )
-from proxy_addons.standing.rota_ics_lines import OURS, component, event, lines_of, parts
+from proxy_addons.standing.rota_ics_lines import OURS, component, event, lines_of, parts, value_of
 from proxy_addons.standing.rota_ics_when import Occurrences, UnknownZoneError
 from proxy_addons.standing.rota_problems import CellError, file_error, quoted
 from proxy_addons.standing.rota_times import Times
@@ -88,10 +88,11 @@ class _Reader:
         """Read all of them."""
         begin = None
         for begin in lines:
-            if begin.text.strip().upper() != "BEGIN:VCALENDAR":
-                what = f"{quoted(begin.text)} is outside of any calendar"
-                raise file_error(self._file, what, "begin with BEGIN:VCALENDAR", begin.row)
-            self._calendar(lines, begin.row)
+            row, _, text = begin
+            if text.strip().upper() != "BEGIN:VCALENDAR":
+                what = f"{quoted(text)} is outside of any calendar"
+                raise file_error(self._file, what, "begin with BEGIN:VCALENDAR", row)
+            self._calendar(lines, row)
         if begin is None:
             raise file_error(self._file, "the file is empty", "export it anew")
 
@@ -105,20 +106,21 @@ class _Reader:
         self._waiting = waiting
         lines_of_zones = 0
         for line in lines:
-            if line.name == "END":
+            place, name, _ = line
+            if name == "END":
                 break
-            if line.name != "BEGIN":
+            if name != "BEGIN":
                 self._property(line)
-            elif line.value.upper() == "VEVENT":
-                self._sort_in(event(lines, line.row, self._file))
+            elif value_of(line).upper() == "VEVENT":
+                self._sort_in(event(lines, place, self._file))
             else:
                 found = component(lines, line, self._file)
-                if line.value.upper() == "VTIMEZONE":
+                if value_of(line).upper() == "VTIMEZONE":
                     self._occurrences.define(found)
                     lines_of_zones += len(found)
                 if lines_of_zones > _LINES_OF_ZONES:
                     what = "there are too many time zones"
-                    raise file_error(self._file, what, "export it anew", line.row)
+                    raise file_error(self._file, what, "export it anew", place)
         else:
             raise file_error(self._file, "the calendar has no end", "export it anew", row)
         # A time zone may be defined behind the events that use it.
@@ -128,17 +130,19 @@ class _Reader:
 
     def _property(self, line: Line) -> None:
         """A property of the calendar."""
-        if line.name == "METHOD" and line.value.upper() not in {"PUBLISH", "REQUEST"}:
-            what = f"METHOD {quoted(line.value)} is no rota"
-            self._entries.problem(line.row, CellError(line.name, what, "export it with PUBLISH"))
-        elif line.name == "X-WR-TIMEZONE":
-            self._zone = tzp.timezone(line.value)
+        row, name, text = line
+        value = value_of(line)
+        if name == "METHOD" and value.upper() not in {"PUBLISH", "REQUEST"}:
+            what = f"METHOD {quoted(value)} is no rota"
+            self._entries.problem(row, CellError(name, what, "export it with PUBLISH"))
+        elif name == "X-WR-TIMEZONE":
+            self._zone = tzp.timezone(value)
             if self._zone is None:
-                what = f"the time zone {quoted(line.value)} is not known"
-                problem = CellError(line.name, what, "name one such as Europe/London")
-                self._entries.problem(line.row, problem)
-        elif line.name == OURS:
-            self._person = line.text
+                what = f"the time zone {quoted(value)} is not known"
+                problem = CellError(name, what, "name one such as Europe/London")
+                self._entries.problem(row, problem)
+        elif name == OURS:
+            self._person = text
 
     # --- series ---
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from icalendar.parser import Contentline
 
@@ -24,30 +24,19 @@ OURS: Final = "X-WATCHHOUSE-PERSON"
 _TIME: Final = frozenset(
     {"DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID", "SEQUENCE"}
 )
+_SERIES: Final = frozenset({"RRULE", "RDATE", "RECURRENCE-ID"})
 _KEPT: Final = frozenset({"SUMMARY", "CATEGORIES", "STATUS", OURS})
 _LINE_AT_MOST: Final = 65_536  # characters, unfolded
+_PIECE: Final = 1 << 18  # characters
+_FOLDED: Final = (" ", "\t")
 _DEEP: Final = 8  # components within each other
 _TOLD_EVERY: Final = 100_000  # lines
 _NAME = re.compile(r"([A-Za-z0-9-]{1,60})(?=[;:])")
 
 
-class Line(NamedTuple):
-    """A content line.
-
-    Attributes:
-        row: line of the file on which it begins, from 1.
-        name: of the property, in capitals.
-        text: all of it.
-    """
-
-    row: int
-    name: str
-    text: str
-
-    @property
-    def value(self) -> str:
-        """What is behind the first colon; for properties without parameters."""
-        return self.text.partition(":")[2].strip()
+type Line = tuple[int, str, str]
+"""A content line: the line of the file on which it begins, from 1; the property's name in capitals;
+all of its text. A plain tuple: there are millions."""
 
 
 @dataclass(slots=True)
@@ -80,18 +69,23 @@ def lines_of(text: str, file: str, progress: Progress | None) -> Iterator[Line]:
         RotaFileError: it is no iCalendar file.
     """
     total = text.count("\n") + 1
+    match = _NAME.match
     for number, (row, line) in enumerate(_unfolded(text, file)):
         if progress is not None and number % _TOLD_EVERY == 0:
             progress("reading", row, total)
-        if not line.strip():
-            continue
-        found = _NAME.match(line)
-        if found is None:
+        found = match(line)
+        if found is not None:
+            yield row, found[1].upper(), line
+        elif line.strip():
             what = f"{quoted(line)} is no line of an iCalendar file"
             raise file_error(file, what, "export it as iCalendar (.ics) or as CSV", row)
-        yield Line(row, found[1].upper(), line)
     if progress is not None:
         progress("reading", total, total)
+
+
+def value_of(line: Line) -> str:
+    """What is behind the first colon; for properties without parameters."""
+    return line[2].partition(":")[2].strip()
 
 
 def component(lines: Iterator[Line], begin: Line, file: str, depth: int = 2) -> list[str]:
@@ -100,18 +94,19 @@ def component(lines: Iterator[Line], begin: Line, file: str, depth: int = 2) -> 
     Raises:
         RotaFileError: it has no end.
     """
-    found = [begin.text]
+    found = [begin[2]]
     for line in lines:
-        if line.name == "BEGIN":
+        row, name, text = line
+        if name == "BEGIN":
             if depth >= _DEEP:
                 what = "components are too deep within each other"
-                raise file_error(file, what, "export it anew", line.row)
+                raise file_error(file, what, "export it anew", row)
             found += component(lines, line, file, depth + 1)
             continue
-        found.append(line.text)
-        if line.name == "END":
+        found.append(text)
+        if name == "END":
             return found
-    raise file_error(file, "a component has no end", "export it anew", begin.row)
+    raise file_error(file, "a component has no end", "export it anew", begin[0])
 
 
 def event(lines: Iterator[Line], row: int, file: str) -> Event:
@@ -122,21 +117,22 @@ def event(lines: Iterator[Line], row: int, file: str) -> Event:
     """
     found = Event(row)
     for line in lines:
-        name = line.name
-        if name == "END":
-            return found
-        if name == "BEGIN":
-            component(lines, line, file, 3)  # an alarm
-        elif name in _TIME:
-            found.times.append(line.text)
-            found.repeats |= name in {"RRULE", "RDATE"}
-            found.replaces |= name == "RECURRENCE-ID"
+        _, name, text = line
+        if name in _TIME:
+            found.times.append(text)
+            if name in _SERIES:
+                found.repeats |= name != "RECURRENCE-ID"
+                found.replaces |= name == "RECURRENCE-ID"
         elif name == "ATTENDEE":
-            found.attendees.append(line.text)
+            found.attendees.append(text)
         elif name == "UID":
-            found.uid = line.text
+            found.uid = text
         elif name in _KEPT:
-            found.texts[name] = line.text
+            found.texts[name] = text
+        elif name == "END":
+            return found
+        elif name == "BEGIN":
+            component(lines, line, file, 3)  # an alarm
     raise file_error(file, "an event has no end", "export it anew", row)
 
 
@@ -163,25 +159,29 @@ def parts(line: str) -> tuple[dict[str, str], str]:
 
 
 def _unfolded(text: str, file: str) -> Iterator[tuple[int, str]]:
-    held, first = None, 0
-    for row, line in enumerate(_raw(text), 1):
-        if held is not None and line[:1] in {" ", "\t"}:
-            held += line[1:]
-            if len(held) > _LINE_AT_MOST:
-                raise file_error(file, "the line is too long", "export the rota alone", first)
-            continue
-        if held is not None:
-            yield first, held
-        held, first = line, row
-    if held is not None:
+    """Lines with those that go on in the next one put together (RFC 5545 3.1)."""
+    held, first = "", 0
+    row = 0
+    for some in _pieces(text):
+        for line in some:
+            row += 1
+            if line[:1] in _FOLDED and first:
+                held += line[1:]
+                if len(held) > _LINE_AT_MOST:
+                    raise file_error(file, "the line is too long", "export the rota alone", first)
+                continue
+            if first:
+                yield first, held
+            held, first = line, row
+    if first:
         yield first, held
 
 
-def _raw(text: str) -> Iterator[str]:
-    """Lines, one at a time: all at once would take several times the text's memory."""
+def _pieces(text: str) -> Iterator[list[str]]:
+    """Lines, some thousands at a time: all at once would take several times the text's memory."""
     place = 0
     while place < len(text):
-        end = text.find("\n", place)
+        end = text.find("\n", place + _PIECE)
         end = len(text) if end < 0 else end
-        yield text[place:end].removesuffix("\r")
+        yield text[place:end].replace("\r\n", "\n").removesuffix("\r").split("\n")
         place = end + 1
