@@ -71,8 +71,8 @@ class Left:
 
     Attributes:
         minutes: of the allowance of this duty day; what a running break will take is gone.
-        may_start_at: the earliest moment of a next break, not in the past: `at` itself when one may
-            be started now. After the last one of a day it is in the next.
+        may_start_at: when a next break may be started: now, or at a whole minute (by less than one
+            later than it may be). After the last one of a day it is in the next.
         offered: the lengths that can be started now, ascending, in minutes; none while
             `may_start_at` is later.
     """
@@ -306,6 +306,9 @@ def left_of(
     may_start = max((now, *(each.ends + settings.gap * _MINUTE for each in found)))
     if left < settings.choices[0]:
         may_start = max(may_start, next_day)
+    if may_start > now:
+        # People read hours and minutes: at the time that they read, it is to be true.
+        may_start = _whole_minute(may_start)
     offered = tuple(each for each in settings.choices if each <= left) if may_start <= now else ()
     return Left(left, may_start, offered)
 
@@ -313,6 +316,12 @@ def left_of(
 def _lasted(begins: datetime, ends: datetime) -> int:
     """Minutes, rounded up; at least one, so that a thousand short ones are not free."""
     return max(1, -((begins - ends) // _MINUTE))
+
+
+def _whole_minute(at: datetime) -> datetime:
+    """That minute, or the next one if it has begun."""
+    whole = at.replace(second=0, microsecond=0)
+    return whole if whole == at else whole + _MINUTE
 
 
 def _minutes(number: int) -> str:

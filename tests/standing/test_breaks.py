@@ -109,12 +109,13 @@ def test_what_is_left_can_be_taken_later(world: World) -> None:
     assert (ended.minutes, ended.ended_early, ended.ends) == (15, True, world.now)
     assert world.end() is None
     assert world.breaks.left(world.person).minutes == 45
-    world.wait(29.9)
-    with pytest.raises(BreakRefusedError, match=r"can start at 10:14: there are 30 min") as caught:
+    world.at("2026-11-23 10:14:05.999999")
+    with pytest.raises(BreakRefusedError, match=r"can start at 10:15: there are 30 min") as caught:
         world.start()
     assert caught.value.rule == "gap"
-    assert caught.value.left.may_start_at == ended.ends + 30 * MINUTE
-    world.wait(0.1)
+    read = datetime(2026, 11, 23, 10, 15, tzinfo=UTC)
+    assert caught.value.left.may_start_at == read, "what people read is true"
+    world.at("2026-11-23 10:14:06")
     left = world.breaks.left(world.person)
     assert (left.minutes, left.may_start_at, left.offered) == (45, world.now, (15, 30))
     with pytest.raises(BreakRefusedError, match="45 minutes are left: a break now lasts at most"):
@@ -353,7 +354,7 @@ def _what_was_promised_holds(world: World, left: Left) -> None:
 
     assert offered(left.may_start_at) != ()
     if left.may_start_at > world.now:
-        assert offered(left.may_start_at - timedelta(microseconds=1)) == ()
+        assert offered(left.may_start_at - MINUTE) == ()
 
 
 def _is_within_the_rules(made: tuple[Break, ...], of: shifts.Breaks) -> None:
