@@ -55,20 +55,26 @@ class Requests:
         facts = facts_of(flow.request, inside_tunnel=inside)
         flow.metadata[FACTS] = facts
         found = None if inside else self._gate.sign_in(visitor, facts)
+        if found is None:
+            found = self._gate.act(visitor, facts)
         if found is None or isinstance(found, Verdict):
             self._decide(flow, visitor, facts, found)
             return None
-        return self._signed_in(flow, visitor, facts, found)
+        return self._settled(flow, visitor, facts, found)
 
-    async def _signed_in(
+    async def _settled(
         self,
         flow: HTTPFlow,
         visitor: Visitor,
         facts: RequestFacts,
         found: Coroutine[Any, Any, Verdict | None],
     ) -> None:
-        """Go on when it is known who sends the request."""
-        self._decide(flow, visitor, facts, await found)
+        """Go on when it is known who sends the request, and what it asks of the gateway is done."""
+        verdict = await found
+        if verdict is None:
+            acting = self._gate.act(visitor, facts)
+            verdict = acting if acting is None or isinstance(acting, Verdict) else await acting
+        self._decide(flow, visitor, facts, verdict)
 
     def _decide(
         self, flow: HTTPFlow, visitor: Visitor, facts: RequestFacts, refused: Verdict | None

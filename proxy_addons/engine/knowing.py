@@ -1,4 +1,4 @@
-"""What a worker knows people by: directory, tickets, passwords, exemptions and withdrawals.
+"""What a worker knows people by: directory, tickets, passwords, what stands for them today.
 
 In: settings. Out: the parts in the gate's hands, renewed with the settings, closed at the end.
 Must never: serve with a part that the settings name and that cannot be used; ask the directory the
@@ -9,14 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING
 
+from proxy_addons.engine.deeds import StoreDeeds
 from proxy_addons.engine.outcomes import where
+from proxy_addons.engine.pseudonym import secret_of
 from proxy_addons.gate.people import NOTHING_READ
+from proxy_addons.gate.today import NOTHING_TODAY
+from proxy_addons.gate.tokens import Tokens
 from proxy_addons.identity.basic import BasicCheck
 from proxy_addons.identity.directory import Directory
 from proxy_addons.identity.kerberos import Acceptor
 from proxy_addons.standing import Watch, open_store
+from proxy_addons.standing.statement import Statement
+from proxy_addons.standing.today import Today
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,6 +35,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("watchhouse.engine")
 
+_KEY = "buttons.key"
+_JOURNALS = "minutes"
+_STATEMENT = "statement.md"
 _AGAIN = 5.0  # seconds before the directory is asked again about somebody
 
 
@@ -40,6 +50,7 @@ class Knowing:
 
     Raises:
         ValueError: one that the settings name cannot be made (KerberosError and its kin).
+        StandingError: the statement cannot be read.
     """
 
     def __init__(self, gate: Gate, settings: Settings) -> None:
@@ -47,9 +58,12 @@ class Knowing:
         self._settings = settings
         self._store: Store | None = None
         self._watch: Watch | None = None
+        self._today: Today | None = None
+        self._deeds: StoreDeeds | None = None
         self._asked: dict[str, float] = {}  # name → when the directory was last asked
         self._asking: set[asyncio.Task[None]] = set()
         self._take(_Parts(settings))
+        self._gate.personal.statement = _statement_of(settings)
 
     async def start(self, changed: Callable[[], None]) -> None:
         """Read what stands, and go on watching it.
@@ -63,6 +77,21 @@ class Knowing:
         self._watch.on_change = changed
         await self._watch.start()
         self._gate.people.standing = self._watch
+        await self._begin_day(self._store, changed)
+
+    async def _begin_day(self, store: Store, changed: Callable[[], None]) -> None:
+        """Read people's duty days, and go on watching them; pages have buttons from now on."""
+        settings, gate = self._settings, self._gate
+        run_dir = settings.paths.run_dir
+        zone = settings.policy.time_zone
+        self._today = Today(store, settings.shifts, zone, journals=run_dir / _JOURNALS)
+        self._today.on_change = changed
+        await self._today.start()
+        gate.people.today = self._today
+        self._deeds = StoreDeeds(store, lambda: self._settings, lambda: gate.personal.statement)
+        consequence = "a button works only by the worker that made its page"
+        secret = await asyncio.to_thread(secret_of, run_dir / _KEY, consequence)
+        gate.offer(Tokens(secret, time.time), self._deeds)
 
     def renew(self, settings: Settings) -> None:
         """Make the parts anew for other settings; where one cannot be made, all stay.
@@ -71,10 +100,15 @@ class Knowing:
 
         Raises:
             ValueError: one of them cannot be made.
+            StandingError: the statement cannot be read.
         """
         before = self._parts
+        statement = _statement_of(settings)
         self._take(_Parts(settings))
         self._settings = settings
+        self._gate.personal.statement = statement
+        if self._today is not None:
+            self._today.use(settings.shifts)
         before.close()
 
     def tend(self, visitors: Iterable[Visitor]) -> None:
@@ -113,6 +147,11 @@ class Knowing:
         if self._watch is not None:
             self._gate.people.standing = NOTHING_READ
             await self._watch.stop()
+        if self._today is not None:
+            self._gate.people.today = NOTHING_TODAY
+            await self._today.stop()  # what was counted is written down
+        if self._deeds is not None:
+            self._deeds.close()
         if self._store is not None:
             await asyncio.to_thread(self._store.close)
 
@@ -121,6 +160,18 @@ class Knowing:
         self._gate.people.directory = parts.directory
         self._gate.signing_in.kerberos = parts.kerberos
         self._gate.signing_in.basic = parts.basic
+
+
+def _statement_of(settings: Settings) -> Statement | None:
+    """The acceptable-use statement, where people are asked to acknowledge it.
+
+    Raises:
+        StatementError: it cannot be read.
+    """
+    asked = settings.shifts.acknowledgement
+    if not asked.required:
+        return None
+    return Statement.load(asked.statement or settings.paths.config_dir / _STATEMENT)
 
 
 class _Parts:

@@ -1,6 +1,7 @@
-"""The secret behind what the gateway says of itself in `Via` (gate/loops.py).
+"""Secrets that workers share: behind what is said of the gateway in `Via`, and behind buttons.
 
-In: the setting `network.via`, the folder of the running processes. Out: `Loops`, or None.
+In: the setting `network.via`, the folder of the running processes. Out: `Loops` (gate/loops.py) or
+None; a secret for tokens (gate/tokens.py).
 Must never: hand the secret out, or keep a gateway from starting that can do without it.
 """
 
@@ -32,11 +33,18 @@ def loops_of(settings: Settings) -> Loops | None:
         return None
     if via != "auto":
         return Loops(b"", via, time.monotonic)
-    return Loops(_secret(settings.paths.run_dir / _FILE), None, time.monotonic)
+    consequence = "each worker marks requests by itself"
+    secret = secret_of(settings.paths.run_dir / _FILE, consequence)
+    return Loops(secret, None, time.monotonic)
 
 
-def _secret(file: Path) -> bytes:
-    """The secret in a file, made by whoever comes first; all workers have the same."""
+def secret_of(file: Path, consequence: str) -> bytes:
+    """The secret in a file, made by whoever comes first; all workers have the same.
+
+    Args:
+        file: where it is kept.
+        consequence: what it means when it cannot be, for the log: this process then has its own.
+    """
     made = secrets.token_bytes(_BYTES)
     draft = file.with_name(f"{file.name}.{os.getpid()}")
     try:
@@ -51,8 +59,9 @@ def _secret(file: Path) -> bytes:
         finally:
             draft.unlink()
     except OSError as problem:
-        # Requests are judged all the same; a loop over another worker would not be noticed.
-        logger.warning("%s: %s; each worker marks requests by itself", file, problem.strerror)
+        # Requests are judged all the same; a loop over another worker would not be noticed, and a
+        # button of a page made by another worker does nothing.
+        logger.warning("%s: %s; %s", file, problem.strerror, consequence)
         return secrets.token_bytes(_BYTES)
     if len(made) != _BYTES:
         logger.warning("%s: not a secret of this gateway; remove it and restart", file)

@@ -441,7 +441,7 @@ class Worker:
                 logger.error("the last good certificate is still shown: %s", problem)  # noqa: TRY400
         try:
             self.knowing.renew(settings)
-        except (KerberosError, DirectorySettingsError, PasswordsError) as problem:
+        except (KerberosError, DirectorySettingsError, PasswordsError, StandingError) as problem:
             # People go on being known as before, by the settings of before.
             logger.error("the last good settings stay in force: %s", problem)  # noqa: TRY400
             return

@@ -173,6 +173,10 @@ class Actions:
             # The client has gone. What was begun in the store may be done: its own rows say.
             transaction.finish(error="the client left before it was answered")
             raise
+        except Exception as problem:
+            # Refused as undecided, with a record of its own (engine/failclosed.py).
+            transaction.finish(error=type(problem).__name__)
+            raise
 
     async def _perform(self, doing: _Doing, query: str, action: str) -> Verdict:
         try:

@@ -3,13 +3,15 @@
 In: a visitor; what people.py knows of them now. Out: why their connection has to end, or None.
 Must never: leave open what would be refused now because an address cannot be made out any more.
 
-Access that is withdrawn, an exemption that ends or is revoked, another group in the directory: all
-show as a person other than before. What was decided for the old one is decided again by the same
-policy; whatever of the connection would be refused ends all of it, as HTTP can end no half.
+Access that is withdrawn, an exemption that ends or is revoked, another group in the directory, the
+end of a break or of a duty: all show as a person other than before. What was decided for the old
+one is decided again by the same policy; whatever of the connection would be refused ends all of it,
+as HTTP can end no half.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -56,7 +58,9 @@ def why_to_end(visitor: Visitor, people: People, judge: Judge) -> str | None:
             # It was judged once and cannot be now: what is open for it ends.
             return _UNKNOWN
         if judgement.decision.action is not Action.ALLOW:
-            return f"access withdrawn: now refused by {judgement.decision.rule}"
+            only = replace(visitor.person, states=before.states) == before
+            why = "no longer allowed" if only else "access withdrawn"
+            return f"{why}: now refused by {judgement.decision.rule}"
     return None
 
 

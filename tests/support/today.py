@@ -6,11 +6,16 @@ Must never: decide more than it is told; no allowance is worked out here.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from proxy_addons.policy.states import NO_ROTA, ON_BREAK
+
+if TYPE_CHECKING:
+    from proxy_addons.gate.actions import Who
 
 
 class Break(NamedTuple):
@@ -100,3 +105,51 @@ class Day:
 
     def count(self, person: str, at: datetime, social: bool) -> None:
         self.counted.append((person, at, social))
+
+
+class DayDeeds:
+    """What clicks do, written into a `Day` (tests/engine/test_deeds.py has the real ones).
+
+    Args:
+        day: changed by clicks.
+
+    Attributes:
+        done: what was asked for.
+        refuses: raised instead, once set.
+        waits: every deed waits for it.
+    """
+
+    def __init__(self, day: Day) -> None:
+        self.day = day
+        self.done: list[tuple[str, ...]] = []
+        self.refuses: Exception | None = None
+        self.waits = asyncio.Event()
+        self.waits.set()
+
+    async def _do(self, *what: str) -> None:
+        await self.waits.wait()
+        if self.refuses is not None:
+            raise self.refuses
+        self.done.append(what)
+
+    async def start_break(self, who: Who, minutes: int) -> None:
+        await self._do("start-break", who.name, str(minutes))
+        self.day.start(who.name, time.time(), minutes)
+
+    async def end_break(self, who: Who) -> None:
+        await self._do("end-break", who.name)
+        self.day.end(who.name, time.time())
+
+    async def confirm(self, who: Who, rule: str, site: str) -> None:
+        await self._do("confirm", who.name, rule, site)
+        self.day.confirmations[who.name, rule, site] = datetime.max.replace(tzinfo=UTC)
+
+    async def acknowledge(self, who: Who, version: str) -> None:
+        await self._do("acknowledge", who.name, version, who.address)
+        self.day.acknowledgements.add((who.name, version))
+
+    async def ask_review(
+        self, who: Who, url: str, rule: str, categories: tuple[str, ...], why: str
+    ) -> str:
+        await self._do("ask-review", who.name, url, rule, *categories, why)
+        return "RV-2026-0001"

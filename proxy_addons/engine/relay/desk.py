@@ -17,7 +17,7 @@ from proxy_addons.engine.outcomes import where
 from proxy_addons.gate.facts import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from typing import Any
 
     from mitmproxy.connection import Client
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from proxy_addons.gate.facts import RequestFacts, Visitor
     from proxy_addons.gate.gate import Gate
     from proxy_addons.gate.refusal import Answer
+    from proxy_addons.gate.signin import Found
 
 logger = logging.getLogger("watchhouse.engine")
 
@@ -64,9 +65,20 @@ class Desk:
 
         Where it fails, that is refused and recorded. The coroutine never raises.
         """
+        return self._begun(client, facts, self.gate.sign_in)
+
+    def act(
+        self, client: Client, facts: RequestFacts
+    ) -> Verdict | Coroutine[Any, Any, Verdict | None] | None:
+        """Ask the gate whether a request is for itself; see Gate.act, and as for `sign_in`."""
+        return self._begun(client, facts, self.gate.act)
+
+    def _begun(
+        self, client: Client, facts: RequestFacts, begin: Callable[[Visitor, RequestFacts], Found]
+    ) -> Found:
         visitor = self.visitors[client]
         try:
-            found = self.gate.sign_in(visitor, facts)
+            found = begin(visitor, facts)
         except Exception as problem:  # noqa: BLE001 - as above
             return self._undecided(visitor, facts, problem)
         if found is None or isinstance(found, Verdict):

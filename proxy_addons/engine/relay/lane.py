@@ -117,6 +117,8 @@ class Relay(layer.Layer):
             if asked is not None and not self._over:
                 yield from self._decide(asked, event.reply)
                 yield from self._work()
+            elif isinstance(event.reply, Verdict) and event.reply.transaction is not None:
+                event.reply.transaction.finish(error="the client left before it was answered")
         elif isinstance(event, Late):
             exchange = self._exchange
             if exchange is not None and event.key is exchange:
@@ -198,7 +200,7 @@ class Relay(layer.Layer):
         )
         asked = _Asked(head, path, facts)
         if self._inside:
-            yield from self._decided(asked, self._desk.decide(self.context.client, facts))
+            yield from self._decide(asked, None)
         else:
             yield from self._sign_in(asked)
 
@@ -212,12 +214,17 @@ class Relay(layer.Layer):
             yield Ask(found)
 
     def _decide(self, asked: _Asked, refused: Verdict | None) -> Commands:
-        """Who sends a request is known, or it is refused for that."""
-        verdict = refused or self._desk.decide(self.context.client, asked.facts)
-        if asked.facts.method == "CONNECT":
-            yield from self._tunnel(asked, verdict)
+        """Who sends a request is known, or it is refused for that, or answered by the gate."""
+        client, facts = self.context.client, asked.facts
+        if facts.method == "CONNECT":
+            yield from self._tunnel(asked, refused or self._desk.decide(client, facts))
+            return
+        found = refused or self._desk.act(client, facts)
+        if found is None or isinstance(found, Verdict):
+            yield from self._decided(asked, found or self._desk.decide(client, facts))
         else:
-            yield from self._decided(asked, verdict)
+            self._asked = asked
+            yield Ask(found)
 
     def _decided(self, asked: _Asked, verdict: Verdict) -> Commands:
         """A request is decided: send it on or answer it."""
