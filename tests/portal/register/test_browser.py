@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,24 +11,22 @@ from urllib.parse import urlsplit
 import pytest
 from support.ldap import Slapd, Someone
 from support.oidc import CLIENT, SECRET, Provider
-from support.portal import NOON, PASSWORD, Clock, House, served, settings_for
+from support.portal import NOON, Clock, House, served, settings_for
+from support.portalpages import CHROMIUM, somebody
 from support.running import index  # noqa: F401 - a fixture
 
 from proxy_addons.settings import people
 from proxy_addons.standing import Actor, Register, Wanted, Withdrawals, open_store
 
-async_api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
 keyboard = pytest.importorskip("support.keyboard", reason="axe is not installed")
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from playwright.async_api import Browser, ConsoleMessage, Page, Request
+    from playwright.async_api import Browser
 
     from proxy_addons.settings.model import Settings
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 pytestmark = [
     pytest.mark.browser,
@@ -87,17 +83,6 @@ def seeded(folder: Path, slapd: Slapd, index: Path) -> Settings:  # noqa: F811
 
 
 @pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    options = ["--disable-gpu", "--no-first-run", "--disable-background-networking"]
-    if os.geteuid() == 0:
-        options.append("--no-sandbox")  # Chromium's sandbox does not work for root
-    async with async_api.async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield started
-        await started.close()
-
-
-@pytest.fixture
 async def house(
     tmp_path: Path,
     slapd: Slapd,
@@ -106,39 +91,6 @@ async def house(
     settings = await asyncio.to_thread(seeded, tmp_path, slapd, index)
     async with served(settings) as made:
         yield made
-
-
-@asynccontextmanager
-async def somebody(
-    browser: Browser, house: House, name: str | None, *, width: int = 1280, scheme: str = "light"
-) -> AsyncIterator[Page]:
-    """A page in a fresh profile, signed in; what it asks for elsewhere, or says, is an error."""
-    context = await browser.new_context(
-        viewport={"width": width, "height": 800}, color_scheme=scheme, locale="en-GB"
-    )
-    page = await context.new_page()
-    odd: list[str] = []
-
-    def note_request(request: Request) -> None:
-        ours = (house.base, "data:", house.base.replace("127.0.0.1", "localhost"))
-        if not request.url.startswith(ours):
-            odd.append(request.url)
-
-    def note_message(message: ConsoleMessage) -> None:
-        if "Failed to load resource" not in message.text:  # that is our own 400 or 403
-            odd.append(message.text)
-
-    page.on("request", note_request)
-    page.on("console", note_message)
-    if name is not None:
-        await page.goto(house.base + "/sign-in")
-        await page.fill("#name", name)
-        await page.fill("#password", PASSWORD)
-        await page.click("button.main")
-        await page.wait_for_url("**/you")
-    yield page
-    await context.close()
-    assert odd == []
 
 
 PAGES = {
