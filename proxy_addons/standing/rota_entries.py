@@ -39,6 +39,7 @@ PERIOD_AT_MOST: Final = 400  # days from the first to the last: beyond, a year i
 DUTY: Final = "duty"
 """The kind of an entry that has none."""
 KIND_AT_MOST: Final = 32  # characters; further ones are cut off
+_PIECE: Final = 1 << 20  # bytes
 _KEPT: Final = 1000  # problems, and sorts of notes
 
 OFF: Final = frozenset(
@@ -177,7 +178,7 @@ class Entries:
         if known is None:
             known = self._names[text] = _person(text, column, self._options.person)
         if isinstance(known, CellError):
-            raise known
+            raise known.again()
         return known
 
     def duty(self, person: str, span: Span, kind: str, row: int) -> None:
@@ -302,32 +303,34 @@ class Entries:
         person.duties = kept
 
 
-def bytes_of(path: Path) -> tuple[bytes, str]:
+def bytes_of(path: Path) -> tuple[bytearray, str]:
     """A file's bytes, and their SHA-256 in hex.
 
     Raises:
         RotaFileError: it cannot be read, or is too large.
     """
+    data = bytearray()
     try:
         with path.open("rb") as file:
-            data = file.read(FILE_AT_MOST + 1)
+            while piece := file.read(_PIECE):
+                data += piece
+                if len(data) > FILE_AT_MOST:
+                    what = f"the file is larger than {FILE_AT_MOST // 1024**2} MiB"
+                    raise file_error(path.name, what, "export fewer days at a time")
     except OSError as problem:
         # Nothing is imported.
         why = problem.strerror or str(problem)
         raise file_error(str(path), f"cannot be read ({why})", "name a file") from problem
-    if len(data) > FILE_AT_MOST:
-        what = f"the file is larger than {FILE_AT_MOST // 1024**2} MiB"
-        raise file_error(path.name, what, "export fewer days at a time")
     return data, hashlib.sha256(data).hexdigest()
 
 
-def text_of(data: bytes, file: str) -> str:
+def text_of(data: bytearray, file: str) -> str:
     """The text of a file: UTF-8, or UTF-16 with a byte order mark (Excel's "Unicode text").
 
     Raises:
         RotaFileError: it is neither, or holds NUL characters.
     """
-    encoding = "utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as problem:

@@ -213,10 +213,10 @@ class _Reader:
                 known = self._times.between(self._moment(begins), self._moment(ends), "DTEND")
             except CellError as problem:
                 # Remembered for the other events at that time; each is a problem of its own.
-                known = problem
+                known = problem.again()
             self._spans[begins, ends] = known
         if isinstance(known, CellError):
-            raise known
+            raise known.again()
         return known
 
     def _days(self, begins: date, ends: date) -> tuple[date, date]:
@@ -270,10 +270,10 @@ class _Reader:
                 self._attendees[line] = self._attending(line)
             except CellError as problem:
                 # Remembered for the other events of this person; each is a problem of its own.
-                self._attendees[line] = problem
+                self._attendees[line] = problem.again()
         found = self._attendees[line]
         if isinstance(found, CellError):
-            raise found
+            raise found.again()
         return found
 
     def _attending(self, line: str) -> str | None:

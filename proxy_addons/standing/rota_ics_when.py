@@ -100,12 +100,12 @@ class Occurrences:
                 raise
             except CellError as problem:
                 # Remembered for the other events with these lines; each is a problem of its own.
-                known = problem
+                known = problem.again()
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[key] = known
         if isinstance(known, CellError):
-            raise known
+            raise known.again()
         return known
 
     def _asked(self, series: Sequence[Event]) -> Iterator[When]:

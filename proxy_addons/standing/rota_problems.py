@@ -30,6 +30,10 @@ class CellError(ValueError):
         self.what = what
         self.fix = fix
 
+    def again(self) -> CellError:
+        """The same, to be kept or raised once more: an exception holds all that led to it."""
+        return type(self)(self.column, self.what, self.fix)
+
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:

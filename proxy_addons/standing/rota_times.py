@@ -143,12 +143,12 @@ class Times:
                 known = self._span(texts, columns)
             except CellError as problem:
                 # The row is a problem of the file, which is then not imported.
-                known = problem
+                known = problem.again()
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[texts] = known
         if isinstance(known, CellError):
-            raise known
+            raise known.again()
         return known
 
     def days(self, texts: Texts, columns: Columns) -> tuple[date, date]:
