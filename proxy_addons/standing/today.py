@@ -18,6 +18,8 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from proxy_addons.standing.confirmations import forget
+from proxy_addons.standing.dates import begin_of
 from proxy_addons.standing.dayfacts import LiveBreak, Remaining
 from proxy_addons.standing.dayreading import read_changed, read_whole
 from proxy_addons.standing.dayview import DayView
@@ -243,7 +245,7 @@ class Today:
             self.on_change()
 
     async def _note(self) -> None:
-        """Write down what was counted; once an hour, close the days that are over."""
+        """Write down what was counted; once an hour, close and forget what is long over."""
         folding = self._clock() - self._folded_at >= HOUR
         before = self._view.days.at(self._wall()).date - timedelta(days=KEEP)
         if self._journals is None and not self.tally and not folding:
@@ -266,6 +268,7 @@ class Today:
         self.tally.flush(self._store)
         if fold_before is not None:
             fold(self._store, fold_before)
+            forget(self._store, begin_of(fold_before, UTC))
 
     def _keep_journal(self, folder: Path) -> None:
         """In its thread: begin a journal; write down what workers that have ended left in theirs.

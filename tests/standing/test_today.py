@@ -21,7 +21,7 @@ from proxy_addons.settings.shifts import Allowances, Shifts
 from proxy_addons.standing import Store, open_store, tables, tables_shifts
 from proxy_addons.standing import today as module
 from proxy_addons.standing.breaks import Breaks
-from proxy_addons.standing.confirmations import confirm
+from proxy_addons.standing.confirmations import confirm, of_person
 from proxy_addons.standing.journal import Journal, leftovers
 from proxy_addons.standing.minutes import Row, Total, used, write
 from proxy_addons.standing.today import Today
@@ -695,3 +695,15 @@ async def test_minutes_count_without_a_journal(
     assert len(caplog.records) == 1
     assert "would end with a worker" in caplog.text
     assert list(leftovers(tmp_path)) == []
+
+
+async def test_what_was_confirmed_is_not_kept_for_ever(
+    store: Store, make: Make, clock: Clock
+) -> None:
+    """The access log has each click; here only those are of use that count, or did of late."""
+    for at in (NOW - timedelta(days=10), NOW - timedelta(days=1)):
+        confirm(store, "jane", "auctions", "bids.example", at + HOUR, at)
+    today = make(store)
+    await today.start()
+    clock.now += module.FLUSH
+    await until(lambda: len(of_person(store, "jane")) == 1)
