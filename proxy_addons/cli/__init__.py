@@ -30,6 +30,7 @@ COMMANDS = (
     "break",
     "acknowledgements",
     "rota",
+    "report",
     "whois",
     "selftest",
     "password",

@@ -85,3 +85,21 @@ def of(
             View(row.at, row.viewer, row.subject, row.what, row.how)
             for row in connection.execute(question)
         )
+
+
+def last_of(store: Store, *, viewer: str, what: str, hows: Iterable[str]) -> View | None:
+    """The newest look of somebody at certain figures, by certain ways. Blocks.
+
+    Raises:
+        StandingUnavailableError: the store does not answer.
+    """
+    columns = views.c
+    question = (
+        select(views)
+        .where(columns.viewer == viewer, columns.what == what, columns.how.in_(sorted(hows)))
+        .order_by(columns.id.desc())
+        .limit(1)
+    )
+    with store.reading() as connection:
+        row = connection.execute(question).one_or_none()
+    return None if row is None else View(row.at, row.viewer, row.subject, row.what, row.how)

@@ -89,5 +89,5 @@ class TeamUse:
             visit=visit,
             here="team",
             title="There are no figures of that week",
-            text=f"{str(problem).capitalize()}.",
+            text=f"No such week: {problem}.",
         )
