@@ -6,6 +6,7 @@ Other tests hold single documents to the program: settings (tests/settings), the
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shlex
@@ -23,7 +24,6 @@ from proxy_addons.cli import COMMANDS, _parser, main
 from proxy_addons.cli.serve import next_steps
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
 
 TOP = Path(__file__).parents[1]
@@ -177,8 +177,8 @@ def subcommands(parser: argparse.ArgumentParser) -> list[str]:
     """The names of the commands below a parser, those below them included."""
     found = []
     for action in parser._actions:
-        for name, below in (getattr(action, "choices", None) or {}).items():
-            if hasattr(below, "_actions"):
+        if isinstance(action, argparse._SubParsersAction):
+            for name, below in action.choices.items():
                 found += [name, *(f"{name} {inner}" for inner in subcommands(below))]
     return found
 
