@@ -98,7 +98,7 @@ def _facts(refusal: Refusal) -> list[tuple[str, str]]:
         names = ", ".join(name.replace("-", " ") for name in decision.categories)
         facts += [("Category", names), ("Rule", decision.rule), ("Policy clause", decision.clause)]
     if refusal.kind != Kind.BREAK_UNAVAILABLE:
-        facts.append(("Technical detail", refusal.detail))
+        facts.append(("Review" if refusal.kind in _DONE else "Technical detail", refusal.detail))
     return [(name, visible(value, 400)) for name, value in facts if value]
 
 
@@ -111,6 +111,13 @@ def _retry(refusal: Refusal) -> _Time | None:
     if words == "now":  # the window opened between the decision and this page
         return _Time(iso, "Now: load the page again", is_now=True)
     return _Time(iso, words)
+
+
+def _whom(refusal: Refusal) -> str:
+    """The heading above whom to ask."""
+    if refusal.kind in _WAITS | _DONE | {Kind.BREAK_UNAVAILABLE}:
+        return "If you have a question"
+    return "If you need it for your work" if refusal.kind in _BY_RULE else "If it stays like this"
 
 
 def _moment(refusal: Refusal) -> _Time:
@@ -142,9 +149,8 @@ def _html(refusal: Refusal, wording: Wording) -> str:
         host=visible(refusal.host, 260),
         reason=_reason(refusal, wording),
         retry=retry,
-        by_rule=refusal.kind in _BY_RULE,
+        whom=_whom(refusal),
         help=offer,
-        coach=refusal.kind == Kind.COACH,
         groups=reference_groups(refusal.reference),
         steps=steps,
         facts=_facts(refusal),

@@ -28,6 +28,7 @@ from proxy_addons.gate.refusal import NO_HELP, Button, Help
 from proxy_addons.gate.rules import RULE_NOT_ACKNOWLEDGED, RULE_REVIEW_ALLOWED
 from proxy_addons.gate.sites import site_of
 from proxy_addons.gate.tokens import Deed
+from proxy_addons.gate.wording import when_words
 from proxy_addons.policy.model import Action, Decision
 from proxy_addons.policy.states import ON_BREAK
 
@@ -150,12 +151,14 @@ class Personal:
             words = f"Your break runs until {ends:%H:%M}. It does not open this site."
             end = make("End my break now", END_BREAK)
         elif breaks.enabled and ON_BREAK not in person.states and in_a_break():
-            left = today.left(person.name, at).break_minutes
-            words = f"This site is open to you in a break. {_left(left)}"
+            left = today.breaks_left(person.name, at)
+            words = f"This site is open to you in a break. {_left(left.minutes)}"
+            if left.may_start_at > at:
+                then = left.may_start_at.astimezone(policy.time_zone)
+                words += f" The next one can start {when_words(then, at)}."
             starts = tuple(
                 make(f"Start my break: {_long(minutes)}", START_BREAK, str(minutes))
-                for minutes in breaks.choices
-                if minutes <= left
+                for minutes in left.offered
             )
         reviews: tuple[Button, ...] = ()
         # What a review may not open is not asked about (judge.py).

@@ -6,7 +6,7 @@ Must never: wait, or ask a store or a clock; allow anything where nothing is kno
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from proxy_addons.policy.states import NO_ROTA
 
@@ -28,20 +28,20 @@ class LiveBreak(Protocol):
         """Aware, UTC; excluded."""
 
 
-class Remaining(Protocol):
-    """What is left of a duty day."""
+class Left(Protocol):
+    """What is left of a day's breaks."""
 
     @property
-    def break_minutes(self) -> int:
-        """Minutes of breaks that can still be booked."""
+    def minutes(self) -> int:
+        """Minutes that can still be taken."""
 
     @property
-    def personal_minutes(self) -> int | None:
-        """Minutes of personal use; None: not limited."""
+    def may_start_at(self) -> datetime:
+        """When one may be started."""
 
     @property
-    def social_minutes(self) -> int | None:
-        """Minutes of social networks among these; None: not limited apart."""
+    def offered(self) -> tuple[int, ...]:
+        """The lengths that can be started now, in minutes."""
 
 
 class Today(Protocol):
@@ -59,8 +59,8 @@ class Today(Protocol):
     def break_of(self, person: str, at: datetime) -> LiveBreak | None:
         """The break that is running."""
 
-    def left(self, person: str, at: datetime) -> Remaining:
-        """What is left of the duty day."""
+    def breaks_left(self, person: str, at: datetime) -> Left:
+        """What is left of the day's breaks."""
 
     def confirmed(self, person: str, rule: str, site: str, at: datetime) -> bool:
         """Whether the person has lately confirmed what a rule expects of them at a site."""
@@ -78,6 +78,12 @@ class Today(Protocol):
         """The person uses the web for themself in this minute."""
 
 
+class _NothingLeft(NamedTuple):
+    minutes: int
+    may_start_at: datetime
+    offered: tuple[int, ...]
+
+
 class _Nothing:
     """Of a program without a store, or before it was read: nothing is known of anybody."""
 
@@ -93,8 +99,8 @@ class _Nothing:
     def break_of(self, _person: str, _at: datetime) -> LiveBreak | None:
         return None
 
-    def left(self, _person: str, _at: datetime) -> Remaining:
-        return _NothingLeft()
+    def breaks_left(self, _person: str, at: datetime) -> Left:
+        return _NothingLeft(0, at, ())
 
     def confirmed(self, _person: str, _rule: str, _site: str, _at: datetime) -> bool:
         return False
@@ -110,12 +116,6 @@ class _Nothing:
 
     def count(self, _person: str, _at: datetime, _social: bool) -> None:
         """There is nobody to tell."""
-
-
-class _NothingLeft:
-    break_minutes = 0
-    personal_minutes: int | None = None
-    social_minutes: int | None = None
 
 
 NOTHING_TODAY: Today = _Nothing()

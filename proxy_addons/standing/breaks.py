@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sqlalchemy import insert, or_, select, update
 
@@ -287,8 +287,24 @@ def running_of(found: Iterable[Break], now: datetime) -> Break | None:
     )
 
 
+class Taken(Protocol):
+    """What of a break counts for others."""
+
+    @property
+    def day(self) -> date:
+        """The duty day whose allowance it takes."""
+
+    @property
+    def ends(self) -> datetime:
+        """Aware; excluded."""
+
+    @property
+    def minutes(self) -> int:
+        """What it takes of the allowance."""
+
+
 def left_of(
-    found: Iterable[Break], now: datetime, settings: shifts.Breaks, turns: time, zone: tzinfo
+    found: Iterable[Taken], now: datetime, settings: shifts.Breaks, turns: time, zone: tzinfo
 ) -> Left:
     """What is left of a day's breaks.
 

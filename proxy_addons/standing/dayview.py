@@ -15,6 +15,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from proxy_addons.policy import states
+from proxy_addons.standing.breaks import Left, left_of
 from proxy_addons.standing.dayfacts import (
     NOBODY_KNOWN,
     UNUSED,
@@ -197,6 +198,14 @@ class DayView:
             social = min(personal, social)
         offered = settings.breaks.allowance if settings.breaks.enabled and self.known else 0
         return Remaining(max(0, offered - taken), personal, social)
+
+    def breaks_left(self, person: str, at: datetime) -> Left:
+        """What is left of the day's breaks, and when one may be started."""
+        settings = self._shifts.breaks
+        if not (self.known and settings.enabled):
+            return Left(0, at, ())
+        taken = self._facts_of(person).breaks.values()
+        return left_of(taken, at, settings, self._shifts.day_turns, self._zone)
 
     def confirmed(self, person: str, rule: str, site: str, at: datetime) -> bool:
         """Whether the person has confirmed a coaching page of this rule for this site."""

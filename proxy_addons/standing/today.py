@@ -127,6 +127,7 @@ class Today:
         self.stamp = view.stamp
         self.break_of = view.break_of
         self.left = view.left
+        self.breaks_left = view.breaks_left
         self.confirmed = view.confirmed
         self.acknowledged = view.acknowledged
         self.site_categories = view.site_categories

@@ -320,8 +320,15 @@ def test_a_break_is_offered_where_it_helps(at: Doors, head: Head) -> None:
     [(60, 3), (59, 2), (30, 2), (29, 1), (15, 1), (14, 0), (0, 0)],
 )
 def test_only_what_is_left_is_offered(at: Doors, head: Head, left: int, offered: int) -> None:
-    at.day.remaining = at.day.remaining._replace(break_minutes=left)
+    at.day.minutes = left
     assert page(ask(at, head, "http://shop.test/", **PAGE)).count("Start my break") == offered
+
+
+def test_between_two_breaks_it_is_said_when_the_next_may_start(at: Doors, head: Head) -> None:
+    at.day.next_at = moment(at) + timedelta(minutes=20)
+    text = page(ask(at, head, "http://shop.test/", **PAGE))
+    assert "Start my break" not in text
+    assert "The next one can start today at 10:50." in text
 
 
 def test_a_break_is_not_offered_where_the_minutes_are_used(at: Doors, head: Head) -> None:

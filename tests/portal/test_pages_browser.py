@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +12,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp.test_utils import TestServer
+from markupsafe import Markup
 
 from proxy_addons.engine.authority import load_or_make
 from proxy_addons.gate.blockpage import render
-from proxy_addons.gate.refusal import Kind, Refusal
+from proxy_addons.gate.refusal import Button, Help, Kind, Refusal
 from proxy_addons.policy.model import Action, Decision
 from proxy_addons.portal.app import make_app
 from proxy_addons.settings.load import load
 from proxy_addons.settings.model import Page
+from proxy_addons.standing.statement import Statement
 
 async_api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_core_python.async_playwright", reason="axe is not installed")
@@ -73,6 +76,69 @@ FAULT = Refusal(
     detail="x" * 200,
     sec_fetch_dest="document",
 )
+
+TOKEN = "?token=" + "aB3-_" * 60
+HERE = "/.well-known/watchhouse/"
+REVIEWS = (
+    Button("I need this site for my work", f"{HERE}ask-review{TOKEN}"),
+    Button("Its category looks wrong", f"{HERE}ask-review{TOKEN}"),
+)
+IN_HOURS = replace(
+    SHOPPING,
+    help=Help(
+        breaks=tuple(
+            Button(f"Start my break: {long}", f"{HERE}start-break{TOKEN}")
+            for long in ("15 minutes", "30 minutes", "1 hour")
+        ),
+        words="This site is open to you in a break. You have 60 minutes of breaks left today.",
+        reviews=REVIEWS,
+    ),
+)
+IN_A_BREAK = replace(
+    SHOPPING,
+    help=Help(
+        words="Your break runs until 10:45. It does not open this site.",
+        end_break=Button("End my break now", f"{HERE}end-break{TOKEN}"),
+        reviews=REVIEWS,
+    ),
+)
+COACH = replace(
+    SHOPPING,
+    url="https://assistant.example/chat",
+    host="assistant.example",
+    kind=Kind.COACH,
+    decision=Decision(
+        Action.COACH, "ai-assistants", "Inf/27 2.12.1",
+        "What is typed into a public AI assistant leaves the force, and may leave the country.",
+        ("ai-assistants",), "standard",
+    ),
+    help=Help(confirm=Button("I understand: go on", f"{HERE}confirm{TOKEN}")),
+)  # fmt: skip
+STATEMENT = Statement.of((ROOT / "config" / "statement.md").read_text("utf-8"))
+UNREAD = replace(
+    SHOPPING,
+    kind=Kind.STATEMENT,
+    decision=Decision(
+        Action.BLOCK, "not-acknowledged", "Inf/27 3.8",
+        "Please read how the web may be used here, and confirm it. Then you can browse.",
+        (), "standard",
+    ),
+    help=Help(
+        confirm=Button("I have read this and will keep to it", f"{HERE}acknowledge{TOKEN}"),
+        title=STATEMENT.title,
+        statement=Markup(STATEMENT.html),
+    ),
+)  # fmt: skip
+NO_BREAK = replace(
+    SHOPPING, kind=Kind.BREAK_UNAVAILABLE, decision=None,
+    detail="The next break can start at 14:10: there are 30 minutes between two.",
+    help=Help(back="https://shop.example/"),
+)  # fmt: skip
+ASKED = replace(
+    SHOPPING, kind=Kind.REVIEW_ASKED, decision=None, detail="Review RV-2026-0001",
+    help=Help(back="https://shop.example/"),
+)  # fmt: skip
+TO_CLICK = (IN_HOURS, IN_A_BREAK, COACH, UNREAD, NO_BREAK, ASKED)
 
 
 @pytest.fixture
@@ -137,3 +203,34 @@ async def test_pages_are_accessible_narrow_and_self_contained(browser: Browser, 
     async with TestServer(make_app(settings)) as server:
         for path in ("/", "/ca"):
             await examine(browser, str(server.make_url(path)))
+
+
+async def test_pages_with_buttons_are_too(browser: Browser) -> None:
+    for refusal in TO_CLICK:
+        await examine(browser, "https://shop.example/", render(refusal))
+
+
+async def test_buttons_work_by_keyboard_without_scripts(browser: Browser) -> None:
+    """The address bar's page, Tab to the first button, Enter; what the browser then sends."""
+    sent: list[tuple[str, str, dict[str, str]]] = []
+
+    async def serve(route: Route) -> None:
+        request = route.request
+        sent.append((request.method, request.url, await request.all_headers()))
+        answer = render(IN_HOURS)
+        await route.fulfill(status=403, headers=dict(answer.headers), body=answer.body)
+
+    context = await browser.new_context(java_script_enabled=False)
+    page = await context.new_page()
+    await page.route("**/*", serve)
+    await page.goto("https://shop.example/")
+    button = page.get_by_role("button", name="Start my break: 15 minutes")
+    for _ in range(10):
+        await page.keyboard.press("Tab")
+        if await button.evaluate("each => each === document.activeElement"):
+            break
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
+    method, url, _ = sent[-1]
+    assert (method, url) == ("POST", f"https://shop.example{HERE}start-break{TOKEN}")
+    await context.close()

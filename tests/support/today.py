@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from proxy_addons.policy.states import NO_ROTA, ON_BREAK
+from proxy_addons.standing.breaks import Left
 
 if TYPE_CHECKING:
     from proxy_addons.gate.actions import Who
@@ -23,14 +24,6 @@ class Break(NamedTuple):
 
     begins: datetime
     ends: datetime
-
-
-class Left(NamedTuple):
-    """What is left of the day."""
-
-    break_minutes: int = 60
-    personal_minutes: int | None = 60
-    social_minutes: int | None = 20
 
 
 @dataclass
@@ -44,6 +37,8 @@ class Day:
         acknowledgements: (name, version).
         recategorised: host → categories.
         reviewed: (name, host) → reference of a review.
+        minutes: of breaks that are left to everybody.
+        next_at: when a break may be started; None: now.
         counted: each minute of personal use: name, moment, whether social.
     """
 
@@ -54,7 +49,8 @@ class Day:
     recategorised: dict[str, frozenset[str]] = field(default_factory=dict)
     reviewed: dict[tuple[str, str], str] = field(default_factory=dict)
     counted: list[tuple[str, datetime, bool]] = field(default_factory=list)
-    remaining: Left = field(default_factory=Left)
+    minutes: int = 60
+    next_at: datetime | None = None
     version: int = 0
 
     def changed(self) -> None:
@@ -87,8 +83,9 @@ class Day:
         booked = self.breaks.get(person)
         return booked if booked and booked.begins <= at < booked.ends else None
 
-    def left(self, _person: str, _at: datetime) -> Left:
-        return self.remaining
+    def breaks_left(self, _person: str, at: datetime) -> Left:
+        offered = tuple(each for each in (15, 30, 60) if each <= self.minutes)
+        return Left(self.minutes, self.next_at or at, () if self.next_at else offered)
 
     def confirmed(self, person: str, rule: str, site: str, at: datetime) -> bool:
         until = self.confirmations.get((person, rule, site))
