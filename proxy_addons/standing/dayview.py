@@ -144,9 +144,15 @@ class DayView:
 
     def stamp(self, person: str | None) -> int:
         """A number that is another one whenever something about the person has changed."""
+        stamp = self._all
         if person is None:
-            return self._all
-        return max(self._facts_of(person).stamp, self._counted.get(person, 0), self._all)
+            return stamp
+        # Asked for every request.
+        facts = self.facts.get(person)
+        if facts is not None and facts.stamp > stamp:
+            stamp = facts.stamp
+        counted = self._counted.get(person)
+        return counted if counted is not None and counted > stamp else stamp
 
     def states(self, person: str | None, at: datetime) -> frozenset[str]:
         """What stands for a person: names of policy/states.py."""

@@ -135,8 +135,8 @@ class Today:
 
     async def start(self) -> None:
         """Read for the first time, and go on looking. A failure is logged, not raised."""
-        await self._look()
-        await self._note()  # what workers that have ended left behind
+        await self.look()
+        await self.write_down()  # what workers that have ended left behind
         self._task = asyncio.create_task(self._keep_looking(), name="today")
 
     async def stop(self) -> None:
@@ -152,7 +152,7 @@ class Today:
                 await self._notes.run(bool)
                 if self._noting is not None:
                     await self._noting
-                await self._note()
+                await self.write_down()
                 await self._notes.run(self._end_journal)
         self._thread.close()
         self._notes.close()
@@ -180,13 +180,14 @@ class Today:
     async def _keep_looking(self) -> None:
         while True:
             await asyncio.sleep(self._every)
-            await self._look()
+            await self.look()
             if self._clock() - self._flushed_at >= self._flush_every:
                 self._flushed_at = self._clock()
                 if self._noting is None or self._noting.done():
-                    self._noting = asyncio.create_task(self._note(), name="today-notes")
+                    self._noting = asyncio.create_task(self.write_down(), name="today-notes")
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Look once. `start` does so by itself; public for programs with a clock of their own."""
         began = self._clock()  # what is answered is at least as new as the question
         whole = self._version is None or began - self._whole_at >= HOUR
         turns = self._shifts.day_turns
@@ -245,7 +246,7 @@ class Today:
         if changed and self.on_change is not None:
             self.on_change()
 
-    async def _note(self) -> None:
+    async def write_down(self) -> None:
         """Write down what was counted; once an hour, close and forget what is long over."""
         folding = self._clock() - self._folded_at >= HOUR
         before = self._view.days.at(self._wall()).date - timedelta(days=KEEP)

@@ -50,13 +50,19 @@ def rule(name: str, action: str, when: dict[str, Any] | None = None) -> dict[str
     return made | {"action": action} | ({"when": when} if when else {})
 
 
-def write(folder: Path, rules: Sequence[dict[str, Any]], people: Sequence[tuple[str, str]]) -> Path:
+def write(
+    folder: Path,
+    rules: Sequence[dict[str, Any]],
+    people: Sequence[tuple[str, str]],
+    **sections: Any,
+) -> Path:
     """A configuration.
 
     Args:
         folder: where; it is made.
         rules: as in policy.yaml.
         people: networks, and the profile that applies there.
+        sections: more of policy.yaml.
     """
     folder.mkdir()
     policy = {
@@ -72,6 +78,7 @@ def write(folder: Path, rules: Sequence[dict[str, Any]], people: Sequence[tuple[
             "nights": [{"days": "daily", "from": "23:58", "to": "23:59"}],
         },
         "rules": list(rules),
+        **sections,
     }
     entries = [
         {"network": network, "person": f"Person {place}", "profile": profile}

@@ -83,13 +83,13 @@ async def make(clock: Clock) -> AsyncIterator[Make]:
 def looks_of(today: Today) -> list[int]:
     """Count the looks from now on."""
     looks: list[int] = []
-    look = type(today)._look.__get__(today)
+    look = type(today).look.__get__(today)
 
     async def counted() -> None:
         await look()
         looks.append(1)
 
-    today._look = counted  # type: ignore[method-assign]
+    today.look = counted  # type: ignore[method-assign]
     return looks
 
 
@@ -394,15 +394,15 @@ async def test_a_look_is_one_statement_and_a_change_one_more(
     await today.start()
     statements.clear()
     for _ in range(5):
-        await today._look()
+        await today.look()
     assert len(statements) == 5
     await asyncio.to_thread(write, store, [Row("jane", NOW, TODAY, social=False)])
     statements.clear()
-    await today._look()
+    await today.look()
     assert today.left("jane", NOW).personal_minutes == 59
     assert len(statements) == 2
     assert "minutes.change >" in statements[1]
-    await today._look()
+    await today.look()
     assert len(statements) == 3
 
 
