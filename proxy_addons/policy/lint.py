@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from proxy_addons.policy.compiled import Facts, host_and_parents
 from proxy_addons.policy.model import Action
+from proxy_addons.policy.states import ALLOWANCE_LOW, ALLOWANCE_USED, SOCIAL_LOW, SOCIAL_USED
 from proxy_addons.policy.timespaces import BANK_HOLIDAY, Reading
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def findings(policy: Policy, profiles_of_people: Collection[str]) -> tuple[Findi
     return (
         *_unreachable(policy),
         *_without_clause(policy),
+        *_uncounted(policy),
         *_unused(policy, profiles_of_people),
     )
 
@@ -180,6 +182,20 @@ def _without_clause(policy: Policy) -> Iterator[Finding]:
     for rule in policy.rules:
         if not rule.clause:
             yield Finding("rules", rule.id, "names no clause of the force's policy")
+
+
+def _uncounted(policy: Policy) -> Iterator[Finding]:
+    """Rules that look at minutes of which none are ever counted."""
+    for rule in policy.rules:
+        states = rule.states or frozenset()
+        for counted, key, uses in (
+            (policy.personal, "categories", {ALLOWANCE_LOW, ALLOWANCE_USED}),
+            (policy.social, "social", {SOCIAL_LOW, SOCIAL_USED}),
+        ):
+            if not counted and not states.isdisjoint(uses):
+                state = min(states & uses)
+                message = f"looks at {state}, but personal_use.{key} names nothing that counts"
+                yield Finding("rules", rule.id, message)
 
 
 def _unused(policy: Policy, profiles_of_people: Collection[str]) -> Iterator[Finding]:

@@ -145,6 +145,17 @@ def test_a_policy_without_states_remembers_one_answer_for_all(
     assert all(answer is answers[0] for answer in answers)
 
 
+def test_what_is_remembered_of_one_state_is_not_told_in_another(
+    policy: Policy, resource: Callable[..., Any], at: Callable[..., datetime]
+):
+    decider, moment = Decider(policy), Moment(at("2026-11-24T10:30"))
+    rules = {}
+    for states in ((), ("on-break",), ("allowance-used",), ("on-break", "allowance-low"), ()):
+        sam = Person("Sam", "kerberos", "staff", states=frozenset(states))
+        rules[states] = decider.decide(sam, resource("shop"), moment).rule
+    assert list(rules.values()) == ["shop", "off", "used", "low"]
+
+
 def test_coaching_alone_allows_nothing(make_policy: Any, make_rule: Any, resource: Any, at: Any):
     policy = make_policy(make_rule("ai", COACH, categories=frozenset({"ai"})))
     sam = Person("Sam", "kerberos", "staff")

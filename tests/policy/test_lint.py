@@ -90,6 +90,30 @@ def test_a_rule_that_coaches_shadows_none(make_policy: Any, make_rule: Any):
     assert odd(policy) == [("rules", "again", "can never decide: earlier rules always do (coach)")]
 
 
+def test_minutes_that_are_never_counted(make_policy: Any, make_rule: Any):
+    rules = (
+        make_rule("used", states=frozenset({"social-low", "social-used", "allowance-used"})),
+        make_rule("break", Action.ALLOW, states=frozenset({"on-break"})),
+        make_rule("rest"),
+    )
+    personal = "looks at allowance-used, but personal_use.categories names nothing that counts"
+    social = "looks at social-low, but personal_use.social names nothing that counts"
+    assert odd(make_policy(*rules)) == [("rules", "used", personal), ("rules", "used", social)]
+    some_counted = make_policy(*rules, personal=frozenset({"shop"}))
+    assert odd(some_counted) == [("rules", "used", social)]
+    shop = frozenset({"shop"})
+    assert odd(make_policy(*rules, personal=shop, social=shop)) == []
+
+
+def test_a_rule_that_coaches_takes_nothing_from_one_before_it(make_policy: Any, make_rule: Any):
+    policy = make_policy(
+        make_rule("ai", Action.COACH, categories=frozenset({"ai"})),
+        make_rule("all", Action.COACH),
+        make_rule("rest", Action.ALLOW),
+    )
+    assert odd(policy) == []
+
+
 def test_a_rule_that_coaches_what_is_refused_anyway(make_policy: Any, make_rule: Any, within: Any):
     day, night = (set(range(8)), 480, 1080), (set(range(8)), 1080, 1920)
     policy = make_policy(
