@@ -86,9 +86,7 @@ def judge(  # noqa: PLR0913, PLR0917 - each is a fact of its own
         raise ValueError(msg)
     if len(keys) == 1 and not traits:  # nearly always: there is nothing to compare
         key = keys[0]
-        found = today.site_categories(key.host)
-        if found is None:
-            found = index.lookup(key)
+        found = _categories(decider, index, key, today)
         decision = decider.decide(person, Resource(key, found, method), moment)
         if decision.action is not Action.ALLOW and person.name is not None:
             decision = _settled(decider, person, key, found, decision, moment, today)
@@ -98,9 +96,7 @@ def judge(  # noqa: PLR0913, PLR0917 - each is a fact of its own
     categories = _NONE
     splice = True
     for key in keys:
-        found = today.site_categories(key.host)
-        if found is None:
-            found = index.lookup(key)
+        found = _categories(decider, index, key, today)
         if traits:
             found |= traits
         decision = decider.decide(person, Resource(key, found, method), moment)
@@ -113,6 +109,20 @@ def judge(  # noqa: PLR0913, PLR0917 - each is a fact of its own
             deciding = key
     assert strictest is not None
     return Judgement(strictest, deciding, in_order(categories), splice, keys)
+
+
+def _categories(
+    decider: Decider, index: CategoryIndex, key: UrlKey, today: Today
+) -> frozenset[str]:
+    """What an address is: as the lists say, or as a review has given it.
+
+    What the lists know as a threat stays one, whatever a review has given: it may have become one
+    since, or be one below the site that was looked at.
+    """
+    given = today.site_categories(key.host)
+    if given is None:
+        return index.lookup(key)
+    return given | (index.lookup(key) & decider.policy.by_name_only)
 
 
 def _settled(

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.today import Day
 
 from proxy_addons.categorisation import (
     CategoryIndex,
@@ -105,6 +106,33 @@ def judged(*hosts: str) -> tuple[str, str, str, tuple[str, ...], bool]:
 )  # fmt: skip
 def test_the_strictest_of_the_names(hosts: str, outcome: tuple[object, ...]) -> None:
     assert judged(*hosts.split()) == outcome
+
+
+@pytest.mark.parametrize(
+    ("hosts", "given", "outcome"),
+    [
+        ("bad", {"bad": {"shopping"}}, ("no-rule", {"shopping"})),
+        ("good", {"good": {"webmail"}}, ("no-webmail", {"webmail"})),
+        ("trap", {"trap": {"shopping"}}, ("threats", {"shopping", "malware"})),
+        ("bad trap", {"trap": {"shopping"}, "bad": set()}, ("threats", {"shopping", "malware"})),
+    ],
+)
+def test_a_review_gives_categories_and_takes_no_threat_away(
+    monkeypatch: pytest.MonkeyPatch, hosts: str, given: dict[str, set[str]], outcome: object
+) -> None:
+    monkeypatch.setitem(NAMES, "trap", {"malware", "forums"})
+    policy = replace(
+        POLICY,
+        rules=(
+            rule("threats", Action.BLOCK, {"malware"}),
+            rule("no-webmail", Action.BLOCK, {"webmail"}),
+            rule("no-rule", Action.ALLOW),
+        ),
+    )
+    day = Day(recategorised={host: frozenset(found) for host, found in given.items()})
+    keys = [UrlKey("https", host, 443, "/") for host in hosts.split()]
+    made = judge(Decider(policy), Lists(), PERSON, keys, "GET", NOON, today=day)  # type: ignore[arg-type]
+    assert (made.decision.rule, set(made.categories)) == outcome
 
 
 def test_no_name_is_not_judged() -> None:
