@@ -184,6 +184,7 @@ class Browsing:
             settings=shifts,
             next_break=self._when(own.left.may_start_at, now),
             turns=self._when(own.turns, now),
+            duty=own.duty(),
             outlooks=outlooks,
             when=lambda moment: self._when(moment, now),
             picture=picture(own.days, shifts.allowances.personal),
@@ -242,6 +243,8 @@ class Browsing:
     def _shown(self, it: Break, now: datetime) -> ShownBreak:
         begins, ends = it.begins.astimezone(self._zone), it.ends.astimezone(self._zone)
         words = "Running" if it.ends > now else "Ended early" if it.ended_early else "Ended"
+        if it.by != it.person:
+            words += f", started by {it.by}"
         return ShownBreak(
             date_words(begins).rpartition(" ")[0],
             f"{begins:%H:%M}",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select
 
+from proxy_addons.policy import states
 from proxy_addons.portal.own.picture import DayUse
 from proxy_addons.standing import breaks, minutes
 from proxy_addons.standing import tables_shifts as tables
@@ -86,6 +87,17 @@ class Mine:
         """When that changes by the clock, in order."""
         return tuple(self._moments())
 
+    def duty(self) -> tuple[str, datetime | None]:
+        """What the rota says of now: a state of policy/states.py, and until when; None: not known.
+
+        Where it says nothing that is `no-rota`, and no end is given.
+        """
+        now = _duty(self.states_at(self.now))
+        if now == states.NO_ROTA:
+            return now, None
+        changes = (each for each in self._moments() if _duty(self.states_at(each)) != now)
+        return now, next(changes, None)
+
     def _moments(self) -> Iterator[datetime]:
         moment = self.now
         for _ in range(_MOST_MOMENTS):
@@ -94,6 +106,12 @@ class Mine:
                 return
             yield following
             moment = following
+
+
+def _duty(found: frozenset[str]) -> str:
+    return next(
+        (each for each in (states.ON_DUTY, states.OFF_DUTY) if each in found), states.NO_ROTA
+    )
 
 
 def read(store: Store, person: str, now: datetime, shifts: Shifts, zone: tzinfo) -> Mine:

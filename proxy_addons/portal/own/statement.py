@@ -19,7 +19,7 @@ from proxy_addons.portal.register.forms import Form
 from proxy_addons.portal.register.shown import HOW, day_words, moment_words
 from proxy_addons.standing.acknowledgements import Acknowledgements
 from proxy_addons.standing.problems import StepRefusedError
-from proxy_addons.standing.statement import Statement, StatementError
+from proxy_addons.standing.statement import Statement, StatementError, path_of
 
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from proxy_addons.standing.acknowledgements import Acknowledgement
 
 _LOG = logging.getLogger(__name__)
-_FILE: Final = "statement.md"
 _NONE: Final = "There is no acceptable-use statement here yet that could be shown."
 _AT_THE_GATEWAY: Final = {"address": "at a computer of yours", "basic": "with a password"}
 
@@ -63,7 +62,7 @@ class TheStatement:
         self._guard = guard
         self._zone = services.settings.policy.time_zone
         self._settings = services.settings.shifts.acknowledgement
-        self._file = self._settings.statement or services.settings.paths.config_dir / _FILE
+        self._file = path_of(self._settings, services.settings.paths)
         self._register = Acknowledgements(
             services.store, self._settings.renewed, clock=services.now
         )

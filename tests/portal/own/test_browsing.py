@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.portal import NOON, Clock, House, served
-from support.shifts import MORNING, both_engines, known, spend, with_shifts
+from support.shifts import MORNING, both_engines, known, on_rota, spend, with_shifts
 from support.standing import grant
 
 from proxy_addons.settings import shifts
+from proxy_addons.standing import Actor
 from proxy_addons.standing.breaks import Breaks
 
 if TYPE_CHECKING:
@@ -208,6 +209,35 @@ async def test_rules_of_the_moment_follow_clock_and_break(house: House):
     words = (await (await house.visitor("jane")).get("/browsing")).words
     assert "Open until today at 14:00 chat, dating" in words
     assert "Open after a click, until today at 14:00 auctions" in words
+
+
+async def test_the_rota_is_named_and_off_duty_is_open(house: House, store: Store):
+    ends = MORNING + timedelta(hours=1)
+    on_rota(store, house.settings, "jane", [(MORNING - timedelta(hours=9), ends)])
+    jane = await house.visitor("jane")
+    words = (await jane.get("/browsing")).words
+    assert "By the rota you are on duty until today at 11:30" in words
+    assert "Open in a break, or from today at 11:30 auctions" in words
+    house.clock.now = ends
+    jane = await house.visitor("jane")
+    words = (await jane.get("/browsing")).words
+    assert "By the rota you are off duty until Thursday 26 November at 05:00" in words
+    assert re.search(r"Open until Thursday 26 November at 08:00 chat", words), words
+
+
+async def test_a_break_that_somebody_else_started_says_so(house: House, store: Store):
+    boss = Actor("mona", frozenset({"line-manager"}), "accounts", frozenset({"jane"}))
+    breaks_of(store, house.settings, house.clock).start("jane", 15, boss)
+    words = (await (await house.visitor("jane")).get("/browsing")).words
+    assert "10:30 to 10:45 15 Running, started by mona" in words
+
+
+async def test_used_up_minutes_are_said(house: House, store: Store):
+    spend(store, house.settings, "jane", MORNING, 60, 20)
+    house.clock.now = NOON
+    words = (await (await house.visitor("jane")).get("/browsing")).words
+    assert "Today: 60 of 60 minutes , social networks 20 of 20." in words
+    assert "Open from tomorrow at" in words
 
 
 async def test_an_exemption_is_shown_and_counts(house: House, store: Store):

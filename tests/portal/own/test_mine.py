@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from support.shifts import MORNING, both_engines, close_day, on_rota, spend
@@ -88,3 +88,8 @@ def test_the_rota_says_on_and_off_duty(store: Store, settings: Settings):
     assert own.states_at(MORNING) == {states.ON_DUTY}
     assert own.moments()[0] == ends
     assert own.states_at(ends) == {states.OFF_DUTY}
+    assert own.duty() == (states.ON_DUTY, ends)
+    # Off duty for as long as the rota speaks of the person.
+    turns = datetime(2026, 11, 27, 5, tzinfo=UTC)
+    assert read(store, settings, ends).duty() == (states.OFF_DUTY, turns)
+    assert read(store, settings, name="mona").duty() == (states.NO_ROTA, None)
