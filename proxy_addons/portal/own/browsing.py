@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import hdrs, web
 
 from proxy_addons.gate.wording import date_words, when_words
+from proxy_addons.policy.model import Action
 from proxy_addons.portal.access import PAGES
 from proxy_addons.portal.own import mine
 from proxy_addons.portal.own.outlook import Prospect, outlook
@@ -179,6 +180,7 @@ class Browsing:
             problems=problems or [],
             own=own,
             running=running,
+            closes=_closes(own, outlooks),
             just_ended=self._just_ended(own) if running is None and done is None else None,
             still=still,
             settings=shifts,
@@ -255,6 +257,16 @@ class Browsing:
 
     def _when(self, moment: datetime, now: datetime) -> str:
         return when_words(moment.astimezone(self._zone), now)
+
+
+def _closes(own: Mine, outlooks: list[tuple[str, tuple[Kind, ...]]]) -> bool:
+    """Whether personal use ends with the break: lunch, or going off duty, may go on from there."""
+    running = own.running
+    return running is not None and any(
+        kind.personal and kind.then is Action.BLOCK and kind.changes == running.ends
+        for _, kinds in outlooks
+        for kind in kinds
+    )
 
 
 def _in_force(rows: list[Shown]) -> list[Shown]:

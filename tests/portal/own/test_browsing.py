@@ -71,6 +71,20 @@ async def test_a_break_from_its_start_to_the_next(house: House):
     assert OFFERED.findall(page.text) == ["15", "30"], "60 are more than what is left"
 
 
+@pytest.mark.parametrize(("begins", "closes"), [("10:30", True), ("11:45", False)])
+async def test_the_warning_says_whether_sites_close(house: House, begins: str, closes: bool):
+    """Lunch begins at 12:00: a break that ends in it closes nothing."""
+    hour, minute = map(int, begins.split(":"))
+    house.clock.now = MORNING.replace(hour=hour, minute=minute)
+    jane = await house.visitor("jane")
+    await started(jane, 30)
+    house.clock.go_on(minutes=28, seconds=30)
+    words = (await jane.get("/browsing")).words
+    assert "Your break ends in 2 minutes" in words
+    assert ("Sites for personal use close at" in words) is closes
+    assert ("stay as they are for you after it" in words) is not closes
+
+
 async def test_the_page_loads_itself_for_the_warning_the_end_and_the_session(house: House):
     jane = await house.visitor("jane")
     await started(jane, 15)
