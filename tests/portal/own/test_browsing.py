@@ -11,10 +11,13 @@ import pytest
 from support.portal import NOON, Clock, House, served
 from support.shifts import MORNING, both_engines, known, on_rota, spend, with_shifts
 from support.standing import grant
+from support.waiting import until
 
+from proxy_addons.policy import states
 from proxy_addons.settings import shifts
 from proxy_addons.standing import Actor
 from proxy_addons.standing.breaks import Breaks
+from proxy_addons.standing.today import Today
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,6 +134,26 @@ async def test_ended_by_hand_what_is_left_stays(house: House, store: Store):
     assert seen.location == "/browsing?done=none"
     (one,) = breaks_of(store, house.settings, house.clock).today("jane")
     assert (one.by, one.how, one.minutes) == ("jane", "accounts", 7)
+
+
+@both_engines
+async def test_workers_go_by_what_the_page_starts_and_ends(house: House, store: Store):
+    today = Today(
+        store, house.settings.shifts, house.settings.policy.time_zone, every=0.05,
+        wall=lambda: house.clock.now,
+    )  # fmt: skip
+    await today.start()
+    try:
+        jane = await house.visitor("jane")
+        await started(jane, 15)
+        await until(lambda: states.ON_BREAK in today.states("jane", house.clock.now))
+        assert states.ON_BREAK not in today.states("mona", house.clock.now)
+        house.clock.go_on(minutes=1)
+        page = await jane.get("/browsing")
+        await jane.post("/browsing/end", {"csrf": page.token})
+        await until(lambda: states.ON_BREAK not in today.states("jane", house.clock.now))
+    finally:
+        await today.stop()
 
 
 @both_engines
