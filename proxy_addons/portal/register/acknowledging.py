@@ -7,14 +7,18 @@ everybody has where nobody knows who everybody is.
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
+from cachetools import TTLCache
 
+from proxy_addons.identity.entries import DirectorySettingsError, DirectoryUnavailableError
 from proxy_addons.portal.access import PAGES
 from proxy_addons.portal.register import csvfile
-from proxy_addons.portal.register.reading import Reading
 from proxy_addons.portal.register.shown import day_words, until_words
 from proxy_addons.standing import acknowledgement_report as reports
 from proxy_addons.standing.acknowledgement_report import Row, Standing
@@ -22,15 +26,18 @@ from proxy_addons.standing.acknowledgements import Acknowledgements
 from proxy_addons.standing.statement import Statement, StatementError, path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime, tzinfo
 
     from proxy_addons.identity.entries import Entry
     from proxy_addons.portal.signin.guard import Guard, Visit
     from proxy_addons.portal.signin.services import Services
 
+_LOG = logging.getLogger(__name__)
+
 _ON_A_PAGE: Final = 100
-_UNITS_FOR: Final = 500  # people in a file whose units are asked for; the command has no such limit
+_EVERYBODY_FOR: Final = 600.0  # seconds for which it is not asked again who there is
+_PATIENCE: Final = 30.0  # seconds for the directory to say it
 
 WORDS: Final = {
     Standing.ACKNOWLEDGED: ("Acknowledged", "good"),
@@ -74,8 +81,11 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
+    """The report: `entries` is everybody in the directory; None where it does not say."""
+
     statement: Statement
     rows: tuple[Row, ...]
+    entries: Mapping[str, Entry] | None
 
     def fitting(self, chosen: str) -> tuple[Row, ...]:
         if chosen == "missing":
@@ -93,7 +103,9 @@ class Acknowledging:
     def __init__(self, services: Services, guard: Guard) -> None:
         self._services = services
         self._guard = guard
-        self._reading = Reading(services)
+        self._everybody: TTLCache[None, Mapping[str, Entry]] = TTLCache(1, _EVERYBODY_FOR)
+        # A thread of its own: a directory that hangs is not to take those of the store.
+        self._asking = ThreadPoolExecutor(1, thread_name_prefix="portal-everybody")
         self._zone = services.settings.policy.time_zone
 
     def routes(self) -> list[web.RouteDef]:
@@ -107,7 +119,7 @@ class Acknowledging:
     async def show(self, request: web.Request, visit: Visit) -> web.Response:
         """The page."""
         try:
-            read = await self._services.threads.run(self._read, visit.now)
+            read = await self._read(visit.now)
         except StatementError as problem:
             return self._none(visit, problem)
         chosen = _chosen(request)
@@ -116,7 +128,6 @@ class Acknowledging:
         number = _number(request.query.get("page"), pages)
         first = (number - 1) * _ON_A_PAGE
         shown = fitting[first : first + _ON_A_PAGE]
-        entries = await self._reading.entries({row.person for row in shown})
         counts = reports.counts(read.rows)
         return self._services.answers.show(
             "acknowledgements.html",
@@ -124,7 +135,9 @@ class Acknowledging:
             here="acknowledgements",
             statement=read.statement,
             required=self._services.settings.shifts.acknowledgement.required,
-            rows=[_shown(row, entries, self._zone) for row in shown],
+            rows=[_shown(row, read.entries or {}, self._zone) for row in shown],
+            has_everybody=read.entries is not None,
+            has_directory=bool(self._services.settings.directory.servers),
             filters=[(name, words, len(read.fitting(name))) for name, words in FILTERS.items()],
             chosen=chosen,
             words=FILTERS[chosen],
@@ -136,29 +149,55 @@ class Acknowledging:
         )
 
     async def csv(self, request: web.Request, visit: Visit) -> web.Response:
-        """The same as a file; units where the directory need not be asked for a whole force."""
+        """The same as a file."""
         try:
-            read = await self._services.threads.run(self._read, visit.now)
+            read = await self._read(visit.now)
         except StatementError as problem:
             return self._none(visit, problem)
         chosen = _chosen(request)
         rows = read.fitting(chosen)
-        if len(rows) <= _UNITS_FOR:
-            entries = await self._reading.entries({row.person for row in rows})
-            rows = tuple(
-                Row(row.person, _unit(entries.get(row.person)) or row.unit, row.standing, row.last)
-                for row in rows
-            )
         return csvfile.answer(f"acknowledgements-{chosen}", reports.rows_csv(rows))
 
     # --- inside -----------------------------------------------------------------------------
 
-    def _read(self, now: datetime) -> _Read:
+    async def _read(self, now: datetime) -> _Read:
+        loop = asyncio.get_running_loop()
+        entries = await loop.run_in_executor(self._asking, self._who_there_is)
+        return await self._services.threads.run(self._report, entries, now)
+
+    def _report(self, entries: Mapping[str, Entry] | None, now: datetime) -> _Read:
         settings = self._services.settings
         statement = Statement.load(path_of(settings.shifts.acknowledgement, settings.paths))
         kept = Acknowledgements(self._services.store)
-        rows = reports.report(kept.known_people(), kept.all(), version=statement.version, now=now)
-        return _Read(statement, rows)
+        found = kept.all()
+        people: Collection[str] = kept.known_people() if entries is None else entries
+        rows = reports.report(
+            people,
+            # Those who have left are not asked any more.
+            (each for each in found if each.person in people),
+            version=statement.version,
+            now=now,
+            unit_of=lambda name: _unit((entries or {}).get(name)),
+        )
+        return _Read(statement, rows, entries)
+
+    def _who_there_is(self) -> Mapping[str, Entry] | None:
+        """Everybody in the directory; None without one, or where it does not say. Blocks."""
+        settings = self._services.settings.directory
+        if not settings.servers:
+            return None
+        from proxy_addons.identity.everybody import everybody  # noqa: PLC0415 - only with one
+
+        if (known := self._everybody.get(None)) is not None:
+            return known
+        try:
+            found = {each.name: each for each in everybody(settings, patience=_PATIENCE)}
+        except (DirectorySettingsError, DirectoryUnavailableError) as problem:
+            # The page says that it is not everybody; it is asked again with the next page.
+            _LOG.warning("the directory does not say who there is: %s", problem)
+            return None
+        self._everybody[None] = found
+        return found
 
     def _none(self, visit: Visit, problem: StatementError) -> web.Response:
         return self._services.answers.show(

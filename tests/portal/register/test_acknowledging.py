@@ -6,10 +6,11 @@ import csv
 import io
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from blockbuster import blockbuster_ctx
+from support.ldap import Slapd, Someone
 from support.portal import NOON, House, served, settings_for
 
 from proxy_addons.standing import minutes, open_store
@@ -111,6 +112,34 @@ async def test_long_lists_come_in_pages(house: House):
     assert second.text.count('scope="row"') == 4
     for odd in ("0", "-1", "99999999", "x", "²"):
         assert (await ines.get("/acknowledgements", params={"page": odd})).status == 200
+
+
+async def test_with_a_directory_it_is_everybody(tmp_path: Path, tmp_path_factory: Any):
+    """Who never used the gateway is in it, who has left is not; silence is said."""
+    people = (
+        Someone("ann", display="Ann Okafor", unit="Contact Centre"),
+        Someone("gil", display="Gil Never Came", unit="Traffic"),
+    )
+    with Slapd(tmp_path_factory.mktemp("slapd"), everybody=people, groups={}) as slapd:
+        settings = replace(seeded(tmp_path), directory=slapd.settings())
+        async with served(settings) as house:
+            ines = await house.visitor("ines")
+            page = await ines.get("/acknowledgements?show=all")
+            assert "Of the 2 people in the directory." in page.words
+            body = page.words.partition("All: 2")[2]
+            assert "Gil Never Came ( gil ) Traffic Never" in body
+            assert "Ann Okafor ( ann ) Contact Centre Acknowledged" in body
+            assert "cas" not in body
+            answer = await ines.get("/acknowledgements.csv?show=all")
+            rows = csv.DictReader(io.StringIO(answer.text.lstrip("\ufeff")))
+            assert {row["person"]: row["unit"] for row in rows} == {
+                "ann": "Contact Centre", "gil": "Traffic"
+            }  # fmt: skip
+    settings = replace(settings, directory=replace(settings.directory, timeout=0.5))
+    async with served(settings) as house:
+        ines = await house.visitor("ines")
+        page = await ines.get("/acknowledgements")
+        assert "The directory does not say just now who there is. Of 6 people" in page.words
 
 
 async def test_without_a_statement_it_says_so(house: House):
