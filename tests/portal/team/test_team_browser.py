@@ -144,7 +144,8 @@ PAGES = {
     "jane": ("/reviews/new", "/reviews/RV-2026-0001", "/reviews/RV-2026-0004"),
     "ines": ("/reviews", "/reviews?show=decided", "/reviews/RV-2026-0001", "/reviews/RV-2026-0002",
              "/reviews/RV-2026-0003", "/reviews/RV-2026-0004", "/reviews/RV-2026-0001/allow",
-             "/reviews/RV-2026-0002/recategorise", "/reviews/RV-2026-0001/decline"),
+             "/reviews/RV-2026-0002/recategorise", "/reviews/RV-2026-0001/decline",
+             "/acknowledgements", "/acknowledgements?show=all"),
 }  # fmt: skip
 
 
