@@ -148,25 +148,24 @@ class Actions:
         )
 
     async def perform(
-        self, visitor: Visitor, facts: RequestFacts, asked: UrlKey, action: str
+        self, visitor: Visitor, facts: RequestFacts, asked: UrlKey, action: str, query: str
     ) -> Verdict:
         """Do what a button asks for. Always ends in an answer of ours.
 
         Args:
             visitor: who clicked.
-            facts: the request's head.
+            facts: the request's head, without its query.
             asked: its address.
             action: of ACTIONS.
+            query: with the token.
         """
-        query = facts.path.partition("?")[2]
-        clean = replace(facts, path=f"{PREFIX}{action}")
         transaction = self._recorder.begin(
-            visitor, clean, asked, kind="https" if visitor.tls else "http", handling="none"
+            visitor, facts, asked, kind="https" if visitor.tls else "http", handling="none"
         )
         transaction.rule = RULE_GATEWAY_ACTION
         transaction.action = "block"
         transaction.reason = action
-        doing = _Doing(visitor, clean, asked, transaction)
+        doing = _Doing(visitor, facts, asked, transaction)
         try:
             return await self._perform(doing, query, action)
         except asyncio.CancelledError:

@@ -60,6 +60,8 @@ class Helping(Visits):
         action = action_of(facts)
         if action is None:
             return None
+        # From here on no record can hold the token, whatever becomes of the request.
+        facts.path, _, query = facts.path.partition("?")
         self.people.know_again(visitor)
         try:
             keys, reached = names_of(visitor, facts)
@@ -70,7 +72,7 @@ class Helping(Visits):
             self.clients.agreed(visitor)
         if (refused := self._refuse_unjudged(visitor, facts, keys[0], reached)) is not None:
             return refused
-        return self.actions.perform(visitor, facts, keys[0], action)
+        return self.actions.perform(visitor, facts, keys[0], action, query)
 
     def offer(self, tokens: Tokens, deeds: Deeds) -> None:
         """Pages have buttons from now on.

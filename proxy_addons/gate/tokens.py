@@ -121,7 +121,10 @@ def _parts(token: str) -> tuple[int, Deed, bytes, bytes]:
         token.encode("ascii") + b"=" * (-len(token) % 4), altchars=b"-_", validate=True
     )
     content, mac = data[:-_MAC], data[-_MAC:]
-    expiry, action, argument, back = json.loads(content)
-    if type(expiry) is not int or not 0 <= expiry < 1 << 40:
+    fields = json.loads(content)
+    if type(fields) is not list or [type(field) for field in fields] != [int, str, str, str]:
+        raise ValueError
+    expiry, action, argument, back = fields
+    if not 0 <= expiry < 1 << 40:
         raise ValueError
     return expiry, Deed(action, argument, back), content, mac
