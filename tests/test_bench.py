@@ -1,7 +1,9 @@
 """The arithmetic of scripts/bench: a figure is worth what its sums are worth. Nothing is timed."""
 
+import contextlib
 import importlib
 import os
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -513,3 +515,33 @@ def test_a_question_is_read_with_its_page_however_it_is_cut() -> None:
 def test_what_is_no_question_is_a_wrong_answer(answer: bytes) -> None:
     with pytest.raises(module("load").BadAnswerError):
         list(challenged(answer))
+
+
+@pytest.mark.parametrize(
+    ("people", "statements", "more", "verdicts"),
+    [
+        (13_000, 0.99, 2.9, ["met", "met"]),
+        (13_000, 1.01, 3.1, ["missed", "missed"]),
+        (1_300, 0.1, 0.1, ["not judged: 1,300 of 13,000"] * 2),
+    ],
+)
+def test_a_shift_change_is_judged_by_all_of_the_people(
+    people: int, statements: float, more: float, verdicts: list[str]
+) -> None:
+    study = {"people": people, "a_person_minute": statements, "with": {"more_percent": more}}
+    found = list(module("goals").judge({"scenarios": {}, "studies": {"shift-change": study}}))
+    assert [each.verdict for each in found if each.goal.scenario == "shift-change"] == verdicts
+
+
+async def test_what_a_shift_change_counts_is_what_the_store_has(tmp_path: Path) -> None:
+    shifting = module("shifting")
+    (tmp_path / "store").mkdir()
+    change = shifting.ShiftChange(tmp_path / "store", 40, 1)
+    await change.begin()
+    for _ in range(240):
+        await change.half_a_second()
+    await change.end()
+    assert change.sent["looks"] >= 240 * shifting.WORKERS
+    with contextlib.closing(sqlite3.connect(tmp_path / "store" / "standing.sqlite")) as store:
+        for table, number in (("minutes", len(change.used)), ("breaks", 12)):
+            assert store.execute(f"SELECT count(*) FROM {table}").fetchone() == (number,)

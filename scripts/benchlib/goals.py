@@ -147,6 +147,22 @@ GOALS: tuple[Goal, ...] = (
         for key, what in (("inspected", KEPT), ("plain", "plain HTTP request, keep-alive"))
     ),
     Goal(
+        "shift change, statements to the store for each minute of personal use",
+        "shift-change",
+        _study("shift-change", "a_person_minute"),
+        1,
+        asks=(_study("shift-change", "people"), 13_000),
+    ),
+    Goal(
+        "shift change, a request with a view of people's days: more than without, CPU",
+        "shift-change",
+        _study("shift-change", "with", "more_percent"),
+        3,
+        unit=" %",
+        digits=1,
+        asks=(_study("shift-change", "people"), 13_000),
+    ),
+    Goal(
         "added latency p99, 200 connections, ÷ `mitmdump`",
         "latency",
         _study("latency", "added_ratio", "watchhouse/mitmdump", "p99"),

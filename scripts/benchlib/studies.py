@@ -12,6 +12,7 @@ from benchlib.h2requests import Http2Requests
 from benchlib.idle import Idle
 from benchlib.index import Index
 from benchlib.latency import Latency
+from benchlib.shiftchange import ShiftChangeStudy
 from benchlib.signedin import SignedIn
 from benchlib.signin import SignIn
 from benchlib.workers import TwoWorkers
@@ -31,6 +32,7 @@ STUDIES: dict[str, type[Study]] = {
         Http2Requests,
         SignIn,
         SignedIn,
+        ShiftChangeStudy,
         Growth,
         Index,
     )
