@@ -133,11 +133,12 @@ def sheet(team: TeamWeek, entries: Iterable[Entry], rules: Mapping[str, Rule]) -
 
 
 def minutes_words(minutes: float) -> str:
-    """`75 min` as people say it: `1 h 15 min`; halves of a median are said."""
-    if minutes < 60:
-        return f"{minutes:g} min"
-    hours, rest = divmod(minutes, 60)
-    return f"{hours:g} h {rest:g} min" if rest else f"{hours:g} h"
+    """`75` as people say it: `1 h 15 min`. Half a minute, of a median, is rounded up."""
+    whole = int(minutes + 0.5)
+    hours, rest = divmod(whole, 60)
+    if not hours:
+        return f"{rest} min"
+    return f"{hours} h {rest} min" if rest else f"{hours} h"
 
 
 def week_words(week: Week) -> str:
