@@ -18,7 +18,18 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, delete, insert, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    String,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 
 from proxy_addons.standing.actor import INFORMATION_SECURITY
 from proxy_addons.standing.dates import begin_of, end_of
@@ -31,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import tzinfo
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
     from proxy_addons.standing.actor import Actor
     from proxy_addons.standing.rota_entries import Person, Progress, RotaFile
@@ -42,9 +53,9 @@ PEOPLE: Final = 100
 """People in one transaction."""
 PAUSE: Final = 0.02
 """Seconds between two transactions, in which others get the lock: SQLite has no queue for it."""
-_ANALYSED: Final = (5_000, 50_000, 500_000)
-"""After so many new duties PostgreSQL counts what there is: of a table that it takes to be small it
-reads the whole period for each hundred people."""
+_ANALYSED: Final = 2_000
+"""After so many new duties, and each time that they have doubled, PostgreSQL counts what there is:
+of a table that it takes to be small it reads the whole period for each hundred people."""
 _NAMED: Final = 20  # people, in what an import says
 _AT_ONCE: Final = 1000  # rows in one statement that names them
 
@@ -159,7 +170,7 @@ class RotaImport:
                 )
                 .returning(rota_imports.c.id)
             ).scalar_one()
-        steps = list(_ANALYSED)
+        analysed = _ANALYSED
         for done, names in self._batches(file):
             with self._store.reading() as connection:
                 plan = self._plan(connection, file, names)
@@ -167,8 +178,8 @@ class RotaImport:
                 plan = self._write(file, names, number)
                 self._pause(PAUSE)
             count.add(plan)
-            if self._store.is_postgres and steps and count.added >= steps[0]:
-                del steps[0]
+            if self._store.is_postgres and count.added >= analysed:
+                analysed = 2 * count.added
                 with self._store.noting() as connection:
                     connection.execute(text("ANALYZE duties"))
             if progress is not None:
@@ -248,6 +259,16 @@ class RotaImport:
 
     # --- what is to be done ---
 
+    def _among(self, names: Sequence[str]) -> Sequence[str] | Select[tuple[str]]:
+        """The right side of `IN`.
+
+        PostgreSQL compares each row with each of a hundred parameters, where it takes the table to
+        be small; an array it makes a table of, and joins.
+        """
+        if not self._store.is_postgres:
+            return names
+        return select(func.unnest(literal(list(names), ARRAY(String))))
+
     @staticmethod
     def _batches(file: RotaFile) -> Iterator[tuple[int, Sequence[str]]]:
         done = 0
@@ -262,7 +283,7 @@ class RotaImport:
         question = select(
             columns.id, columns.person, columns.begins, columns.ends, columns.kind
         ).where(
-            columns.person.in_(names),
+            columns.person.in_(self._among(names)),
             columns.begins >= begin_of(file.first, self._zone),
             columns.begins < end_of(file.last, self._zone),
         )
@@ -272,7 +293,7 @@ class RotaImport:
             name: Cover(first, last)
             for name, first, last in connection.execute(
                 select(rota_cover.c.person, rota_cover.c.first, rota_cover.c.last).where(
-                    rota_cover.c.person.in_(names)
+                    rota_cover.c.person.in_(self._among(names))
                 )
             )
         }

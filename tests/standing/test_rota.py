@@ -178,7 +178,7 @@ def test_many_people_are_many_short_changes(
 ):
     """Others get the lock in between; and one that is stopped is finished by the same file."""
     monkeypatch.setattr(rota_import, "PEOPLE", 10)
-    monkeypatch.setattr(rota_import, "_ANALYSED", (20, 40))
+    monkeypatch.setattr(rota_import, "_ANALYSED", 20)
     rows = [f"p{number:03},2026-12-{1 + number % 9:02},09:00,17:00," for number in range(95)]
     file = file_of(tmp_path, rows)
 
