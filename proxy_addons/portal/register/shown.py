@@ -59,7 +59,8 @@ HOW: Final = {
     "kerberos": "signed in with the force account",
     "oidc": "signed in with the sign-in service",
     "accounts": "signed in with an account of this portal",
-    "proxy": "on the page that refused it",
+    "address": "known by the computer’s address",  # noqa: RUF001 - an apostrophe
+    "basic": "signed in at the gateway with a password",
     "command-line": "at the gateway’s command line",  # noqa: RUF001 - an apostrophe
     "clock": "by itself",
 }

@@ -86,7 +86,7 @@ def seeded(folder: Path, slapd: Slapd, index: Path) -> Settings:  # noqa: F811
         ("jane", "https://done.example/", ["forums"]),
     ):
         queue.ask(
-            Actor(person, how="proxy"), url=url, rule="webmail", categories=categories,
+            Actor(person, how="address"), url=url, rule="webmail", categories=categories,
             why="It is what the leaflets for the open day refer to. " * 3,
         )  # fmt: skip
     ines = Actor("ines", frozenset({"information-security"}), "kerberos")
