@@ -217,7 +217,7 @@ class RotaImport:
             named = [dict(zip(columns, row, strict=True)) for row in rows]
             connection.execute(insert(duties), named)
             return
-        # One statement a row took three times as long (docs/adr/0018-rota-files.md).
+        # One statement a row took three times as long (docs/adr/0019-rota-files.md).
         driver = connection.connection.driver_connection
         assert driver is not None
         with (
