@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -134,7 +135,8 @@ class Entries:
     """Collects the entries of one file."""
 
     def __init__(self, file: str, options: Options) -> None:
-        self._file = file
+        # A name of a file may hold anything but a slash, and goes into the store and to a terminal.
+        self._file = "".join(each if each.isprintable() else "\ufffd" for each in file)
         self._options = options
         self._off = OFF | {kind_of(each) for each in options.off}
         self._people: dict[str, Person] = {}
@@ -350,7 +352,8 @@ def kind_of(text: str) -> str:
     Lower case, with hyphens for all that is neither letter nor digit: `Rest Day` is `rest-day`.
     At most 32 characters. Empty: `duty`.
     """
-    folded = re.sub(r"[\W_]+", "-", text.casefold()).strip("-")
+    composed = unicodedata.normalize("NFC", text.casefold())
+    folded = re.sub(r"[\W_]+", "-", composed).strip("-")
     return folded[:KIND_AT_MOST].strip("-") or DUTY
 
 

@@ -33,10 +33,20 @@ if TYPE_CHECKING:
 _MARK: Final = "X-WATCHHOUSE-EVENT"
 _REMEMBERED: Final = 100_000
 _ONCE: Final = ("DTSTART", "DTEND", "DURATION", "RRULE", "RECURRENCE-ID")
-# Rules of hours, and an interval that never gets anywhere.
-_BAD_RULE = re.compile(
-    r"FREQ=(?:SECONDLY|MINUTELY|HOURLY)|BY(?:SECOND|MINUTE|HOUR)=|INTERVAL=0*(?:;|\Z)"
-)
+_RULE: Final = {
+    # What a rule may say. Of a rule that never comes to pass, such as the 30th of February, the
+    # libraries look for the first day until the year 9999.
+    "FREQ": re.compile(r"DAILY|WEEKLY|MONTHLY|YEARLY"),
+    "INTERVAL": re.compile(r"0*[1-9][0-9]{0,2}"),
+    "COUNT": re.compile(r"[0-9]{1,6}"),
+    "UNTIL": re.compile(r"[0-9]{8}(?:T[0-9]{6}Z?)?"),
+    "BYDAY": re.compile(r"(?:[+-]?[1-5])?(?:MO|TU|WE|TH|FR|SA|SU)"),
+    "BYMONTH": re.compile(r"0?[1-9]|1[0-2]"),
+    "BYMONTHDAY": re.compile(r"[+-]?(?:0?[1-9]|[12][0-9]|3[01])"),
+    "BYSETPOS": re.compile(r"[+-]?(?:0?[1-9]|[12][0-9]|3[01])"),
+    "WKST": re.compile(r"MO|TU|WE|TH|FR|SA|SU"),
+}
+_SHORT_MONTHS: Final = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
 _TZID = re.compile(r"[A-Z-]+;(?:[^:]*;)?TZID=\"?([^\";:]+)", re.IGNORECASE)
 _PROBLEMS: Final = (
     # What the two libraries raise for a text that is no calendar.
@@ -132,9 +142,7 @@ class Occurrences:
         for event in events:
             for name, what in event.errors:
                 raise CellError(str(name), _shown(what), "export it anew")
-            if not FIRST_YEAR <= event.start.year <= LAST_YEAR:
-                what = f"it begins in the year {event.start.year}"
-                raise CellError("DTSTART", what, "mend the year")
+            _check_year(event.start, "DTSTART")
         if any(event.repeats or event.replaces for event in series):
             first, last = self._window(series, min(_day(event.start) for event in events))
             events = recurring_ical_events.of(calendar).between(first, last)
@@ -143,6 +151,8 @@ class Occurrences:
             if isinstance(event.start, datetime) and (lasts := _exactly(event)):
                 # RFC 5545 3.3.6: hours are hours, also in the night when the clocks change.
                 ends = self._utc(event.start) + lasts
+            _check_year(event.start, "DTSTART")
+            _check_year(ends, "DTEND")
             yield When(int(str(event[_MARK])), event.start, ends)
 
     def _window(self, series: Sequence[Event], begins: date) -> tuple[date, date]:
@@ -172,9 +182,31 @@ def _check(event: Event) -> None:
         raise CellError("DTSTART", "there is none", "say when the duty begins")
     for name, line in zip(names, event.times, strict=True):
         value = line.partition(":")[2].strip().upper()
-        if name == "RRULE" and _BAD_RULE.search(value):
+        if name == "RRULE" and not _is_rule(value):
             what = f"{quoted(value)} is no rule for duties"
             raise CellError(name, what, "repeat by days, weeks, months or years")
+
+
+def _is_rule(text: str) -> bool:
+    """Whether it is a rule by which duties can be repeated, and comes to pass."""
+    said: dict[str, list[str]] = {}
+    for part in text.split(";"):
+        name, _, value = part.partition("=")
+        if name in said or name not in _RULE:
+            return False
+        said[name] = value.split(",")
+        if not all(_RULE[name].fullmatch(each) for each in said[name]):
+            return False
+    if "FREQ" not in said or ("BYSETPOS" in said and said["FREQ"] == ["DAILY"]):
+        return False
+    days = [abs(int(each)) for each in said.get("BYMONTHDAY", ())]
+    longest = max(_SHORT_MONTHS.get(int(each), 31) for each in said.get("BYMONTH", ("1",)))
+    return not days or min(days) <= longest
+
+
+def _check_year(at: date, name: str) -> None:
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        raise CellError(name, f"the year is {at.year}", "mend the year")
 
 
 def _check_zones(series: Sequence[Event]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import tracemalloc
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -258,6 +259,7 @@ def test_a_hostile_file_takes_memory_as_its_size(read: Callable[..., RotaFile], 
         ("On-Call / Standby", "on-call-standby"),
         ("RD", "rd"),
         ("Früh", "früh"),
+        ("Fru\u0308h", "früh"),
         ("***", "duty"),
         ("A very long name of a duty that nobody reads", "a-very-long-name-of-a-duty-that"),
     ],
@@ -318,6 +320,12 @@ def test_whatever_is_in_it(
         for each in person.duties:
             assert timedelta() < each.ends - each.begins <= timedelta(hours=48)
             assert file.first <= each.day <= file.last
+
+
+def test_a_files_name_may_hold_anything(tmp_path: Path):
+    path = tmp_path / os.fsdecode(b"a\x1b\xff.csv")
+    path.write_text("person,date,from,to\njane,2026-12-01,7:00,8:00\n")
+    assert read_csv(path, LONDON).name == "a\ufffd\ufffd.csv"
 
 
 def test_a_name_in_any_spelling_is_one_person(read: Callable[..., RotaFile]):

@@ -285,7 +285,9 @@ def test_what_is_not_wanted_is_not_looked_at(read: Callable[..., RotaFile]):
         (("DTSTART:20261201T070000", "DTEND:20261208T060000"), "DTEND: it lasts 167 hours"),
         (("DTSTART:20261201T070000", "DTSTART:20261202T070000"), "DTSTART: it is there more than"),
         (("DTSTART:20261201T070000", "DURATION:8 hours"), "DURATION: "),
-        (("DTSTART:10260101T070000", "DURATION:PT1H"), "DTSTART: it begins in the year 1026"),
+        (("DTSTART:10260101T070000", "DURATION:PT1H"), "DTSTART: the year is 1026"),
+        (("DTSTART:20261201T070000", "DTEND:00010101T000000Z"), "DTEND: the year is 1"),
+        (("DTSTART:20261201T070000", "DURATION:P9999999D"), "its time cannot be read"),
         (("DTSTART;TZID=Nowhere:20261201T070000", "DURATION:PT1H"), "zone 'Nowhere' is not known"),
         (("DTSTART:20261201T070000", "DURATION:PT1H", "RRULE:FREQ=SECONDLY"), "no rule for duties"),
         (
@@ -293,7 +295,14 @@ def test_what_is_not_wanted_is_not_looked_at(read: Callable[..., RotaFile]):
             "no rule for duties",
         ),
         (("DTSTART:20261201T070000", "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=x"), "RRULE: "),
-        (("DTSTART:20261201T070000", "DURATION:PT1H", "RRULE:COUNT=3"), "its time cannot be read"),
+        (("DTSTART:20261201T070000", "DURATION:PT1H", "RRULE:COUNT=3"), "no rule for duties"),
+        # The libraries would look for the first day of these until the year 9999.
+        (
+            (*EARLY[:2], "RRULE:FREQ=DAILY;COUNT=3;BYMONTH=2;BYMONTHDAY=30"),
+            "no rule for duties",
+        ),
+        ((*EARLY[:2], "RRULE:FREQ=DAILY;COUNT=3;BYMONTH=13"), "no rule for duties"),
+        ((*EARLY[:2], "RRULE:FREQ=DAILY;COUNT=3;BYWEEKNO=53"), "no rule for duties"),
         (("DTSTART:20261201T070000", "DURATION:PT1H", "ATTENDEE:Jane"), "ATTENDEE: 'Jane' is no"),
         (("DTSTART:20261201T070000", "DURATION:PT1H", "ATTENDEE"), "is no line of an iCalendar"),
     ],
