@@ -20,6 +20,7 @@ from proxy_addons.standing.rota import Rota
 from proxy_addons.standing.rota_csv import read_csv
 from proxy_addons.standing.rota_ics import read_ics
 from proxy_addons.standing.rota_import import Changes, RotaImport
+from proxy_addons.standing.store import BUSY
 from proxy_addons.standing.tables_shifts import duties
 from proxy_addons.standing.today import Today
 
@@ -199,6 +200,6 @@ def test_a_whole_force_in_a_minute(
                 f" breaks {max(clicks.waits):.2f} s"
             )
     assert not clicks.failures
-    assert max(clicks.waits) < 2
+    assert max(clicks.waits) < BUSY  # beyond, a click is refused
     assert max(total for total, *_ in figures) < SECONDS
     assert Rota(store, LONDON).status().people == people
