@@ -12,7 +12,7 @@ ahead (counted by a machine whose clock is fast, or before the clock was put bac
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from proxy_addons.policy import states
 from proxy_addons.standing.breaks import Left, left_of
@@ -37,6 +37,15 @@ if TYPE_CHECKING:
 
 UNKNOWN: Final = frozenset({states.NO_ROTA})
 """Of somebody of whom nothing is known."""
+
+
+class _Standing(NamedTuple):
+    """What stands for a person from one moment to another, while the stamp is the same."""
+
+    stamp: int
+    since: datetime
+    until: datetime
+    states: frozenset[str]
 
 
 class DayView:
@@ -64,6 +73,7 @@ class DayView:
         self._used: dict[date, dict[str, Used]] = {}
         self._counted: dict[str, int] = {}  # stamps of people whose minutes have changed
         self._stamps = count(1)
+        self._held: dict[str, _Standing] = {}  # worked out already
         self._all = 0  # the stamp of a change that may concern everybody
 
     # Changes.
@@ -133,6 +143,7 @@ class DayView:
         """Forget the minutes of the duty days before one."""
         for each in [each for each in self._used if each < day]:
             del self._used[each]
+        self._held.clear()
         today = self._used.values()
         gone = [name for name in self._counted if not any(name in people for people in today)]
         for name in gone:
@@ -158,7 +169,28 @@ class DayView:
         """What stands for a person: names of policy/states.py."""
         if person is None or not self.known:
             return UNKNOWN
+        return self._standing(person, at).states
+
+    def changes(self, person: str | None, at: datetime) -> datetime | None:
+        """The next moment at which the clock alone may change `states`; None: never."""
+        if person is None or not self.known:
+            return None
+        return self._standing(person, at).until
+
+    def _standing(self, person: str, at: datetime) -> _Standing:
+        """The states, and until when: worked out once for all connections of a person."""
+        stamp, held = self.stamp(person), self._held.get(person)
+        if held is None or held.stamp != stamp or not held.since <= at < held.until:
+            held = self._held[person] = self._work_out(person, at, stamp)
+        return held
+
+    def _work_out(self, person: str, at: datetime, stamp: int) -> _Standing:
         facts, day = self._facts_of(person), self.days.at(at)
+        moment, until = facts.next_change(at), day.ends
+        if moment is not None and moment < until:
+            until = moment
+        if self._horizon is not None and at < self._horizon:
+            until = min(until, self._horizon)
         if facts.on_duty(at):
             found = {states.ON_DUTY}
         else:
@@ -168,25 +200,17 @@ class DayView:
         if facts.break_at(at) is not None:
             found.add(states.ON_BREAK)
         used = self._used_on(day, person)
-        found.update(self._allowance_states(*used.besides(day.minute(at))))
-        return frozenset(found)
-
-    def changes(self, person: str | None, at: datetime) -> datetime | None:
-        """The next moment at which the clock alone may change `states`; None: never."""
-        if person is None or not self.known:
-            return None
-        day = self.days.at(at)
-        moment = self._facts_of(person).next_change(at)
-        until = day.ends if moment is None else min(moment, day.ends)
-        if self._horizon is not None and at < self._horizon:
-            until = min(until, self._horizon)
-        used, minute = self._used_on(day, person), day.minute(at)
-        if used.personal >> minute & 1:
+        if used.personal:
+            minute = day.minute(at)
             now = self._allowance_states(*used.besides(minute))
-            then = self._allowance_states(used.personal.bit_count(), used.social.bit_count())
-            if now != then:
-                until = min(until, day.begins + (minute + 1) * MINUTE)
-        return until
+            if used.personal >> minute & 1:
+                then = self._allowance_states(used.personal.bit_count(), used.social.bit_count())
+                if now != then:
+                    until = min(until, day.begins + (minute + 1) * MINUTE)
+        else:
+            now = self._allowance_states(0, 0)
+        found |= now
+        return _Standing(stamp, at, until, frozenset(found))
 
     def break_of(self, person: str, at: datetime) -> LiveBreak | None:
         """The break that runs, or None."""
