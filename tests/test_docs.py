@@ -228,21 +228,43 @@ def test_the_readme_says_what_the_start_says() -> None:
     assert "http://127.0.0.1:8081/proxy.pac" in said
 
 
-# --- the README's rule ----------------------------------------------------------------------------
+# --- the README's examples ------------------------------------------------------------------------
 
 
-def test_the_rule_in_the_readme_does_what_it_says(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture(name="place")
+def a_place(tmp_path: Path) -> list[str]:
+    """A configuration of one's own and compiled lists, as arguments of a command."""
     config, data = tmp_path / "config", tmp_path / "data"
     shutil.copytree(TOP / "config", config)
     ensure_index(SourceFolders(TOP / "categories", data / "lists"), data / "categories.index")
-    (explain,) = {line for line in shell_lines(README) if " explain " in line}
-    arguments = [
-        *shlex.split(explain)[1:],
-        *("--config", str(config), "--data", str(data)),
-        *("--set", f"categories_dir={TOP / 'categories'}"),
-    ]
+    here = ["--config", str(config), "--data", str(data)]
+    return [*here, "--set", f"categories_dir={TOP / 'categories'}"]
+
+
+def explained(section: str) -> list[list[str]]:
+    """The examples of `explain` in a section of the README, each once."""
+    lines = shell_lines(README.partition(f"\n## {section}\n")[2].partition("\n## ")[0])
+    return [shlex.split(line)[1:] for line in dict.fromkeys(lines) if " explain " in line]
+
+
+def test_the_break_in_the_readme_changes_what_it_says(
+    place: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = re.search(r"The first is `(.+?)`, the second `(.+?)`", README)
+    assert said is not None
+    examples = explained("Take a break")
+    assert len(examples) == 2
+    for example, decision in zip(examples, said.groups(), strict=True):
+        assert main([*example, *place]) == 0
+        assert decision in capsys.readouterr().out
+
+
+def test_the_rule_in_the_readme_does_what_it_says(
+    place: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = Path(place[1])
+    (example,) = explained("Write a rule")
+    arguments = [*example, *place]
     assert main(arguments) == 0
     assert "block by rule personal-use" in capsys.readouterr().out
     rule, case = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
@@ -252,9 +274,9 @@ def test_the_rule_in_the_readme_does_what_it_says(
     (config / "policy.yaml").write_text(policy.replace(before, f"{rule}\n{before}"), "utf-8")
     assert main(arguments) == 0
     assert "allow by rule rail-bookings" in capsys.readouterr().out
-    assert main(["check", *arguments[-6:]]) == 0
+    assert main(["check", *place]) == 0
     assert "warning" not in capsys.readouterr().out
-    (example,) = yaml.safe_load(case)
+    (one_line,) = yaml.safe_load(case)
     known = yaml.safe_load((TOP / "tests/cases/policy.yaml").read_text("utf-8"))
-    assert set(example) <= {key for each in known for key in each}
-    assert example["want"] == "allow rail-bookings"
+    assert set(one_line) <= {key for each in known for key in each}
+    assert one_line["want"] == "allow rail-bookings"
