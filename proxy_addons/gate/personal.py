@@ -157,7 +157,10 @@ class Personal:
                 then = left.may_start_at.astimezone(policy.time_zone)
                 words += f" The next one can start {when_words(then, at)}."
             starts = tuple(
-                make(f"Start my break: {_long(minutes)}", START_BREAK, str(minutes))
+                replace(
+                    make(f"Start my break: {_long(minutes)}", START_BREAK, str(minutes)),
+                    short=_long(minutes).replace("minutes", "min"),
+                )
                 for minutes in left.offered
             )
         reviews: tuple[Button, ...] = ()
@@ -194,4 +197,4 @@ def _long(minutes: int) -> str:
 def _left(minutes: int) -> str:
     if minutes <= 0:
         return "No break time is left today."
-    return f"You have {minutes} minute{'' if minutes == 1 else 's'} of breaks left today."
+    return f"You have {minutes} minute{'' if minutes == 1 else 's'} left today."

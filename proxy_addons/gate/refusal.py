@@ -59,10 +59,12 @@ class Button:
     Attributes:
         label: what it says.
         action: where it leads, on the refused site's own origin; the gateway answers there.
+        short: a part of the label that is enough to show beneath a heading with the rest; or "".
     """
 
     label: str
     action: str
+    short: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,10 +87,10 @@ IN_HOURS = replace(
     SHOPPING,
     help=Help(
         breaks=tuple(
-            Button(f"Start my break: {long}", f"{HERE}start-break{TOKEN}")
-            for long in ("15 minutes", "30 minutes", "1 hour")
+            Button(f"Start my break: {long}", f"{HERE}start-break{TOKEN}", short)
+            for long, short in (("15 minutes", "15 min"), ("45 minutes", "45 min"), ("1 hour", ""))
         ),
-        words="This site is open to you in a break. You have 60 minutes of breaks left today.",
+        words="This site is open to you in a break. You have 60 minutes left today.",
         reviews=REVIEWS,
     ),
 )
