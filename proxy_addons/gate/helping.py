@@ -91,6 +91,7 @@ class Helping(Visits):
         action, personal, at = judgement.decision.action, self.personal, self._now().local
         if action is Action.BLOCK:
             kind = Kind.POLICY
+            personal.refused(visitor, facts, judgement, at)
             in_a_break = lambda: self._in_a_break(visitor, facts, judgement)  # noqa: E731
             offer = personal.instead(visitor, facts, key, judgement, at, in_a_break)
         elif personal.waits(visitor, judgement, at):

@@ -1,7 +1,8 @@
 """Own doing: whether a request is something that the person opened, or their browser's own work.
 
 In: the facts of a request. Out: yes or no.
-Must never: decide what passes. It says which minutes count as personal use (docs/personal-use.md).
+Must never: decide what passes. It says which minutes count as personal use, and which refusals are
+told (docs/personal-use.md).
 
 Browsers say how a request came about in the Fetch Metadata headers, on secure addresses only; what
 sends none is judged by its `Accept`. A page that loads itself anew is not the person's doing.
@@ -33,7 +34,7 @@ def is_own_doing(facts: RequestFacts) -> bool:
     """Whether a request is something that the person opened.
 
     Args:
-        facts: of a request that is let through.
+        facts: of a request that is let through, or refused by a rule.
     """
     if facts.upgrade or facts.method not in _METHODS or _fetches_ahead(facts):
         return False

@@ -1,7 +1,7 @@
 """What personal use asks of a request and offers its person: minutes, a page to read, buttons.
 
-In: a judged request, its person's day. Out: minutes counted; whether it waits for the statement;
-the `Help` that a page offers.
+In: a judged request, its person's day. Out: minutes and refusals counted; whether it waits for the
+statement; the `Help` that a page offers.
 Must never: decide; offer anything to somebody who is not known, or to what is not a page in a
 window of its own (scripts and frames could click for the person).
 """
@@ -80,6 +80,18 @@ class Personal:
         social = not policy.social.isdisjoint(judgement.categories)
         self._people.today.count(person, at, social)
         return True
+
+    def refused(
+        self, visitor: Visitor, facts: RequestFacts, judgement: Judgement, at: datetime
+    ) -> None:
+        """A rule of the policy refuses a request: count that if the person opened it.
+
+        By the measure of minutes: what a page asks for by itself, refused a hundred times, says
+        nothing of its person. Nor does a tunnel: nobody sees what was to go through it.
+        """
+        person = visitor.person.name
+        if person is not None and is_own_doing(facts):
+            self._people.today.refused(person, at, judgement.decision.rule)
 
     def waits(self, visitor: Visitor, judgement: Judgement, at: datetime) -> bool:
         """Whether a request waits until its person has acknowledged the statement."""

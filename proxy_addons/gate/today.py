@@ -77,6 +77,9 @@ class Today(Protocol):
     def count(self, person: str, at: datetime, social: bool) -> None:
         """The person uses the web for themself in this minute."""
 
+    def refused(self, person: str, at: datetime, rule: str) -> None:
+        """A rule has refused what the person opened."""
+
 
 class _NothingLeft(NamedTuple):
     minutes: int
@@ -116,6 +119,9 @@ class _Nothing:
 
     def count(self, _person: str, _at: datetime, _social: bool) -> None:
         """There is nobody to tell."""
+
+    def refused(self, _person: str, _at: datetime, _rule: str) -> None:
+        """As above."""
 
 
 NOTHING_TODAY: Today = _Nothing()

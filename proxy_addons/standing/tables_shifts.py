@@ -91,7 +91,17 @@ refusals = Table(
     Column("rule", String(RULE), primary_key=True),
     Column("count", Integer, nullable=False),
 )
-"""How often each rule refused somebody on a duty day: for the weekly report; no sites."""
+"""How often each rule refused somebody on a duty day: for them and the weekly report; no sites."""
+
+refusal_portions = Table(
+    "refusal_portions",
+    metadata,
+    Column("worker", String(REFERENCE), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("day", Date, nullable=False),
+)
+"""The last portion of refusals that each worker has added: none is added twice. `day`: the newest
+duty day in it. `worker`: a name made up at its start."""
 
 duties = Table(
     "duties",

@@ -1,6 +1,7 @@
 """A worker's view of personal use: breaks, minutes, rota, confirmations, reviews.
 
-In: a store, looked at twice a second; the minutes that this worker counts. Out: answers.
+In: a store, looked at twice a second; the minutes and refusals that this worker counts. Out:
+answers.
 Must never: block the event loop; answer from the store while a request waits; forget what was read,
 or counted, because the store has gone; say the same trouble twice.
 
@@ -26,6 +27,7 @@ from proxy_addons.standing.dayview import DayView
 from proxy_addons.standing.journal import Journal, leftovers
 from proxy_addons.standing.minutes import FLUSH, KEEP, Tally, fold, take_over
 from proxy_addons.standing.problems import StandingUnavailableError
+from proxy_addons.standing.refusals import Refusals
 from proxy_addons.standing.thread import OwnThread
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ _KEEPING: Final = "what is counted outlives a worker"
 _FIRST: Final = "first"
 _MEANWHILE: Final = {
     _READING: "the last reading of breaks, duties and allowances stays in force",
-    _WRITING: "minutes of personal use wait to be written down",
+    _WRITING: "minutes of personal use, and refusals, wait to be written down",
     _KEEPING: "what is counted and not yet written down would end with a worker",
     _FIRST: "breaks, duties and allowances are not known yet",
 }
@@ -80,6 +82,7 @@ class Today:
 
     Attributes:
         tally: minutes that are not yet written down.
+        refusals: those that are not yet written down.
         on_change: called in the event loop when something about anybody has changed.
     """
 
@@ -107,6 +110,7 @@ class Today:
         self._wall = wall
         self._view = DayView(shifts, zone)
         self.tally = Tally(self._day_at)
+        self.refusals = Refusals()
         self.on_change: Callable[[], None] | None = None
         self._version: int | None = None
         self._minutes_known = False
@@ -173,6 +177,10 @@ class Today:
         """Count the minute that a moment is in as one of personal use. Cheap."""
         if self._view.count(person, at, social=social):
             self.tally.count(person, at, social)
+
+    def refused(self, person: str, at: datetime, rule: str) -> None:
+        """Count that a rule has refused what the person opened. Cheap."""
+        self.refusals.count(person, self._day_at(at).date, rule)
 
     def _day_at(self, moment: datetime) -> Day:
         return self._view.days.at(moment)
@@ -250,7 +258,7 @@ class Today:
         """Write down what was counted; once an hour, close and forget what is long over."""
         folding = self._clock() - self._folded_at >= HOUR
         before = self._view.days.at(self._wall()).date - timedelta(days=KEEP)
-        if self._journals is None and not self.tally and not folding:
+        if self._journals is None and not self.tally and not self.refusals and not folding:
             return
         try:
             job = partial(self._write, before if folding else None)
@@ -268,6 +276,7 @@ class Today:
         if self._journals is not None:
             self._keep_journal(self._journals)
         self.tally.flush(self._store)
+        self.refusals.flush(self._store)
         if fold_before is not None:
             fold(self._store, fold_before)
             forget(self._store, begin_of(fold_before, UTC))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import func, select
 
 from proxy_addons.standing.minutes import Total, totals
+from proxy_addons.standing.refusals import by_person
 from proxy_addons.standing.tables_shifts import breaks, minute_totals, minutes, refusals
 
 if TYPE_CHECKING:
@@ -41,12 +42,12 @@ class Figures:
     Attributes:
         days: person → duty day → minutes; days without any are left out.
         breaks: person → number of booked breaks in the week, and minutes that they took.
-        refusals: rule → (times, people that it refused) in the week; None: nobody counts them.
+        refusals: person → rule → how often it refused, in the week.
     """
 
     days: Mapping[str, Mapping[date, Total]]
     breaks: Mapping[str, tuple[int, int]]
-    refusals: Mapping[str, tuple[int, int]] | None
+    refusals: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Person:
         breaks: booked breaks in the week.
         break_minutes: that they took.
         trend: minutes of each week, the oldest first, the reported one last.
+        refused: rule → how often it refused them in the week.
     """
 
     name: str
@@ -76,6 +78,12 @@ class Person:
     breaks: int
     break_minutes: int
     trend: tuple[int, ...]
+    refused: Mapping[str, int]
+
+    @property
+    def refusals(self) -> int:
+        """How often they were refused something."""
+        return sum(self.refused.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,7 @@ class TeamWeek:
         weeks: the weeks of the trend.
         allowance: minutes a duty day; None: not limited.
         social_allowance: of those, for social networks.
-        refusals: as in `Figures`.
+        refusals: rule → (times, people whom it refused).
     """
 
     week: Week
@@ -102,7 +110,7 @@ class TeamWeek:
     weeks: tuple[Week, ...]
     allowance: int | None
     social_allowance: int | None
-    refusals: Mapping[str, tuple[int, int]] | None
+    refusals: Mapping[str, tuple[int, int]]
 
 
 def read(store: Store, names: Iterable[str], week: Week, *, weeks: int = WEEKS) -> Figures:
@@ -121,22 +129,17 @@ def read(store: Store, names: Iterable[str], week: Week, *, weeks: int = WEEKS) 
     first = week.later(1 - weeks).monday
     days: dict[str, dict[date, Total]] = defaultdict(dict)
     booked: dict[str, tuple[int, int]] = {}
-    refused: dict[str, tuple[int, int]] = {}
     for some in _portions(wanted):
         for (person, day), total in totals(store, some, first, week.sunday).items():
             days[person][day] = total
     with store.reading() as connection:
         for some in _portions(wanted):
             booked |= _breaks(connection, some, week)
-            for rule, (times, people) in _refusals(connection, some, week).items():
-                so_far = refused.get(rule, (0, 0))
-                refused[rule] = so_far[0] + times, so_far[1] + people
-        counted = connection.execute(select(refusals.c.person).limit(1)).first() is not None
-    return Figures(dict(days), booked, refused if counted else None)
+    return Figures(dict(days), booked, by_person(store, wanted, week.monday, week.sunday))
 
 
 def people_with_use(store: Store, week: Week, *, weeks: int = WEEKS) -> frozenset[str]:
-    """Whoever used any minute, or booked a break, in the weeks of the trend. Blocks.
+    """Whoever used any minute, booked a break or was refused, in the weeks of the trend. Blocks.
 
     Raises:
         StandingUnavailableError: the store does not answer.
@@ -145,7 +148,7 @@ def people_with_use(store: Store, week: Week, *, weeks: int = WEEKS) -> frozense
     with store.reading() as connection:
         return frozenset(
             name
-            for table in (minute_totals, minutes, breaks)
+            for table in (minute_totals, minutes, breaks, refusals)
             for name in connection.scalars(
                 select(table.c.person).where(table.c.day.between(first, last)).distinct()
             )
@@ -184,7 +187,7 @@ def team_week(
         weeks=all_weeks,
         allowance=allowances.personal,
         social_allowance=allowances.social,
-        refusals=figures.refusals,
+        refusals=_by_rule(people),
     )
 
 
@@ -205,7 +208,17 @@ def _person(figures: Figures, name: str, weeks: Sequence[Week], allowance: int |
         trend=tuple(
             sum(day.personal for date_, day in days.items() if each.has(date_)) for each in weeks
         ),
+        refused=figures.refusals.get(name, {}),
     )
+
+
+def _by_rule(people: Iterable[Person]) -> dict[str, tuple[int, int]]:
+    found: dict[str, tuple[int, int]] = {}
+    for each in people:
+        for rule, times in each.refused.items():
+            before = found.get(rule, (0, 0))
+            found[rule] = before[0] + times, before[1] + 1
+    return found
 
 
 def _median(numbers: Sequence[int]) -> float:
@@ -224,18 +237,3 @@ def _breaks(connection: Connection, names: Sequence[str], week: Week) -> dict[st
         .group_by(breaks.c.person)
     )
     return {person: (number, int(taken)) for person, number, taken in rows}
-
-
-def _refusals(
-    connection: Connection, names: Sequence[str], week: Week
-) -> dict[str, tuple[int, int]]:
-    rows = connection.execute(
-        select(
-            refusals.c.rule,
-            func.sum(refusals.c.count),
-            func.count(refusals.c.person.distinct()),
-        )
-        .where(refusals.c.person.in_(names), refusals.c.day.between(week.monday, week.sunday))
-        .group_by(refusals.c.rule)
-    )
-    return {rule: (int(times), people) for rule, times, people in rows}

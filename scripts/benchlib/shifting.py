@@ -7,7 +7,7 @@ Must never: count what prepares the store; let simulated time wait for the real 
 
 Half of the people end their duty in the middle of it, the other half begin theirs. In each minute
 four of ten use the web for themselves, with several requests by way of two workers; three of ten
-book a break; some are recalled.
+book a break; some are recalled; one in ten of those minutes has a refusal.
 
 Run as a process of its own: `python -m benchlib.shifting FOLDER PEOPLE MINUTES SLICES`.
 """
@@ -47,6 +47,7 @@ BEGINS = datetime(2026, 11, 23, 14, 45, tzinfo=UTC)
 EARLY, LATE = (7, 15), (15, 23)  # hours of the duties
 USING = 0.4  # of the people, in each minute
 REQUESTS = 6  # personal ones, of one person in one minute
+REFUSED = 0.1  # of those minutes have a refusal in them as well
 BREAKS = 0.3  # of the people, in half an hour
 RECALLED = 0.005
 MINUTE = 60.0
@@ -150,6 +151,8 @@ class ShiftChange:
             for request in range(REQUESTS):
                 view = first if request % 2 else other
                 view.count(person_of(number), at, social=request == 0)
+            if chance.random() < REFUSED:
+                first.refused(person_of(number), at, "games")
 
     def _drawn(self, expected: float) -> int:
         whole = int(expected)

@@ -262,6 +262,62 @@ def test_what_is_refused_counts_nothing(at: Doors, head: Head) -> None:
     assert at.records()[0]["counted"] is None
 
 
+# --- which refusals are told ------------------------------------------------------------------
+
+RELOAD = PAGE | {"fetch_user": "", "fetch_site": "same-origin"}
+AHEAD = PAGE | {"purpose": "prefetch"}
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "how", "told"),
+    [
+        ("http://blocked.test/", PERSON, PAGE, [("pc1234", "webmail")]),
+        ("http://shop.test/", PERSON, PAGE, [("pc1234", "personal-use")]),
+        ("http://malware.test/", PERSON, PAGE, [("pc1234", "threats")]),
+        ("http://malware.test/", EXEMPT, PAGE, [("dc5678", "threats")]),
+        ("http://shop.test/", WITHDRAWN, PAGE, [("ps9999", "withdrawn")]),
+        ("http://shop.test/", NOBODY, PAGE, []),
+        ("http://blocked.test/x.png", PERSON, PICTURE, []),
+        ("http://blocked.test/poll", PERSON, SCRIPT, []),
+        ("http://blocked.test/", PERSON, FRAME, []),
+        ("http://blocked.test/", PERSON, RELOAD, []),
+        ("http://blocked.test/", PERSON, AHEAD, []),
+        ("http://blocked.test/", PERSON, PROGRAM, []),
+        ("http://allowed.test/", PERSON, PAGE, []),
+        ("http://assistant.test/", PERSON, PAGE, []),
+        ("http://malware.test:81/", PERSON, PAGE, []),
+    ],
+)
+def test_which_refusals_are_told_in_figures(
+    at: Doors,
+    head: Head,
+    url: str,
+    address: str,
+    how: dict[str, str],
+    told: list[tuple[str, str]],
+) -> None:
+    """What a rule of the policy refuses of what the person opened; not what pages load."""
+    ask(at, head, url, address, **how)
+    assert [(name, rule) for name, _, rule in at.day.refusals] == told
+
+
+def test_a_tunnel_that_is_refused_unseen_says_nothing_of_its_person(at: Doors) -> None:
+    verdict = at.gate.connect(at.visitor(WITHDRAWN), "bank.test:443", "text/html")
+    verdict.transaction.finish()
+    assert (verdict.course, verdict.transaction.rule) == (Course.REFUSE, "withdrawn")
+    assert at.day.refusals == []
+
+
+def test_who_has_not_read_the_statement_is_refused_nothing_by_a_rule(
+    made: Callable[..., Doors], head: Head
+) -> None:
+    doors = made(Shifts(acknowledgement=Acknowledgement(required=True)))
+    assert ask(doors, head, "http://allowed.test/", **PAGE).course is Course.REFUSE
+    assert doors.day.refusals == []
+    ask(doors, head, "http://blocked.test/", **PAGE)
+    assert [rule for _, _, rule in doors.day.refusals] == ["webmail"]
+
+
 def test_the_record_says_what_stood_for_the_person(at: Doors, head: Head) -> None:
     at.day.start("pc1234", at.clock.now, 15)
     ask(at, head, "http://shop.test/", **PAGE)

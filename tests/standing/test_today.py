@@ -24,6 +24,7 @@ from proxy_addons.standing.breaks import Breaks
 from proxy_addons.standing.confirmations import confirm, of_person
 from proxy_addons.standing.journal import Journal, leftovers
 from proxy_addons.standing.minutes import Row, Total, used, write
+from proxy_addons.standing.refusals import by_person
 from proxy_addons.standing.today import Today
 from proxy_addons.standing.upgrade import migrate
 
@@ -371,6 +372,30 @@ async def test_it_is_written_every_few_seconds_and_not_more_often(
         assert today.tally
         clock.now += 1
         await until(lambda: not today.tally)
+
+
+async def test_refusals_are_written_with_the_minutes(
+    place: Place, store: Store, make: Make, clock: Clock, tmp_path: Path
+) -> None:
+    other = await asyncio.to_thread(place.open)
+    first, second = make(store, journals=tmp_path), make(other)
+    await first.start()
+    await second.start()
+    for today, times in ((first, 3), (second, 2)):
+        for _ in range(times):
+            today.refused("jane", NOW, "games")
+    first.refused("jane", NOW - 8 * HOUR, "games")  # of the duty day before
+    clock.now += module.FLUSH
+    await until(lambda: not first.refusals and not second.refusals)
+    second.refused("tom", NOW, "webmail")
+    await second.stop()  # without a minute to write
+    await asyncio.to_thread(other.close)
+    found = await asyncio.to_thread(by_person, store, ["jane", "tom"], TODAY, TODAY)
+    assert found == {"jane": {"games": 5}, "tom": {"webmail": 1}}
+    before = TODAY - timedelta(days=1)
+    assert await asyncio.to_thread(by_person, store, ["jane"], before, before) == {
+        "jane": {"games": 1}
+    }
 
 
 @pytest.fixture

@@ -247,6 +247,7 @@ def _plant_shifts(store: Store) -> None:
         "minutes": {"minute": at, "day": day, "social": False},
         "minute_totals": {"day": day, "personal": 2, "social": 1},
         "refusals": {"day": day, "rule": "games", "count": 1},
+        "refusal_portions": {"worker": "0" * 16, "number": 1, "day": day},
         "duties": {"begins": at, "ends": later, "kind": "duty", "source": "rota.csv"},
         "rota_cover": {"first": day, "last": day},
         "rota_imports": {"at": at, "by": "b", "source": "rota.csv", "digest": "0" * 64, "rows": 1}

@@ -74,10 +74,10 @@ def test_one_week_of_a_team(store: Store) -> None:
     assert (jane.allowed, jane.full) == (120, 1)
     assert (jane.breaks, jane.break_minutes) == (2, 45)
     assert (tom.personal, tom.allowed, tom.full, tom.breaks) == (10, 60, 0, 0)
-    assert ann == weekly.Person("ann", 0, 0, 0, 0, 0, 0, 0, 0, (0,) * 8)
+    assert ann == weekly.Person("ann", 0, 0, 0, 0, 0, 0, 0, 0, (0,) * 8, {})
     assert made.median == 10.0, "who used nothing is in it"
     assert made.complete
-    assert made.refusals is None, "nobody counts them here: not the same as none"
+    assert made.refusals == {}
 
 
 def test_totals_and_minutes_of_one_day_are_added(store: Store) -> None:
@@ -103,15 +103,19 @@ def test_the_trend_is_of_eight_weeks(store: Store) -> None:
     assert [made.weeks[0].name, made.weeks[-1].name] == ["2026-W40", "2026-W47"]
 
 
-def test_refusals_by_rule_are_the_teams(store: Store) -> None:
+def test_refusals_by_rule_are_the_teams_and_each_persons(store: Store) -> None:
     refuse(store, "jane", WEEK.monday, "gambling", 3)
     refuse(store, "jane", WEEK.sunday, "gambling", 2)
     refuse(store, "tom", WEEK.monday, "gambling", 1)
     refuse(store, "tom", WEEK.monday, "games", 4)
     refuse(store, "tom", WEEK.later(-1).monday, "games", 9)
     refuse(store, "zoe", WEEK.monday, "webmail", 7)
-    assert report(store, "jane", "tom").refusals == {"gambling": (6, 2), "games": (4, 1)}
-    assert report(store, "ann").refusals == {}, "counted, and none"
+    made = report(store, "jane", "tom")
+    assert made.refusals == {"gambling": (6, 2), "games": (4, 1)}
+    jane, tom = made.people
+    assert (jane.refused, jane.refusals) == ({"gambling": 5}, 5)
+    assert (tom.refused, tom.refusals) == ({"gambling": 1, "games": 4}, 5)
+    assert report(store, "ann").refusals == {}
 
 
 def test_without_an_allowance(store: Store) -> None:
@@ -139,7 +143,8 @@ def test_who_has_used_anything(store: Store) -> None:
     use(store, "tom", WEEK.sunday, 1)
     book(store, "ann", WEEK.monday, 15)
     use(store, "zoe", WEEK.later(-8).sunday, 1)
-    assert weekly.people_with_use(store, WEEK) == {"jane", "tom", "ann"}
+    refuse(store, "max", WEEK.monday, "games", 1)
+    assert weekly.people_with_use(store, WEEK) == {"jane", "tom", "ann", "max"}
 
 
 def test_each_look_is_recorded_and_stays(store: Store) -> None:

@@ -40,6 +40,7 @@ class Day:
         minutes: of breaks that are left to everybody.
         next_at: when a break may be started; None: now.
         counted: each minute of personal use: name, moment, whether social.
+        refusals: each refusal of what somebody opened: name, moment, rule.
     """
 
     standing: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -49,6 +50,7 @@ class Day:
     recategorised: dict[str, frozenset[str]] = field(default_factory=dict)
     reviewed: dict[tuple[str, str], str] = field(default_factory=dict)
     counted: list[tuple[str, datetime, bool]] = field(default_factory=list)
+    refusals: list[tuple[str, datetime, str]] = field(default_factory=list)
     minutes: int = 60
     next_at: datetime | None = None
     version: int = 0
@@ -102,6 +104,9 @@ class Day:
 
     def count(self, person: str, at: datetime, social: bool) -> None:
         self.counted.append((person, at, social))
+
+    def refused(self, person: str, at: datetime, rule: str) -> None:
+        self.refusals.append((person, at, rule))
 
 
 class DayDeeds:

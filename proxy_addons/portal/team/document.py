@@ -54,8 +54,13 @@ def as_text(sheet: Sheet, page: Page, manager: str) -> str:
         lines.append(f"{row.display:<{width}}  {row.minutes}{full}{breaks}")
     lines += ["", f"Median in eight weeks: {sheet.trend_words}"]
     if sheet.refused:
-        lines += ["", "Refusals by rule, of all your people together:"]
-        lines += [f"  {each.rule}: {each.times} ({each.people} people)" for each in sheet.refused]
+        lines += ["", "Refused, of what your people opened themselves:"]
+        for rule in sheet.refused:
+            people = "1 person" if rule.people == 1 else f"{rule.people} people"
+            lines.append(f"  {rule.rule}: {rule.times} ({people})")
+        lines.append("By person:")
+        for row in sheet.refused_people:
+            lines.append(f"  {row.display}: {row.it.refusals} ({row.refused_words})")
     lines += [
         "",
         "Which sites it were is not in here. Much use is a reason to speak with somebody, not",

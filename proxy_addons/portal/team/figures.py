@@ -12,6 +12,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, Final
 
+from proxy_addons.portal.team.shown import refused_words
 from proxy_addons.standing import views, weekly
 from proxy_addons.standing.dutyday import day_of
 from proxy_addons.standing.report import harmless
@@ -30,7 +31,7 @@ OLDEST: Final = 53
 _COLUMNS: Final = (
     "week", "person", "name", "unit", "minutes", "social minutes", "days with use",
     "allowance on those days", "most in a day", "days with the allowance used up", "breaks",
-    "break minutes", "team median",
+    "break minutes", "refusals", "refusals by rule", "team median",
 )  # fmt: skip
 
 
@@ -121,6 +122,8 @@ def as_csv(team: TeamWeek, people: Mapping[str, tuple[str, str]]) -> str:
                 "" if each.full is None else each.full,
                 each.breaks,
                 each.break_minutes,
+                each.refusals,
+                harmless(refused_words(each.refused)),
                 f"{team.median:g}",
                 *each.trend,
             )

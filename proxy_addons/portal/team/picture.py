@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from proxy_addons.standing.weekly import Person, TeamWeek
 
 _LEAST: Final = 30  # minutes that a scale always has, so that one minute is no long bar
+_FEW: Final = 10  # refusals that a scale always has
 HEIGHT: Final = 100.0
 """Units from the foot of the trend's columns to the top of the highest."""
 
@@ -58,12 +59,16 @@ class Drawn:
         median: percent of the width, where the team's median is.
         trend: of the team's median.
         trends: of each person, by name, all on one scale.
+        refused: refusals of each person, by name: percent of the width.
+        rules: refusals by each rule: percent of the width.
     """
 
     bars: dict[str, Bar]
     median: float
     trend: tuple[Column, ...]
     trends: dict[str, tuple[Column, ...]]
+    refused: dict[str, float]
+    rules: dict[str, float]
 
 
 def drawn(team: TeamWeek) -> Drawn:
@@ -79,7 +84,14 @@ def drawn(team: TeamWeek) -> Drawn:
         round(team.median * scale, 2),
         _columns(team.trend, labels, max([_LEAST, *team.trend])),
         {each.name: _columns(each.trend, labels, highest) for each in team.people},
+        _lengths({each.name: each.refusals for each in team.people}),
+        _lengths({rule: times for rule, (times, _) in team.refusals.items()}),
     )
+
+
+def _lengths(numbers: Mapping[str, int]) -> dict[str, float]:
+    scale = 100.0 / max([_FEW, *numbers.values()])
+    return {name: round(number * scale, 2) for name, number in numbers.items()}
 
 
 def _bar(person: Person, scale: float) -> Bar:

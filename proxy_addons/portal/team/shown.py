@@ -34,6 +34,8 @@ class Row:
         bar: the picture of the week.
         trend: the picture of the weeks.
         trend_words: the same for who does not see it.
+        refused: length of the bar of refusals, in percent of the width.
+        refused_words: how often which rule: `webmail 3, games 1`; empty for none.
     """
 
     it: Person
@@ -44,6 +46,8 @@ class Row:
     bar: Bar
     trend: tuple[Column, ...]
     trend_words: str
+    refused: float
+    refused_words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +59,14 @@ class Refused:
         reason: what the policy says of it; empty for rules that are not the policy's.
         times: how often it refused.
         people: how many of the team.
+        bar: its length, in percent of the width.
     """
 
     rule: str
     reason: str
     times: int
     people: int
+    bar: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,7 @@ class Sheet:
         median_at: percent of the width.
         trend: of the median.
         trend_words: the same for who does not see it.
-        refused: by rule, the most frequent first; None: nobody counts them.
+        refused: by rule, the most frequent first.
     """
 
     it: TeamWeek
@@ -85,7 +91,13 @@ class Sheet:
     median_at: float
     trend: tuple[Column, ...]
     trend_words: str
-    refused: tuple[Refused, ...] | None
+    refused: tuple[Refused, ...]
+
+    @property
+    def refused_people(self) -> tuple[Row, ...]:
+        """Whoever was refused something, the most often first."""
+        rows = [row for row in self.rows if row.it.refusals]
+        return tuple(sorted(rows, key=lambda row: (-row.it.refusals, row.display.casefold())))
 
 
 def sheet(team: TeamWeek, entries: Iterable[Entry], rules: Mapping[str, Rule]) -> Sheet:
@@ -108,18 +120,18 @@ def sheet(team: TeamWeek, entries: Iterable[Entry], rules: Mapping[str, Rule]) -
             picture.bars[each.name],
             picture.trends[each.name],
             _trend_words(picture.trends[each.name]),
+            picture.refused[each.name],
+            refused_words(each.refused),
         )
         for each in team.people
     ]
     rows.sort(key=lambda row: (-row.it.personal, row.display.casefold()))
-    refused = None
-    if team.refusals is not None:
-        refused = tuple(
-            Refused(rule, rules[rule].reason if rule in rules else "", times, people)
-            for rule, (times, people) in sorted(
-                team.refusals.items(), key=lambda each: (-each[1][0], each[0])
-            )
+    refused = tuple(
+        Refused(rule, reason_of(rules, rule), times, people, picture.rules[rule])
+        for rule, (times, people) in sorted(
+            team.refusals.items(), key=lambda each: (-each[1][0], each[0])
         )
+    )
     return Sheet(
         team,
         week_words(team.week),
@@ -130,6 +142,17 @@ def sheet(team: TeamWeek, entries: Iterable[Entry], rules: Mapping[str, Rule]) -
         _trend_words(picture.trend),
         refused,
     )
+
+
+def reason_of(rules: Mapping[str, Rule], rule: str) -> str:
+    """What the policy says of a rule; empty for rules that it does not have, or no longer."""
+    return rules[rule].reason if rule in rules else ""
+
+
+def refused_words(refused: Mapping[str, int]) -> str:
+    """`webmail 3, games 1`, the most frequent first."""
+    found = sorted(refused.items(), key=lambda each: (-each[1], each[0]))
+    return ", ".join(f"{rule} {times}" for rule, times in found)
 
 
 def minutes_words(minutes: float) -> str:

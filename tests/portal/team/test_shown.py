@@ -48,12 +48,19 @@ DAYS = st.dictionaries(
     days=st.dictionaries(st.sampled_from("abcdef"), DAYS, max_size=6),
     names=st.sets(st.sampled_from("abcdef")),
     allowance=st.none() | st.integers(1, 1440),
+    refused=st.dictionaries(
+        st.sampled_from("abcdef"),
+        st.dictionaries(st.sampled_from(("games", "webmail")), st.integers(1, 10**9), min_size=1),
+    ),
 )
 def test_nothing_is_drawn_beside_the_picture(
-    days: dict[str, dict[date, Total]], names: set[str], allowance: int | None
+    days: dict[str, dict[date, Total]],
+    names: set[str],
+    allowance: int | None,
+    refused: dict[str, dict[str, int]],
 ) -> None:
     week = Week.parse("2026-W47")
-    figures = Figures(days, {}, None)
+    figures = Figures(days, {}, refused)
     allowances = Allowances(personal=allowance, social=None)
     team = team_week(figures, names, week, allowances, today=date(2026, 11, 23))
     picture = drawn(team)
@@ -65,6 +72,10 @@ def test_nothing_is_drawn_beside_the_picture(
     for columns in (picture.trend, *picture.trends.values()):
         assert len(columns) == 8
         assert all(0 <= each.height <= HEIGHT for each in columns)
+    assert set(picture.refused) == names
+    assert set(picture.rules) == set(team.refusals)
+    assert all(0 <= each <= 100 for each in (*picture.refused.values(), *picture.rules.values()))
+    assert sum(each.refusals for each in team.people) == sum(n for n, _ in team.refusals.values())
     for each in team.people:
         assert each.personal == each.trend[-1]
         assert 0 <= each.social <= each.personal

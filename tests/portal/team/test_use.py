@@ -105,11 +105,13 @@ async def test_own_people_and_nobody_elses(house: House):
     assert "Ann Okafor 0 min 0 0 0 0 0" in page.words, "who used nothing is there too"
     assert page.words.index("DC Jane Doe") < page.words.index("Ann Okafor")
     assert "gambling" in page.words
+    assert "7 1 " in page.words
+    assert "=cmd() 7 gambling 7" in page.words
     assert "Zoe" not in page.text
     other = await max_.get("/team/use")
     assert "Zoe Marsh 33 min" in other.words
     assert "Jane" not in other.text
-    assert "Nothing was refused to your people" in other.words
+    assert "Nothing was refused of what your people opened themselves" in other.words
     assert (await (await house.visitor("jane")).get("/team/use")).status == 403
 
 
@@ -166,6 +168,8 @@ async def test_the_file(house: House):
     )  # fmt: skip
     assert (jane["breaks"], jane["break minutes"], jane["team median"]) == ("1", "30", "10")
     assert jane["2026-W47"] == "85"
+    assert (jane["refusals"], jane["refusals by rule"]) == ("0", "")
+    assert (rows["tom"]["refusals"], rows["tom"]["refusals by rule"]) == ("7", "gambling 7")
     assert rows["tom"]["name"] == "'=cmd()", "no spreadsheet runs it"
 
 

@@ -130,6 +130,13 @@ def _minutes() -> None:
         sa.PrimaryKeyConstraint("person", "day", "rule", name="pk_refusals"),
     )
     _index("refusals", "day")
+    op.create_table(
+        "refusal_portions",
+        _short("worker"),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.PrimaryKeyConstraint("worker", name="pk_refusal_portions"),
+    )
 
 
 def _rota() -> None:
