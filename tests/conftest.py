@@ -34,7 +34,7 @@ def reason_against(marker: str) -> str | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if "heavy" not in config.option.markexpr:  # scripts/faults asks for them
+    if "heavy" not in config.option.markexpr:  # scripts/faults and scripts/large do
         heavy = [item for item in items if item.get_closest_marker("heavy")]
         config.hook.pytest_deselected(items=heavy)
         items[:] = [item for item in items if item not in heavy]

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
-from proxy_addons.standing.rota_entries import Entries, Options, bytes_of, kind_of, text_of
+from proxy_addons.standing.rota_entries import Entries, Options, kind_of
 from proxy_addons.standing.rota_problems import CellError, file_error, quoted
+from proxy_addons.standing.rota_source import Source
 from proxy_addons.standing.rota_times import Columns, Texts, Times
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import tzinfo
     from pathlib import Path
 
@@ -51,7 +53,6 @@ NAMES: Final[Mapping[int, tuple[str, ...]]] = {
 alone."""
 
 _COLUMNS_AT_MOST: Final = 200
-_TOLD_EVERY: Final = 20_000  # rows
 _ALIASES: Final = {
     name.replace(" ", ""): column for column, names in NAMES.items() for name in names
 }
@@ -72,24 +73,16 @@ def read_csv(
         RotaFileError: it cannot be imported; with all that is wrong.
     """
     options = options or Options()
-    data, digest = bytes_of(path)
-    text = text_of(data, path.name)
-    del data
+    source = Source(path, progress)
     entries = Entries(path.name, options)
-    rows = _rows(text, path.name, entries)
+    rows = _rows(source, path.name, entries)
     line, head = next(rows, (0, []))
     if not head:
         raise file_error(path.name, "the file is empty", "export it with a line of column names")
     reader = _Reader(head, _places(head, line, path.name, options), entries, Times(zone))
-    total, told = text.count("\n") + 1, 0
     for number, row in rows:
-        if number - told >= _TOLD_EVERY and progress is not None:
-            progress("reading", number, total)
-            told = number
         reader.take(number, row)
-    if progress is not None:
-        progress("reading", total, total)
-    return entries.finish(digest)
+    return entries.finish(source.digest)
 
 
 class _Reader:
@@ -153,9 +146,12 @@ class _Reader:
             self._entries.duty(person, span, kind, number)
 
 
-def _rows(text: str, file: str, entries: Entries) -> Iterator[tuple[int, list[str]]]:
+def _rows(source: Source, file: str, entries: Entries) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not blank, with their lines."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    pieces = source.pieces()
+    first = next(pieces, "")
+    lines = _lines(itertools.chain((first,), pieces))
+    reader = csv.reader(lines, delimiter=_delimiter(first), strict=True)
     before = 0
     while True:
         try:
@@ -172,6 +168,12 @@ def _rows(text: str, file: str, entries: Entries) -> Iterator[tuple[int, list[st
         number, before = before + 1, reader.line_num
         if any(map(str.strip, row)):
             yield number, row
+
+
+def _lines(pieces: Iterable[str]) -> Iterator[str]:
+    """Lines with their ends, of any of the three sorts: `csv` wants them so."""
+    for piece in pieces:
+        yield from io.StringIO(piece, newline="")
 
 
 def _delimiter(text: str) -> str:

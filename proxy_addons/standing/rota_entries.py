@@ -7,7 +7,6 @@ Must never: leave a row out without saying so; grow without bounds with a hostil
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass, field
@@ -27,20 +26,17 @@ from proxy_addons.standing.rota_problems import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from datetime import datetime
-    from pathlib import Path
 
     from proxy_addons.standing.rota_times import Span
 
 type Progress = Callable[[str, int, int], None]
 """Told a stage, how much of it is done, and how much there is."""
 
-FILE_AT_MOST: Final = 512 * 1024 * 1024  # bytes
 ENTRIES_AT_MOST: Final = 2_000_000
 PERIOD_AT_MOST: Final = 400  # days from the first to the last: beyond, a year is mistyped
 DUTY: Final = "duty"
 """The kind of an entry that has none."""
 KIND_AT_MOST: Final = 32  # characters; further ones are cut off
-_PIECE: Final = 1 << 20  # bytes
 _KEPT: Final = 1000  # problems, and sorts of notes
 
 OFF: Final = frozenset(
@@ -303,47 +299,6 @@ class Entries:
             kept.append(each)
             latest = each.ends if latest is None else max(latest, each.ends)
         person.duties = kept
-
-
-def bytes_of(path: Path) -> tuple[bytearray, str]:
-    """A file's bytes, and their SHA-256 in hex.
-
-    Raises:
-        RotaFileError: it cannot be read, or is too large.
-    """
-    data = bytearray()
-    try:
-        with path.open("rb") as file:
-            while piece := file.read(_PIECE):
-                data += piece
-                if len(data) > FILE_AT_MOST:
-                    what = f"the file is larger than {FILE_AT_MOST // 1024**2} MiB"
-                    raise file_error(path.name, what, "export fewer days at a time")
-    except OSError as problem:
-        # Nothing is imported.
-        why = problem.strerror or str(problem)
-        raise file_error(str(path), f"cannot be read ({why})", "name a file") from problem
-    return data, hashlib.sha256(data).hexdigest()
-
-
-def text_of(data: bytearray, file: str) -> str:
-    """The text of a file: UTF-8, or UTF-16 with a byte order mark (Excel's "Unicode text").
-
-    Raises:
-        RotaFileError: it is neither, or holds NUL characters.
-    """
-    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as problem:
-        # Nothing is imported: a name would become another one.
-        row = data.count(b"\n", 0, problem.start) + 1
-        what = f"a character is not {encoding.upper().removesuffix('-SIG')}"
-        raise file_error(file, what, 'save the file as "CSV UTF-8"', row) from problem
-    if (place := text.find("\0")) >= 0:
-        row = text.count("\n", 0, place) + 1
-        raise file_error(file, "there is a NUL character", "this is no text; export it anew", row)
-    return text
 
 
 def kind_of(text: str) -> str:

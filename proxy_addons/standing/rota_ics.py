@@ -17,17 +17,16 @@ from proxy_addons.standing.rota_entries import (
     PERIOD_AT_MOST,
     Entries,
     Options,
-    bytes_of,
     kind_of,
-    text_of,
 )
 from proxy_addons.standing.rota_ics_lines import OURS, component, event, lines_of, parts, value_of
 from proxy_addons.standing.rota_ics_when import Occurrences, UnknownZoneError
 from proxy_addons.standing.rota_problems import CellError, file_error, quoted
+from proxy_addons.standing.rota_source import Source
 from proxy_addons.standing.rota_times import Times
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import tzinfo
     from pathlib import Path
 
@@ -54,15 +53,13 @@ def read_ics(
         RotaFileError: it cannot be imported; with all that is wrong.
     """
     options = options or Options()
-    data, digest = bytes_of(path)
-    text = text_of(data, path.name)
-    del data
+    source = Source(path, progress)
     entries = Entries(path.name, options)
     with warnings.catch_warnings():
         # The library warns of time zones that it knows by their last part (RFC 5545 3.2.19).
         warnings.simplefilter("ignore")
-        _Reader(path.name, entries, options, zone).read(lines_of(text, path.name, progress))
-    return entries.finish(digest)
+        _Reader(path.name, entries, options, zone).read(lines_of(source.pieces(), path.name))
+    return entries.finish(source.digest)
 
 
 class _Reader:
@@ -166,9 +163,10 @@ class _Reader:
     def _take(self, series: list[Event]) -> None:
         """Take an event, or one that is repeated with what replaces some of it."""
         wrong = False
+        people: list[Sequence[str]] = []
         for each in series:
             try:
-                self._people(each)
+                people.append(self._people(each))
             except CellError as problem:
                 # Nothing of the file is imported; its time, and the other events, are looked at
                 # all the same, so that all that is wrong is said at once.
@@ -178,7 +176,7 @@ class _Reader:
         try:
             for number, begins, ends in self._occurrences.of(series):
                 row = series[number].row
-                self._occurrence(series[number], begins, ends, is_wrong=wrong)
+                self._occurrence(series[number], begins, ends, () if wrong else people[number])
         except UnknownZoneError as problem:
             # As above; unless the calendar goes on to define it.
             if self._waiting is None:
@@ -189,16 +187,17 @@ class _Reader:
             # As above.
             self._entries.problem(row, problem)
 
-    def _occurrence(self, found: Event, begins: date, ends: date, *, is_wrong: bool) -> None:
+    def _occurrence(self, found: Event, begins: date, ends: date, people: Sequence[str]) -> None:
         kind = self._kind(found)
-        cancelled = found.texts.get("STATUS", "").partition(":")[2].strip().upper() == "CANCELLED"
+        status = found.texts.get("STATUS")
+        cancelled = status is not None and status.partition(":")[2].strip().upper() == "CANCELLED"
         if cancelled or self._entries.is_off(kind):
             first, last = self._days(begins, ends)
-            for person in () if is_wrong else self._people(found):
+            for person in people:
                 self._entries.time_off(person, first, last, found.row)
             return
         span = self._span(begins, ends, kind)
-        for person in () if is_wrong else self._people(found):
+        for person in people:
             self._entries.duty(person, span, kind, found.row)
 
     # --- when ---
@@ -259,6 +258,9 @@ class _Reader:
         own = found.texts.get(OURS) or ("" if found.attendees else self._person)
         if own:
             return [self._entries.person(parts(own)[1], OURS)]
+        if len(found.attendees) == 1:  # the usual case
+            person = self._attendee(found.attendees[0])
+            return [person or self._entries.person("", "ATTENDEE")]
         people = [self._attendee(line) for line in found.attendees]
         named = list(dict.fromkeys(each for each in people if each is not None))
         return named or [self._entries.person("", "ATTENDEE")]

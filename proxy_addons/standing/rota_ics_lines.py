@@ -6,6 +6,7 @@ Must never: hold all lines at once; follow components without end into each othe
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -15,9 +16,7 @@ from icalendar.parser import Contentline
 from proxy_addons.standing.rota_problems import CellError, file_error, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from proxy_addons.standing.rota_entries import Progress
+    from collections.abc import Iterable, Iterator
 
 OURS: Final = "X-WATCHHOUSE-PERSON"
 """Property with a login name, for duty systems whose addresses do not begin with it."""
@@ -27,10 +26,8 @@ _TIME: Final = frozenset(
 _SERIES: Final = frozenset({"RRULE", "RDATE", "RECURRENCE-ID"})
 _KEPT: Final = frozenset({"SUMMARY", "CATEGORIES", "STATUS", OURS})
 _LINE_AT_MOST: Final = 65_536  # characters, unfolded
-_PIECE: Final = 1 << 18  # characters
-_FOLDED: Final = (" ", "\t")
+_FOLDED: Final = frozenset({" ", "\t"})
 _DEEP: Final = 8  # components within each other
-_TOLD_EVERY: Final = 100_000  # lines
 _NAME = re.compile(r"([A-Za-z0-9-]{1,60})(?=[;:])")
 
 
@@ -62,25 +59,33 @@ class Event:
     replaces: bool = False
 
 
-def lines_of(text: str, file: str, progress: Progress | None) -> Iterator[Line]:
-    """The content lines of a file.
+def lines_of(pieces: Iterable[str], file: str) -> Iterator[Line]:
+    """The content lines of a file, with those that go on in the next one put together (3.1).
+
+    Args:
+        pieces: its text, in whole lines.
+        file: its name.
 
     Raises:
         RotaFileError: it is no iCalendar file.
     """
-    total = text.count("\n") + 1
+    held, first, row = "", 0, 0
     match = _NAME.match
-    for number, (row, line) in enumerate(_unfolded(text, file)):
-        if progress is not None and number % _TOLD_EVERY == 0:
-            progress("reading", row, total)
-        found = match(line)
-        if found is not None:
-            yield row, found[1].upper(), line
-        elif line.strip():
-            what = f"{quoted(line)} is no line of an iCalendar file"
-            raise file_error(file, what, "export it as iCalendar (.ics) or as CSV", row)
-    if progress is not None:
-        progress("reading", total, total)
+    # A line is whole when the next one begins: an empty one behind the last.
+    for piece in itertools.chain(pieces, ("",)):
+        for line in piece.replace("\r\n", "\n").removesuffix("\n").split("\n"):
+            row += 1
+            if first and line[:1] in _FOLDED:
+                held += line[1:]
+                if len(held) > _LINE_AT_MOST:
+                    raise file_error(file, "the line is too long", "export the rota alone", first)
+                continue
+            if found := match(held):
+                yield first, found[1].upper(), held
+            elif held.strip():
+                what = f"{quoted(held)} is no line of an iCalendar file"
+                raise file_error(file, what, "export it as iCalendar (.ics) or as CSV", first)
+            held, first = line, row
 
 
 def value_of(line: Line) -> str:
@@ -156,32 +161,3 @@ def parts(line: str) -> tuple[dict[str, str], str]:
             problem
         )
     return {str(name).upper(): str(each) for name, each in parameters.items()}, value
-
-
-def _unfolded(text: str, file: str) -> Iterator[tuple[int, str]]:
-    """Lines with those that go on in the next one put together (RFC 5545 3.1)."""
-    held, first = "", 0
-    row = 0
-    for some in _pieces(text):
-        for line in some:
-            row += 1
-            if line[:1] in _FOLDED and first:
-                held += line[1:]
-                if len(held) > _LINE_AT_MOST:
-                    raise file_error(file, "the line is too long", "export the rota alone", first)
-                continue
-            if first:
-                yield first, held
-            held, first = line, row
-    if first:
-        yield first, held
-
-
-def _pieces(text: str) -> Iterator[list[str]]:
-    """Lines, some thousands at a time: all at once would take several times the text's memory."""
-    place = 0
-    while place < len(text):
-        end = text.find("\n", place + _PIECE)
-        end = len(text) if end < 0 else end
-        yield text[place:end].replace("\r\n", "\n").removesuffix("\r").split("\n")
-        place = end + 1

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import tzinfo
 
-    from sqlalchemy import Connection, Select
+    from sqlalchemy import Connection, Dialect, Select
 
     from proxy_addons.standing.actor import Actor
     from proxy_addons.standing.rota_entries import Person, Progress, RotaFile
@@ -60,6 +60,7 @@ _NAMED: Final = 20  # people, in what an import says
 _AT_ONCE: Final = 1000  # rows in one statement that names them
 
 type _Key = tuple[datetime, datetime, str]
+type _Row = tuple[str, datetime, datetime, str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,15 +210,23 @@ class RotaImport:
             )
         return plan
 
-    def _add(self, connection: Connection, rows: Sequence[tuple[object, ...]]) -> None:
+    def _add(self, connection: Connection, rows: Sequence[_Row]) -> None:
         columns = ("person", "begins", "ends", "kind", "source", "change")
         if not rows:
             return
+        # By SQLAlchemy's own statements it took three times as long in PostgreSQL, and twice the
+        # processor time with both (docs/adr/0019-rota-files.md).
         if not self._store.is_postgres:
-            named = [dict(zip(columns, row, strict=True)) for row in rows]
-            connection.execute(insert(duties), named)
+            texts = _Texts(connection.dialect)
+            places = ", ".join("?" * len(columns))
+            connection.exec_driver_sql(
+                f"INSERT INTO duties ({', '.join(columns)}) VALUES ({places})",  # noqa: S608 - names
+                [
+                    (person, texts[begins], texts[ends], *others)
+                    for person, begins, ends, *others in rows
+                ],
+            )
             return
-        # One statement a row took three times as long (docs/adr/0019-rota-files.md).
         driver = connection.connection.driver_connection
         assert driver is not None
         with (
@@ -357,6 +366,20 @@ class _Count:
             gaps=tuple(self._gaps[:_NAMED]),
             gap_count=len(self._gaps),
         )
+
+
+class _Texts(dict[datetime, str]):
+    """Moments as SQLite keeps them, each made once: a force begins its duties at a few hundred."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        super().__init__()
+        made = duties.c.begins.type.dialect_impl(dialect).bind_processor(dialect)
+        assert made is not None
+        self._made = made
+
+    def __missing__(self, moment: datetime) -> str:
+        text = self[moment] = str(self._made(moment))
+        return text
 
 
 def _difference(person: Person, there: Mapping[_Key, int]) -> tuple[list[_Key], list[int]]:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy_addons.standing import rota_entries
+from proxy_addons.standing import rota_entries, rota_source
 from proxy_addons.standing.rota_csv import NAMES, read_csv
 from proxy_addons.standing.rota_entries import Options, kind_of
 from proxy_addons.standing.rota_problems import RotaFileError
@@ -234,7 +234,7 @@ def test_limits(read: Callable[..., RotaFile], monkeypatch: pytest.MonkeyPatch):
     assert problems(read, text) == [
         "duties.csv:6: the file has more than 4 entries: export fewer days at a time"
     ]
-    monkeypatch.setattr(rota_entries, "FILE_AT_MOST", 100)
+    monkeypatch.setattr(rota_source, "FILE_AT_MOST", 100)
     assert "the file is larger than" in problems(read, text)[0]
 
 
