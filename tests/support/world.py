@@ -131,7 +131,7 @@ class World:
             network: dict[str, Any] = {
                 "dns_servers": [names.address],
                 "intranet": [self.ours, self.blocked],
-                "connect_timeout": 2,
+                "connect_timeout": 10,
             }
         else:
             self.origin = self._closing.enter_context(Origin([("127.0.0.1", 0)], context))
@@ -175,7 +175,7 @@ class World:
             ),
             source="127.0.0.1",
             origin=self.origin,
-            **{"patience": 5.0, "grace": 0.03, **more},
+            **{"patience": 15.0, "grace": 0.03, **more},
         )
 
     def run(self, rows: Iterable[Row]) -> list[Result]:
