@@ -245,7 +245,7 @@ views = Table(
     Column("id", Integer, primary_key=True),
     Column("at", Utc, nullable=False, index=True),
     Column("viewer", String(NAME), nullable=False, index=True),
-    Column("subject", Text, nullable=False),
+    Column("subject", Text, nullable=False, index=True),
     Column("what", Text, nullable=False),
     Column("how", String(REFERENCE), nullable=False),
 )

@@ -16,7 +16,7 @@ from aiohttp import hdrs, web
 from proxy_addons.gate.wording import date_words, when_words
 from proxy_addons.policy.model import Action
 from proxy_addons.portal.access import PAGES
-from proxy_addons.portal.own import mine
+from proxy_addons.portal.own import mine, told
 from proxy_addons.portal.own.outlook import Prospect, outlook
 from proxy_addons.portal.own.picture import picture
 from proxy_addons.portal.register.forms import Form
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from proxy_addons.portal.own.mine import Mine
     from proxy_addons.portal.own.outlook import Kind
+    from proxy_addons.portal.own.told import Told
     from proxy_addons.portal.register.shown import Shown
     from proxy_addons.portal.signin.guard import Guard, Visit
     from proxy_addons.portal.signin.services import Services
@@ -102,6 +103,7 @@ class Browsing:
         self._settings = services.settings
         self._shifts = services.settings.shifts
         self._zone = services.settings.policy.time_zone
+        self._rules = {each.id: each for each in services.settings.policy.rules}
         self._breaks = Breaks(
             services.store,
             self._shifts.breaks,
@@ -161,14 +163,16 @@ class Browsing:
         name, now = visit.someone.name, visit.now
         shifts, zone = self._shifts, self._zone
 
-        def read() -> tuple[Mine, list[tuple[str, tuple[Kind, ...]]], list[Exemption]]:
-            own = mine.read(self._services.store, name, now, shifts, zone)
-            with self._services.store.reading() as connection:
+        def read() -> tuple[Mine, list[tuple[str, tuple[Kind, ...]]], list[Exemption], Told]:
+            store = self._services.store
+            own = mine.read(store, name, now, shifts, zone)
+            with store.reading() as connection:
                 snapshot = read_snapshot(connection)
             exemptions = [each for each in self._services.register().all() if each.person == name]
-            return own, self._outlooks(visit, own, snapshot), exemptions
+            known = told.read(store, name, own.days[0].day, own.today)
+            return own, self._outlooks(visit, own, snapshot), exemptions, known
 
-        own, outlooks, exemptions = await self._services.threads.run(read)
+        own, outlooks, exemptions, known = await self._services.threads.run(read)
         rows = await self._reading.in_words(visit, reversed(exemptions))
         running = self._running(own)
         answer = self._services.answers.show(
@@ -194,6 +198,12 @@ class Browsing:
             breaks=[self._shown(each, now) for each in reversed(own.breaks)],
             live=_in_force(rows),
             reviews=await self._reviews.mine(visit),
+            refused=told.shown_refusals(known.refused, self._rules),
+            looks=told.shown_looks(
+                known.looks,
+                await self._reading.entries({each.viewer for each in known.looks}),
+                zone,
+            ),
         )
         if running is not None and not still:
             answer.headers["Refresh"] = f"{self._next_look(running)}; url=/browsing"

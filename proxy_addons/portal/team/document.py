@@ -65,7 +65,7 @@ def as_text(sheet: Sheet, page: Page, manager: str) -> str:
         "",
         "Which sites it were is not in here. Much use is a reason to speak with somebody, not",
         "a finding: you judge whether it is excessive (Inf/27 2.10.1).",
-        "That this report was sent to you is recorded.",
+        "That this report was sent to you is recorded; your people see it.",
         "",
         page.monitoring_notice,
     ]

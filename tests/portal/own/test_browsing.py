@@ -14,9 +14,11 @@ from support.standing import grant
 from support.waiting import until
 
 from proxy_addons.policy import states
+from proxy_addons.portal.own.told import LOOKS
 from proxy_addons.settings import shifts
-from proxy_addons.standing import Actor
+from proxy_addons.standing import Actor, views
 from proxy_addons.standing.breaks import Breaks
+from proxy_addons.standing.refusals import Refusals
 from proxy_addons.standing.today import Today
 
 if TYPE_CHECKING:
@@ -330,3 +332,67 @@ async def test_two_ways_of_being_known_with_two_answers(tmp_path: Path):
         words = (await (await house.visitor("jane")).get("/browsing")).words
         assert "At 10.0.1.0/24 Open until today at 14:00 chat" in words
         assert "At 10.0.2.0/24 Not open auctions" in words
+
+
+@both_engines
+async def test_refusals_are_ones_own_and_of_seven_days(house: House, store: Store):
+    today = MORNING.date()
+    refused = Refusals()
+    for person, ago, rule, times in (
+        ("jane", 0, "webmail", 2),
+        ("jane", 6, "webmail", 1),
+        ("jane", 6, "no-longer-a-rule", 1),
+        ("jane", 7, "games", 5),
+        ("mona", 0, "gambling", 9),
+    ):
+        for _ in range(times):
+            refused.count(person, today - timedelta(days=ago), rule)
+    refused.flush(store)
+    page = await (await house.visitor("jane")).get("/browsing")
+    part = page.words.partition("What was refused to you")[2].partition("Breaks of the last")[0]
+    reason = next(each for each in house.settings.policy.rules if each.id == "webmail").reason
+    assert f"webmail {reason} 3" in part
+    assert "no-longer-a-rule 1" in part
+    assert part.index("webmail") < part.index("no-longer-a-rule"), "the most frequent first"
+    assert "games" not in part
+    assert "gambling" not in part
+    part = (await (await house.visitor("mona")).get("/browsing")).words
+    assert "gambling" in part.partition("What was refused to you")[2]
+
+
+@both_engines
+async def test_who_looked_at_ones_figures_is_shown_to_nobody_else(house: House, store: Store):
+    jane = await house.visitor("jane")
+    assert "Nobody has looked at your figures." in (await jane.get("/browsing")).words
+    at = MORNING - timedelta(days=1)
+    for number, (subject, how) in enumerate(
+        (("jane", "page"), ("jane", "e-mail"), ("jane", "e-mail, sent"), ("tom", "csv"))
+    ):
+        views.record(
+            store, viewer="mona", subjects=[subject], what="weekly 2026-W46", how=how,
+            now=at + timedelta(minutes=number),
+        )  # fmt: skip
+    views.record(
+        store, viewer="<b>root</b>", subjects=["jane"], what="weekly 2027", how="otherwise", now=at
+    )
+    page = await jane.get("/browsing")
+    week = "the week 9 November to 15 November 2026"
+    assert f"Sunday 22 November 2026, 10:30 mona {week} on the portal" in page.words
+    assert f"Sunday 22 November 2026, 10:32 mona {week} as a report by e-mail" in page.words
+    assert "made for e-mail" not in page.words, "the same report, which was sent"
+    assert "as a file" not in page.words, "tom's"
+    assert "&lt;b&gt;root&lt;/b&gt;" in page.text
+    assert "weekly 2027 otherwise" in page.words
+    mona = await (await house.visitor("mona")).get("/browsing")
+    assert "Nobody has looked at your figures." in mona.words
+
+
+async def test_as_many_looks_as_a_page_holds(house: House, store: Store):
+    for number in range(LOOKS + 5):
+        views.record(
+            store, viewer=f"viewer-{number}", subjects=["jane"], what="weekly 2026-W46", how="page",
+            now=MORNING + timedelta(minutes=number),
+        )  # fmt: skip
+    words = (await (await house.visitor("jane")).get("/browsing")).words
+    assert "viewer-5 " in words
+    assert "viewer-4 " not in words

@@ -12,9 +12,10 @@ from support.portalpages import CHROMIUM, somebody
 from support.shifts import MORNING, known, spend
 from support.standing import grant
 
-from proxy_addons.standing import Actor, open_store
+from proxy_addons.standing import Actor, open_store, views
 from proxy_addons.standing.acknowledgements import Acknowledgements
 from proxy_addons.standing.breaks import Breaks
+from proxy_addons.standing.refusals import Refusals
 from proxy_addons.standing.reviews import Reviews
 from proxy_addons.standing.statement import Statement
 
@@ -49,6 +50,16 @@ def seeded(folder: Path) -> Settings:
         store, settings.shifts.breaks, settings.shifts.day_turns, zone, clock=lambda: now
     )
     breaks.start("jane", 15, "jane")
+    refused = Refusals()
+    for rule, times in (("webmail", 12), ("personal-use-on-duty" + "-long" * 12, 1)):
+        for _ in range(times):
+            refused.count("jane", now.date(), rule)
+    refused.flush(store)
+    for how in ("page", "csv", "e-mail", "e-mail, sent"):
+        views.record(
+            store, viewer="mona-with-a-long-login-name" * 4, subjects=["jane", "tom"],
+            what="weekly 2026-W47", how=how, now=now,
+        )  # fmt: skip
     reviews = Reviews(store, threats=(), zone=zone, clock=lambda: now)
     jane = Actor("jane", how="accounts")
     url = "https://" + "very-long-name." * 12 + "example/"

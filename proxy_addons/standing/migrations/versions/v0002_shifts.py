@@ -275,7 +275,7 @@ def _reviews() -> None:
         _short("how"),
         sa.PrimaryKeyConstraint("id", name="pk_views"),
     )
-    _index("views", "at", "viewer")
+    _index("views", "at", "viewer", "subject")
 
 
 def _append_only(table: str) -> None:
