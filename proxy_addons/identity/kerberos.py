@@ -27,10 +27,9 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
-import structlog
-
 from proxy_addons.identity.keytab import KerberosError, Keys, library, library_says
 from proxy_addons.identity.proof import Outcome, Proof, Rejection
+from proxy_addons.identity.reports import reporter
 from proxy_addons.policy.people import canonical_name
 
 if TYPE_CHECKING:
@@ -220,7 +219,7 @@ class Acceptor:
         except Exception as error:  # noqa: BLE001
             # A fault of ours or of the library: this sign-in could not be checked, and is answered
             # so. Only the kind of error is logged: a traceback might show the token.
-            structlog.get_logger().error("kerberos-fault", error=type(error).__name__)
+            reporter().error("kerberos-fault", error=type(error).__name__)
             return Rejection("unavailable", "a fault while the ticket was checked; see the log")
 
     def _accept(self, token: bytes) -> Outcome:

@@ -13,7 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-import structlog
+from proxy_addons.identity.reports import reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,9 +173,9 @@ def _same_trouble(before: object, now: object) -> bool:
 def _tell(path: Path, made: tuple[Any, tuple[str, ...]] | KerberosError) -> None:
     """Say that the keytab was replaced: each process once, not for each sign-in."""
     if isinstance(made, KerberosError):
-        structlog.get_logger().error("keytab-unusable", file=str(path), problem=str(made))
+        reporter().error("keytab-unusable", file=str(path), problem=str(made))
     else:
-        structlog.get_logger().info("keytab-replaced", file=str(path))
+        reporter().info("keytab-replaced", file=str(path))
 
 
 def library_says(error: Any) -> str:

@@ -14,14 +14,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import structlog
-
 from proxy_addons.identity.entries import (
     DirectorySettingsError,
     DirectoryUnavailableError,
     WrongPasswordError,
 )
 from proxy_addons.identity.link import SUCCESS, AnswerError, BrokenError, Target, dial, verifying
+from proxy_addons.identity.reports import reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,7 +82,7 @@ class Servers:
         self._clock = clock
         self._lock = threading.Lock()
         self._closed = False
-        self._report = structlog.get_logger(component="directory")
+        self._report = reporter("directory")
         self._servers = [_server(url) for url in settings.servers]
         encrypted = settings.start_tls or any(server.tls for server in self._servers)
         self._context = verifying(settings.ca_file) if encrypted else None

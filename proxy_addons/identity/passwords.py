@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import argon2
-import structlog
 
+from proxy_addons.identity.reports import reporter
 from proxy_addons.identity.threads import Threads
 from proxy_addons.policy.people import canonical_name
 
@@ -59,7 +59,7 @@ class PasswordFile:
 
     def __init__(self, file: Path, *, threads: int = 2, waiting: int = 64) -> None:
         self._file = file
-        self._report = structlog.get_logger(component="passwords")
+        self._report = reporter("passwords")
         self._lock = threading.Lock()
         self._hasher = argon2.PasswordHasher()
         self._content = _read(file)

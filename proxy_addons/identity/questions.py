@@ -10,8 +10,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-import structlog
-
 from proxy_addons.identity.entries import Entry, group_name
 from proxy_addons.identity.filters import (
     chain_filter,
@@ -21,6 +19,7 @@ from proxy_addons.identity.filters import (
     team_filter,
 )
 from proxy_addons.identity.link import AnswerError
+from proxy_addons.identity.reports import reporter
 from proxy_addons.policy.people import canonical_name
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ class Questions:
 
     def __init__(self, settings: people.Directory) -> None:
         self._settings = settings
-        self._report = structlog.get_logger(component="directory")
+        self._report = reporter("directory")
         wanted = (
             settings.name_attribute,
             settings.display_attribute,
