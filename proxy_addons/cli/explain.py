@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any
 from proxy_addons.cli.common import add_common, settings_of
 from proxy_addons.gate.judge import Judgement, judge
 from proxy_addons.gate.names import with_carried
+from proxy_addons.gate.wording import why_then
 from proxy_addons.policy.cache import Decider
 from proxy_addons.policy.decide import decide
 from proxy_addons.policy.explain import NOT_REACHED
 from proxy_addons.policy.model import Action, Decision, Moment, Person, Resource
+from proxy_addons.policy.retry import retry_ahead, spans
 from proxy_addons.policy.states import STATES, as_given
 from proxy_addons.settings.problems import nearest
 from proxy_addons.urlkey import UrlKey, UrlKeyError, url_key
@@ -107,6 +109,15 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="ISO 8601, e.g. 2026-11-24T10:30; in the policy's time zone unless it names one"
         " (default: now)",
     )
+    parser.add_argument(
+        "--then",
+        metavar=("TIME", "STATES"),
+        nargs=2,
+        action="append",
+        default=[],
+        help="as with this standing from TIME on, e.g. `--then 2026-11-24T22:00 off-duty`, commas"
+        " between several; for the moment from which it would be allowed; may be repeated",
+    )
     parser.add_argument("--method", default="GET", help="HTTP method (default: GET)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_common(parser)
@@ -174,6 +185,8 @@ def explain(args: argparse.Namespace) -> Explanation:
     judged = judge(Decider(settings.policy), index, person, keys, method, moment)
     resource = Resource(judged.key, index.lookup(judged.key), method)
     decision = decide(settings.policy, person, resource, moment, trace=True)
+    if args.then:
+        decision = _in_time(decision, settings, person, resource, _then(args.then, settings, local))
     return Explanation(
         key=key,
         carried=tuple(keys[1:]),
@@ -220,6 +233,7 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
         "matched_categories": list(decision.categories),
         "inspect": not explanation.judged.splice,
         "retry_at": None if retry_at is None else retry_at.isoformat(),
+        "retry_ended": sorted(decision.retry_ended),
         "trace": [
             {"rule": step.rule, "matched": step.matched, "why": step.why} for step in decision.trace
         ],
@@ -237,25 +251,59 @@ def url_text(key: UrlKey) -> str:
     return f"{key.scheme}://{host}{port}{key.path}{query}"
 
 
-def _asked_time(text: str | None) -> datetime:
+def _asked_time(text: str | None, option: str = "--at") -> datetime:
     if text is None:
         return datetime.now(UTC)
     try:
         return datetime.fromisoformat(text)
     except ValueError as problem:
         # Nothing is decided for a time that was not understood.
-        msg = f"--at {text!r} is no ISO 8601 time such as 2026-11-24T10:30"
+        msg = f"{option} {text!r} is no ISO 8601 time such as 2026-11-24T10:30"
         raise ExplainError(msg) from problem
 
 
-def _states(given: list[str]) -> frozenset[str]:
+def _states(given: list[str], option: str = "--state") -> frozenset[str]:
     try:
         return as_given(given)
     except ValueError as problem:
         # Nothing is decided for what nobody can be.
         unknown = next((state for state in given if state not in STATES), None)
         hint = "" if unknown is None else nearest(unknown, STATES)
-        raise ExplainError(f"--state: {problem}{hint}") from problem
+        raise ExplainError(f"{option}: {problem}{hint}") from problem
+
+
+def _then(
+    given: list[list[str]], settings: Settings, local: datetime
+) -> tuple[datetime, dict[datetime, frozenset[str]]]:
+    """The moment asked about, and what stands from later moments on.
+
+    Raises:
+        ExplainError: a time or a state is none, or the time is not later.
+    """
+    found = {}
+    for time_text, states_text in given:
+        moment = _local(_asked_time(time_text, "--then"), settings)
+        if moment.timestamp() <= local.timestamp():
+            raise ExplainError(f"--then {time_text!r} is not later than the moment asked about")
+        found[moment] = _states(states_text.split(","), "--then")
+    return local, found
+
+
+def _in_time(
+    decision: Decision,
+    settings: Settings,
+    person: Person,
+    resource: Resource,
+    then: tuple[datetime, dict[datetime, frozenset[str]]],
+) -> Decision:
+    """A decision, with when it would be allowed by what will stand for the person."""
+    if decision.action is not Action.BLOCK:
+        return decision
+    policy, (local, states) = settings.policy, then
+    facts = policy.facts(person, resource)
+    retry = retry_ahead(policy, facts, local, spans(local, person.states, states))
+    at, ended = (None, frozenset[str]()) if retry is None else retry
+    return replace(decision, retry_at=at, retry_ended=ended)
 
 
 def _local(asked: datetime, settings: Settings) -> datetime:
@@ -331,7 +379,10 @@ def _show(explanation: Explanation) -> None:
         *(("but", Text(note, style="bold red")) for note in explanation.notes),
         ("reason", decision.reason),
         ("clause", decision.clause or "none"),
-        ("allowed from", f"{retry_at:%A %d %B %Y, %H:%M}" if retry_at else ""),
+        (
+            "allowed from",
+            f"{retry_at:%A %d %B %Y, %H:%M}{why_then(decision.retry_ended)}" if retry_at else "",
+        ),
         ("decrypted", "no, stays encrypted end to end" if judged.splice else "yes"),
         ("address", f"{explanation.method} {url_text(explanation.key)}"),
         *(("carries", url_text(each)) for each in explanation.carried),

@@ -19,7 +19,7 @@ from proxy_addons.gate.pages import (
     environment,
 )
 from proxy_addons.gate.refusal import Answer, Kind, Refusal
-from proxy_addons.gate.wording import WORDING, Wording, date_words, when_words
+from proxy_addons.gate.wording import WORDING, Wording, date_words, when_words, why_then
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -58,6 +58,7 @@ class _Time(NamedTuple):
     iso: str
     words: str
     is_now: bool = False
+    why: str = ""
 
 
 def reference_groups(reference: str | None) -> list[str]:
@@ -110,7 +111,7 @@ def _retry(refusal: Refusal) -> _Time | None:
     iso = decision.retry_at.isoformat()
     if words == "now":  # the window opened between the decision and this page
         return _Time(iso, "Now: load the page again", is_now=True)
-    return _Time(iso, words)
+    return _Time(iso, words, why=why_then(decision.retry_ended))
 
 
 def _whom(refusal: Refusal) -> str:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from proxy_addons.gate.actions import action_of
-from proxy_addons.gate.judge import judge
+from proxy_addons.gate.judge import in_time, judge
 from proxy_addons.gate.names import names_of
 from proxy_addons.gate.refusal import Kind
 from proxy_addons.gate.traits import traits_of
@@ -92,6 +92,7 @@ class Helping(Visits):
         if action is Action.BLOCK:
             kind = Kind.POLICY
             personal.refused(visitor, facts, judgement, at)
+            judgement = self._in_time(visitor, facts, judgement)
             in_a_break = lambda: self._in_a_break(visitor, facts, judgement)  # noqa: E731
             offer = personal.instead(visitor, facts, key, judgement, at, in_a_break)
         elif personal.waits(visitor, judgement, at):
@@ -104,6 +105,13 @@ class Helping(Visits):
         if kind in {Kind.POLICY, Kind.COACH} and not judgement.key.is_address:
             self.resolved.refused(judgement.key.host)
         return self._recorder.refuse_by_policy(visitor, facts, key, judgement, kind, offer)
+
+    def _in_time(self, visitor: Visitor, facts: RequestFacts, judgement: Judgement) -> Judgement:
+        """What is refused, with when it would be allowed by what will stand for the person."""
+        basis, person, today = self.basis, visitor.person, self.people.today
+        assert basis.index is not None
+        method, traits, now = facts.method.upper(), traits_of(facts), self._now()
+        return in_time(basis.decider, basis.index, person, judgement, method, now, traits, today)
 
     def _in_a_break(self, visitor: Visitor, facts: RequestFacts, judgement: Judgement) -> bool:
         """Whether what is refused would not be in a break."""

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from proxy_addons.gate.rules import RULE_REVIEW_ALLOWED
 from proxy_addons.gate.sites import site_of
 from proxy_addons.gate.today import NOTHING_TODAY
 from proxy_addons.policy.model import STRICTNESS, Action, Decision, Moment, Person, Resource
+from proxy_addons.policy.retry import retry_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,6 +113,47 @@ def judge(  # noqa: PLR0913, PLR0917 - each is a fact of its own
     return Judgement(strictest, deciding, in_order(categories), splice, keys)
 
 
+def in_time(  # noqa: PLR0913, PLR0917 - as of `judge`
+    decider: Decider,
+    index: CategoryIndex,
+    person: Person,
+    judgement: Judgement,
+    method: str,
+    moment: Moment,
+    traits: frozenset[str],
+    today: Today,
+) -> Judgement:
+    """What is refused, with the moment from which it would be allowed, by what will stand then.
+
+    The policy knows the clock; when a duty, a break or a day with its minutes ends, the person's
+    day knows. Nothing of it is shared between people, so that it is asked for refusals alone.
+
+    Args:
+        decider: the compiled policy.
+        index: the category index in force.
+        person: who asked.
+        judgement: that blocks.
+        method: HTTP method in upper case.
+        moment: when.
+        traits: categories that the request has whatever its names.
+        today: what will stand for the person.
+    """
+    policy, decision = decider.policy, judgement.decision
+    if person.name is None or not policy.states:
+        return judgement
+    ahead = iter(today.ahead(person.name, moment.local))
+    first = next(ahead, None)
+    if first is None:  # nothing is known: what the policy said by the clock holds
+        return judgement
+    found = _categories(decider, index, judgement.key, today) | traits
+    facts = policy.facts(person, Resource(judgement.key, found, method))
+    retry = retry_ahead(policy, facts, policy.local(moment), chain((first,), ahead))
+    at, ended = (None, _NONE) if retry is None else retry
+    if (at, ended) == (decision.retry_at, decision.retry_ended):
+        return judgement
+    return replace(judgement, decision=replace(decision, retry_at=at, retry_ended=ended))
+
+
 def _categories(
     decider: Decider, index: CategoryIndex, key: UrlKey, today: Today
 ) -> frozenset[str]:
@@ -157,4 +200,5 @@ def _settled(
         clause="Inf/27 2.13",
         reason=f"Information security allowed it after a review ({reference}).",
         retry_at=None,
+        retry_ended=_NONE,
     )

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from proxy_addons.policy.states import NO_ROTA
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
+
+    from proxy_addons.policy.retry import Ahead
 
 _NO_ROTA = frozenset({NO_ROTA})
 
@@ -52,6 +55,9 @@ class Today(Protocol):
 
     def changes(self, person: str, at: datetime) -> datetime | None:
         """When the clock alone next changes the answer of `states`, or None."""
+
+    def ahead(self, person: str, at: datetime) -> Iterable[Ahead]:
+        """What will stand for a person from a moment on, as far as is known."""
 
     def stamp(self, person: str) -> int:
         """A number that is another whenever something about the person has come."""
@@ -95,6 +101,9 @@ class _Nothing:
 
     def changes(self, _person: str, _at: datetime) -> datetime | None:
         return None
+
+    def ahead(self, _person: str, _at: datetime) -> Iterable[Ahead]:
+        return ()
 
     def stamp(self, _person: str) -> int:
         return 0

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from proxy_addons.gate.refusal import Kind
+from proxy_addons.policy.states import ALLOWANCE_USED, ON_DUTY, SOCIAL_USED
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -285,6 +286,19 @@ _MONTHS = (
 def date_words(day: date) -> str:
     """The date as people write it: `Monday 23 November 2026`, whatever the process's locale."""
     return f"{_DAYS[day.weekday()]} {day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
+def why_then(ended: frozenset[str]) -> str:
+    """What ends at the moment from which something is allowed, to stand behind that moment.
+
+    Args:
+        ended: states (policy/states.py).
+    """
+    if ON_DUTY in ended:
+        return ", when your duty ends"
+    if not ended.isdisjoint({ALLOWANCE_USED, SOCIAL_USED}):
+        return ", with the minutes of the next day"
+    return ""
 
 
 def when_words(then: datetime, now: datetime) -> str:

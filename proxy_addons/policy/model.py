@@ -140,9 +140,11 @@ class Decision:
         profile: the profile under which it was decided.
         inspect: False when the connection must stay encrypted end to end (privacy categories).
         exempted: whether it rests on the person's exemption: without that, it would be another.
-        retry_at: when the same request would first be allowed or coached by a time space alone
+        retry_at: when the same request would first be allowed or coached by the passing of time
             (aware, the policy's time zone), None when waiting does not help, and for what is not
-            blocked.
+            blocked. With what stands for the person as it is, unless `retry.retry_ahead` was told
+            what will.
+        retry_ended: states (states.py) whose end it is that opens it then; else empty.
         trace: rule by rule, filled only on request (`explain`).
     """
 
@@ -155,4 +157,5 @@ class Decision:
     inspect: bool = True
     exempted: bool = False
     retry_at: datetime | None = None
+    retry_ended: frozenset[str] = frozenset()
     trace: tuple[TraceStep, ...] = ()

@@ -5,21 +5,22 @@ Out: the first later moment at which it would be allowed, exact to the minute, o
 Must never: promise a moment at which the policy as it stands would still refuse.
 
 Between two boundaries of the time spaces concerned nothing can change, except where the clocks
-change. So only boundaries and clock changes are looked at, as instants in UTC. The states of the
-person (a break, duty, what is left of an allowance) are taken as they are: standing/ knows when
-they change, the policy does not.
+change. So only boundaries and clock changes are looked at, as instants in UTC. What will stand for
+the person (a break, duty, what is left of an allowance) the policy does not know: `retry_at` takes
+it as it is, `retry_ahead` is told.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from proxy_addons.policy.matching import match_at
+from proxy_addons.policy.matching import match_at, match_of
 from proxy_addons.policy.model import Action
+from proxy_addons.policy.states import STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import date, tzinfo
 
     from proxy_addons.policy.compiled import Facts, Policy, Rule
@@ -30,13 +31,113 @@ HORIZON_DAYS = 14
 _ONE_DAY = timedelta(days=1)
 
 
-def retry_at(policy: Policy, facts: Facts, local: datetime) -> datetime | None:
+class Ahead(NamedTuple):
+    """What stands for a person for some time.
+
+    Attributes:
+        until: aware; excluded.
+        states: of states.py.
+    """
+
+    until: datetime
+    states: frozenset[str]
+
+
+class Retry(NamedTuple):
+    """When a request would next be allowed.
+
+    Attributes:
+        at: in the policy's time zone.
+        ended: states that end then, where it is that which opens it; else empty.
+    """
+
+    at: datetime
+    ended: frozenset[str] = frozenset()
+
+
+def spans(
+    local: datetime, states: frozenset[str], then: Mapping[datetime, frozenset[str]]
+) -> tuple[Ahead, ...]:
+    """What will stand for a person, from the moments at which it changes.
+
+    Args:
+        local: the present moment, aware.
+        states: at present.
+        then: states from later moments on.
+    """
+    moments = sorted(then, key=datetime.timestamp)
+    last = local.astimezone(UTC) + timedelta(days=HORIZON_DAYS)
+    each = [states, *(then[moment] for moment in moments)]
+    return tuple(map(Ahead, [*moments, last], each))
+
+
+def retry_ahead(
+    policy: Policy, facts: Facts, local: datetime, ahead: Iterable[Ahead]
+) -> Retry | None:
+    """As `retry_at`, with what will stand for the person.
+
+    Args:
+        policy: the compiled policy.
+        facts: of the refused request.
+        local: moment of the refusal, in the policy's time zone.
+        ahead: without gaps, the first from the moment of the refusal on, only as far as it is
+            known: nothing is promised beyond.
+
+    Returns:
+        A whole minute at most `HORIZON_DAYS` days ahead; None when waiting does not help.
+    """
+    if not _may_open(policy, facts):
+        return None
+    horizon = local.astimezone(UTC) + timedelta(days=HORIZON_DAYS)
+    begins, before = local, facts.states
+    for until, states in ahead:
+        if begins is not local:
+            # Nobody reads seconds, and nothing is promised too early.
+            begins = _whole_minute(begins)
+            if begins.astimezone(UTC) > horizon:
+                return None
+        if begins.timestamp() < until.timestamp():
+            known = facts._replace(states=states & policy.states)
+            if begins is not local and match_of(policy, known, begins).passes(policy, known):
+                return Retry(begins, before - states)
+            found = retry_at(policy, known, begins, until)
+            if found is not None and found.astimezone(UTC) <= horizon:
+                return Retry(found)
+        begins, before = until.astimezone(policy.time_zone), states
+    return None
+
+
+def _may_open(policy: Policy, facts: Facts) -> bool:
+    """Whether a rule allows it at some time in some state: most of what is refused never is."""
+    anyhow = facts._replace(states=STATES)
+    for rule in policy.rules_of(facts.profile):
+        if rule.concerns(anyhow):
+            if rule.action is Action.ALLOW:
+                return True
+            if rule.time is None and rule.states is None and rule.action is Action.BLOCK:
+                return False
+    return False
+
+
+def _whole_minute(moment: datetime) -> datetime:
+    """The same, or the next whole minute. In UTC it is whole when it is in any zone of today."""
+    rest = timedelta(seconds=moment.second, microseconds=moment.microsecond)
+    if not rest:
+        return moment
+    at = moment.astimezone(UTC) - rest + timedelta(minutes=1)
+    return at.astimezone(moment.tzinfo)
+
+
+def retry_at(
+    policy: Policy, facts: Facts, local: datetime, until: datetime | None = None
+) -> datetime | None:
     """The first moment after `local` at which these facts would be allowed.
 
     Args:
         policy: the compiled policy.
         facts: of the refused request.
         local: moment of the refusal, in the policy's time zone.
+        until: aware; it is looked no further than before it.
 
     Returns:
         A moment in the policy's time zone, at most `HORIZON_DAYS` days ahead, on a whole minute;
@@ -47,7 +148,10 @@ def retry_at(policy: Policy, facts: Facts, local: datetime) -> datetime | None:
     if not spaces or all(rule.action is not Action.ALLOW for rule in candidates):
         return None
     minutes = frozenset[int]().union(*(space.boundaries for space in spaces))
+    end = None if until is None else until.astimezone(UTC)
     for instant in instants(local, minutes, policy.time_zone):
+        if end is not None and instant >= end:
+            return None
         then = instant.astimezone(policy.time_zone)
         if match_at(candidates, policy.reading(then)).passes(policy, facts):
             return then

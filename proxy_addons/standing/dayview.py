@@ -15,6 +15,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from proxy_addons.policy import states
+from proxy_addons.policy.retry import Ahead
 from proxy_addons.standing.breaks import Left, left_of
 from proxy_addons.standing.dayfacts import (
     NOBODY_KNOWN,
@@ -211,6 +212,20 @@ class DayView:
             now = self._allowance_states(0, 0)
         found |= now
         return _Standing(stamp, at, until, frozenset(found))
+
+    def ahead(self, person: str, at: datetime) -> Iterator[Ahead]:
+        """What will stand for a person, as far as is known now, from a moment on.
+
+        For who is on the rota that is as far as their duties are known; for others it has no end.
+        """
+        facts = self._facts_of(person)
+        on_rota = facts.cover is not None or facts.duties
+        stamp, end = self.stamp(person), self._horizon if on_rota else None
+        while self.known and (end is None or at < end):
+            # Not remembered: what is asked for all the time is the present.
+            then = self._work_out(person, at, stamp)
+            yield Ahead(then.until, then.states)
+            at = then.until
 
     def break_of(self, person: str, at: datetime) -> LiveBreak | None:
         """The break that runs, or None."""

@@ -128,6 +128,7 @@ class Today:
         view = self._view
         self.states = view.states
         self.changes = view.changes
+        self.ahead = view.ahead
         self.stamp = view.stamp
         self.break_of = view.break_of
         self.left = view.left

@@ -248,6 +248,31 @@ def test_an_exempt_profile_is_nobodys_by_itself(explain: Callable[..., dict[str,
     assert explain("https://www.gov.uk/")["notes"] == []
 
 
+def test_what_will_stand_for_the_person(
+    explain: Callable[..., dict[str, Any]], watchhouse: Callable[..., Any], data: Path
+):
+    url = "https://www.amazon.co.uk/dp/1"
+    on_duty = ("--state", "on-duty")
+    assert explain(url, *on_duty)["retry_at"] is None
+    ends = ("--then", "2026-11-24T14:00", "on-duty", "--then", "2026-11-24T22:00", "off-duty")
+    found = explain(url, *on_duty, *ends)
+    assert found["retry_at"] == "2026-11-24T22:00:00+00:00"
+    assert found["retry_ended"] == ["on-duty"]
+    whys = {step["rule"]: step["why"] for step in found["trace"]}
+    assert whys["personal-use-in-breaks"].endswith("the rule is for no-rota")
+    shown = watchhouse("explain", url, "--data", str(data), "--at", TUESDAY, *on_duty, *ends).out
+    assert "22:00, when your duty ends" in " ".join(shown.split())
+    assert explain("https://www.gov.uk/", *ends)["retry_at"] is None
+    for wrong, why in (
+        (("--then", "2026-11-24T09:00", "off-duty"), "not later"),
+        (("--then", "noon", "off-duty"), "--then 'noon' is no ISO"),
+        (("--then", "2026-11-24T14:00", "off-dooty"), "--then: there is no state"),
+    ):
+        done = watchhouse("explain", url, "--data", str(data), "--at", TUESDAY, *wrong)
+        assert (done.code, done.out) == (1, "")
+        assert why in done.err
+
+
 def test_what_stands_for_the_person(explain: Callable[..., dict[str, Any]]):
     url = "https://www.amazon.co.uk/dp/1"
     plain = explain(url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from support.personal import EXEMPT, NOBODY, PERSON, POLICY, STATEMENT, WITHDRAWN
@@ -12,6 +13,8 @@ from support.today import Day
 
 from proxy_addons.gate.facts import Course
 from proxy_addons.gate.tokens import Tokens
+from proxy_addons.policy.retry import Ahead
+from proxy_addons.policy.states import ALLOWANCE_USED, OFF_DUTY, ON_DUTY
 from proxy_addons.settings.shifts import Acknowledgement, Shifts
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     type Head = Callable[..., RequestFacts]
 
+LONDON = ZoneInfo("Europe/London")
 PAGE = {
     "fetch_mode": "navigate",
     "fetch_dest": "document",
@@ -69,6 +73,43 @@ def page(verdict: Verdict) -> str:
 
 def moment(doors: Doors) -> datetime:
     return datetime.fromtimestamp(doors.clock.now, UTC)
+
+
+# --- when it will be allowed ------------------------------------------------------------------
+
+DUTY, OFF = frozenset({ON_DUTY}), frozenset({OFF_DUTY})
+
+
+def test_a_page_says_when_the_duty_ends(at: Doors, head: Head) -> None:
+    now = moment(at)
+    ends = (now + timedelta(hours=2)).replace(minute=0, second=0, microsecond=0)
+    at.day.standing["pc1234"] = DUTY
+    at.day.coming["pc1234"] = [Ahead(ends, DUTY), Ahead(ends + timedelta(days=1), OFF)]
+    text = page(ask(at, head, "http://shop.test/", **PAGE))
+    assert "It will be allowed <time" in text
+    assert f"{ends.astimezone(LONDON):%H:%M}" in text
+    assert "</time>, when your duty ends</p>" in text
+    said = json.loads(ask(at, head, "http://shop.test/", **SCRIPT).answer.body)
+    assert datetime.fromisoformat(said["retry_at"]) == ends
+    # Another person's duty is another person's; what is never allowed stays without a time.
+    assert "when your duty ends" not in page(ask(at, head, "http://shop.test/", "::1", **PAGE))
+    assert "when your duty ends" not in page(ask(at, head, "http://blocked.test/", **PAGE))
+
+
+def test_a_page_says_when_there_are_minutes_again(at: Doors, head: Head) -> None:
+    now = moment(at)
+    turns = (now + timedelta(hours=9)).replace(minute=0, second=0, microsecond=0)
+    used = OFF | {ALLOWANCE_USED}
+    at.day.standing["pc1234"] = used
+    at.day.coming["pc1234"] = [Ahead(turns, used), Ahead(turns + timedelta(days=1), OFF)]
+    text = page(ask(at, head, "http://shop.test/", **PAGE))
+    assert "</time>, with the minutes of the next day</p>" in text
+    # Recalled to duty: at once another moment.
+    later = turns + timedelta(hours=8)
+    recalled = DUTY | {ALLOWANCE_USED}
+    at.day.coming["pc1234"] = [Ahead(later, recalled), Ahead(later + timedelta(days=1), OFF)]
+    said = json.loads(ask(at, head, "http://shop.test/", **SCRIPT).answer.body)
+    assert datetime.fromisoformat(said["retry_at"]) == later
 
 
 # --- coaching ---------------------------------------------------------------------------------

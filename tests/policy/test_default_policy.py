@@ -12,6 +12,7 @@ import yaml
 from proxy_addons.policy.decide import decide
 from proxy_addons.policy.lint import findings
 from proxy_addons.policy.model import Action, Moment, Person, Resource
+from proxy_addons.policy.retry import Retry, retry_ahead, spans
 from proxy_addons.policy.states import as_given
 from proxy_addons.settings.load import load
 from proxy_addons.urlkey import UrlKey
@@ -30,10 +31,14 @@ def policy() -> Any:
 def test_decision(policy: Any, case: dict[str, Any]):
     assert set(case) <= {
         "categories", "profile", "state", "exempted", "at", "host", "method", "want", "retry_at",
-        "inspect",
+        "inspect", "then", "ended",
     }  # fmt: skip
-    at = datetime.fromisoformat(case.get("at", "2026-11-24T10:30"))
-    local = at.replace(tzinfo=policy.time_zone) if at.tzinfo is None else at
+
+    def moment_of(text: str) -> datetime:
+        at = datetime.fromisoformat(text)
+        return at.replace(tzinfo=policy.time_zone) if at.tzinfo is None else at
+
+    local = moment_of(case.get("at", "2026-11-24T10:30"))
     key = UrlKey("https", case.get("host", "site.example"), 443, "/")
     resource = Resource(key, frozenset(case["categories"]), case.get("method", "GET"))
     person = Person(
@@ -46,9 +51,16 @@ def test_decision(policy: Any, case: dict[str, Any]):
     decision = decide(policy, person, resource, Moment(local))
     assert f"{decision.action} {decision.rule}" == case["want"]
     assert decision.inspect is case.get("inspect", True)
-    retry_at = case.get("retry_at")
-    expected = retry_at and datetime.fromisoformat(retry_at).replace(tzinfo=policy.time_zone)
-    assert decision.retry_at == expected
+    found = Retry(decision.retry_at) if decision.retry_at else None
+    if "then" in case:
+        then = {moment_of(text): as_given(states) for text, states in case["then"].items()}
+        facts, here = policy.facts(person, resource), policy.local(Moment(local))
+        found = retry_ahead(policy, facts, here, spans(here, person.states, then))
+    expected = moment_of(case["retry_at"]) if "retry_at" in case else None
+    at, ended = found or (None, ())
+    assert (at and at.timestamp()) == (expected and expected.timestamp())
+    assert sorted(ended) == case.get("ended", [])
+    assert at is None or at.tzinfo is policy.time_zone
 
 
 def test_every_rule_has_a_case(policy: Any):

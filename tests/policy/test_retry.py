@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from proxy_addons.policy.decide import decide
 from proxy_addons.policy.model import Action, Moment, Person, Resource
-from proxy_addons.policy.retry import HORIZON_DAYS
+from proxy_addons.policy.retry import HORIZON_DAYS, Ahead, Retry, retry_ahead
+from proxy_addons.policy.states import NO_ROTA, OFF_DUTY, ON_BREAK, ON_DUTY
 from proxy_addons.policy.timespaces import TimeCondition, TimeRange, TimeSpace
 from proxy_addons.urlkey import UrlKey
 
@@ -199,3 +201,87 @@ def test_the_same_as_brute_force(
         assert decision.retry_at is not None
         assert decision.retry_at.utcoffset() == expected.utcoffset()
         assert decide(policy, SAM, SHOP, Moment(decision.retry_at)).action is not Action.BLOCK
+
+
+# --- with what will stand for the person -------------------------------------------------------
+
+STANDING = [frozenset({state}) for state in (ON_DUTY, OFF_DUTY, NO_ROTA)]
+STANDING += [frozenset({ON_DUTY, ON_BREAK})]
+stateful_rules = st.tuples(
+    st.sampled_from(Action),
+    st.none() | st.lists(time_ranges, min_size=1, max_size=1),
+    st.none() | st.frozensets(st.sampled_from((ON_DUTY, OFF_DUTY, NO_ROTA, ON_BREAK)), min_size=1),
+)
+spans_ahead = st.lists(
+    st.tuples(st.integers(1, 50_000), st.sampled_from(STANDING)), min_size=1, max_size=6
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(stateful_rules, min_size=1, max_size=4), starts, st.integers(0, 36_000), spans_ahead
+)
+def test_with_what_will_stand_the_same_as_brute_force(
+    make_policy: Callable[..., Policy],
+    make_rule: Callable[..., Rule],
+    written: list[tuple[Action, list[TimeRange] | None, frozenset[str] | None]],
+    start: datetime,
+    later: int,
+    lengths: list[tuple[int, frozenset[str]]],
+):
+    rules = [
+        make_rule(
+            f"rule-{n}",
+            action,
+            states=named,
+            time=ranges and TimeCondition((TimeSpace(f"space-{n}", tuple(ranges)),), outside=False),
+        )
+        for n, (action, ranges, named) in enumerate(written)
+    ]
+    policy = make_policy(*rules, make_rule("rest"), bank_holidays=HOLIDAYS)
+    zone = policy.time_zone
+    now = start + timedelta(seconds=later)
+    ahead, until = [], now
+    for seconds, states in lengths:
+        until += timedelta(seconds=seconds)
+        ahead.append(Ahead(until, states))
+
+    def decided(at: datetime, states: frozenset[str]) -> Action:
+        person = replace(SAM, states=states)
+        return decide(policy, person, SHOP, Moment(at.astimezone(zone))).action
+
+    if decided(now, ahead[0].states) is not Action.BLOCK:
+        return
+    facts = policy.facts(replace(SAM, states=ahead[0].states), SHOP)
+    found = retry_ahead(policy, facts, now.astimezone(zone), ahead)
+    expected = None
+    then = now.replace(second=0) + MINUTE
+    while expected is None and then < until:
+        states = next(each.states for each in ahead if then < each.until)
+        if decided(then, states) is not Action.BLOCK:
+            expected = then
+        then += MINUTE
+    assert (found and found.at) == expected
+    if found is not None:
+        assert found.at.tzinfo is zone
+
+
+def test_what_ends_when_it_opens_is_said(make_policy: Any, make_rule: Any, within: Any, at: Any):
+    noon = within((set(range(5)), 720, 840))
+    policy = make_policy(
+        make_rule("off", Action.ALLOW, states=frozenset({OFF_DUTY})),
+        make_rule("noon", Action.ALLOW, states=frozenset({NO_ROTA}), time=noon),
+        make_rule("rest"),
+    )
+    facts = policy.facts(replace(SAM, states=frozenset({ON_DUTY})), SHOP)
+    now, ends, days = at("2026-11-24T10:30"), at("2026-11-24T11:00"), at("2026-11-26T00:00")
+
+    def ask(then: str) -> Retry | None:
+        ahead = [Ahead(ends, frozenset({ON_DUTY})), Ahead(days, frozenset({then}))]
+        return retry_ahead(policy, facts, now, ahead)
+
+    assert ask(OFF_DUTY) == Retry(ends, frozenset({ON_DUTY}))
+    assert ask(NO_ROTA) == Retry(at("2026-11-24T12:00"))
+    assert ask(ON_DUTY) is None
+    # What is not known yet is not promised.
+    assert retry_ahead(policy, facts, now, [Ahead(ends, frozenset({ON_DUTY}))]) is None

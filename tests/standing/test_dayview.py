@@ -146,6 +146,49 @@ def test_who_is_off_duty_is_not_known_for_ever() -> None:
     assert view.states("jane", horizon) == {states.NO_ROTA}
 
 
+def test_what_will_stand_as_far_as_duties_are_known() -> None:
+    horizon = local("2026-11-25 12:00")
+    duties = (Duty(*period(*EARLY)), Duty(*period("2026-11-23 14:00", "2026-11-23 18:00")))
+    facts = Facts(duties=duties, cover=(date(2026, 11, 1), date(2026, 11, 24)))
+    view = view_of({"jane": facts}, horizon=horizon, allowances=Allowances(personal=30))
+    now = local("2026-11-23 16:30:30")
+    use(view, "jane", local("2026-11-23 15:30"), 30)
+    used = {states.ALLOWANCE_USED}
+    before = view.states("jane", now)
+    found = [(each.until, each.states) for each in view.ahead("jane", now)]
+    assert found == [
+        (local("2026-11-23 18:00"), {states.ON_DUTY} | used),
+        (local("2026-11-24 05:00"), {states.OFF_DUTY} | used),  # a new day, its minutes unused
+        (local("2026-11-25 05:00"), {states.OFF_DUTY}),
+        (horizon, {states.NO_ROTA}),
+    ]
+    assert view.states("jane", now) == before
+
+
+def test_what_will_stand_is_what_stands_then() -> None:
+    duties = (Duty(*period(*EARLY)), Duty(*period(*NIGHT)))
+    breaks = booked(*period("2026-11-23 10:00", "2026-11-23 10:30"), date(2026, 11, 23)).breaks
+    cover = (date(2026, 11, 23), date(2026, 11, 24))
+    facts = Facts(breaks=breaks, duties=duties, cover=cover)
+    view = view_of({"jane": facts}, horizon=local("2026-11-26 12:00"))
+    use(view, "jane", local("2026-11-23 09:00"), 70)
+    at = now = local("2026-11-23 09:00")
+    for until, standing in list(view.ahead("jane", now)):
+        while at < until:
+            assert view.states("jane", at) == standing
+            at += MINUTE
+    assert at == local("2026-11-26 12:00")
+
+
+def test_of_who_is_on_no_rota_is_known_what_the_clock_brings() -> None:
+    view = view_of(horizon=local("2026-11-25 12:00"))
+    coming = view.ahead("jane", local("2026-11-23 12:00"))
+    days = [next(coming) for _ in range(11)]  # the horizon is one of them
+    assert {each.states for each in days} == {frozenset({states.NO_ROTA})}
+    assert days[-1].until == local("2026-12-03 05:00")
+    assert list(DayView(Shifts(), LONDON).ahead("jane", local("2026-11-23 12:00"))) == []
+
+
 # Breaks.
 
 

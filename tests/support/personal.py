@@ -30,6 +30,8 @@ rules:
      action: coach, when: {categories: ai-assistants}}
   - {id: in-a-break, clause: Inf/27 2.9.1, reason: Allowed in breaks., action: allow,
      when: {categories: [personal, social], state: on-break}}
+  - {id: off-duty, clause: Inf/27 2.9.1, reason: Allowed off duty., action: allow,
+     when: {categories: [personal, social], state: off-duty}}
   - {id: personal-use, clause: Inf/27 2.9.1, reason: Personal use is for breaks., action: block,
      when: {categories: [personal, social]}}
   - {id: everything-else, clause: Inf/27 2.9.1, reason: Nothing speaks against it., action: allow}

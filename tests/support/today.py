@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from proxy_addons.policy.retry import Ahead
 from proxy_addons.policy.states import NO_ROTA, ON_BREAK
 from proxy_addons.standing.breaks import Left
 
@@ -37,6 +38,7 @@ class Day:
         acknowledgements: (name, version).
         recategorised: host → categories.
         reviewed: (name, host) → reference of a review.
+        coming: what will stand for people.
         minutes: of breaks that are left to everybody.
         next_at: when a break may be started; None: now.
         counted: each minute of personal use: name, moment, whether social.
@@ -51,6 +53,7 @@ class Day:
     reviewed: dict[tuple[str, str], str] = field(default_factory=dict)
     counted: list[tuple[str, datetime, bool]] = field(default_factory=list)
     refusals: list[tuple[str, datetime, str]] = field(default_factory=list)
+    coming: dict[str, list[Ahead]] = field(default_factory=dict)
     minutes: int = 60
     next_at: datetime | None = None
     version: int = 0
@@ -77,6 +80,15 @@ class Day:
     def changes(self, person: str, at: datetime) -> datetime | None:
         booked = self.breaks.get(person)
         return min((each for each in booked or () if each > at), default=None)
+
+    def ahead(self, person: str, at: datetime) -> list[Ahead]:
+        if person in self.coming:
+            return self.coming[person]
+        found = []
+        while (until := self.changes(person, at)) is not None:
+            found.append(Ahead(until, self.states(person, at)))
+            at = until
+        return [*found, Ahead(at + timedelta(days=30), self.states(person, at))]
 
     def stamp(self, _person: str) -> int:
         return self.version
