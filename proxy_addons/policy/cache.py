@@ -1,13 +1,14 @@
-"""Decisions remembered for the minute they hold.
+"""Decisions remembered for as long as they hold.
 
 In: the same questions as `decide`. Out: the same answers, most of them from memory.
-Must never: give a decision of another minute or of other facts. Time spaces change on whole minutes
-only, and `Facts` holds all else that a rule can see, so both together are the whole question.
+Must never: give a decision of another minute where the clock has a say, or of other facts. Time
+spaces change on whole minutes only, and `Facts` holds all else that a rule can see, so both
+together are the whole question, less what no rule looks at for a request (`Policy.turns_on`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from proxy_addons.policy.decide import decide_facts
 
@@ -15,7 +16,21 @@ if TYPE_CHECKING:
     from proxy_addons.policy.compiled import Facts, Policy
     from proxy_addons.policy.model import Decision, Moment, Person, Resource
 
-_NONE: frozenset[str] = frozenset()
+    type Question = tuple[str, frozenset[str], str, str, frozenset[str]]
+
+
+class _Answer(NamedTuple):
+    """A decision, and what of it may be another next time.
+
+    Attributes:
+        decision: what was decided.
+        passes: whether it may be another in another minute.
+        stands: whether it may be another where something else stands for the person.
+    """
+
+    decision: Decision
+    passes: bool
+    stands: bool
 
 
 class Decider:
@@ -23,32 +38,36 @@ class Decider:
 
     Args:
         policy: the compiled policy. A new policy needs a new decider.
-        remembered: how many different questions of one minute are kept.
+        remembered: how many different questions are kept. When they are so many, no more are until
+            the minute ends, with which all are forgotten.
     """
 
     __slots__ = (
         "_answers",
         "_hosts_matter",
+        "_kept",
         "_minute",
         "_moment",
         "_of_hosts",
+        "_passing",
+        "_passing_facts",
         "_remembered",
-        "_states_matter",
         "policy",
     )
 
     def __init__(self, policy: Policy, *, remembered: int = 4096) -> None:
         self.policy = policy
         self._hosts_matter = policy.names_hosts
-        self._states_matter = bool(policy.states)
         self._remembered = remembered
-        self._answers: dict[Facts, Decision] = {}
+        self._answers: dict[Facts, _Answer] = {}
         # The same by host: a shorter way to them for hosts asked about again. Without a host
-        # where the policy names none: then no two hosts of the same categories differ.
-        # With all states of the person, as they are a frozenset that has its hash already.
-        self._of_hosts: dict[
-            tuple[str, frozenset[str], str, str, frozenset[str], frozenset[str]], Decision
-        ] = {}
+        # where the policy names none: then no two hosts of the same categories differ. Where it
+        # matters what stands for the person, by all their states: a frozenset has its hash already.
+        self._of_hosts: dict[Question, Decision | dict[frozenset[str], Decision]] = {}
+        self._kept = 0  # decisions in it
+        # What is of this minute only.
+        self._passing: list[Question] = []
+        self._passing_facts: list[Facts] = []
         self._moment: Moment | None = None
         self._minute: tuple[int, ...] = ()
 
@@ -61,30 +80,65 @@ class Decider:
         if moment is not self._moment:
             self._begin(moment)
         host = resource.key.host if self._hosts_matter else ""
-        states = person.states if self._states_matter else _NONE
-        question = (
-            person.profile, resource.categories, host, resource.method, person.exempted, states,
-        )  # fmt: skip
-        decision = self._of_hosts.get(question)
-        if decision is not None:
-            return decision
+        question = (person.profile, resource.categories, host, resource.method, person.exempted)
+        found = self._of_hosts.get(question)
+        if found.__class__ is dict:
+            found = found.get(person.states)
+        if found is not None:
+            return found  # type: ignore[return-value]
+        answer = self._answer(person, resource, moment)
+        if self._kept < self._remembered:
+            self._keep(question, person.states, answer)
+        return answer.decision
+
+    def _answer(self, person: Person, resource: Resource, moment: Moment) -> _Answer:
         policy = self.policy
         facts = policy.facts(person, resource)
-        decision = self._answers.get(facts)
-        if decision is None:
+        answer = self._answers.get(facts)
+        if answer is None:
             decision = decide_facts(policy, facts, policy.local(moment))
+            answer = _Answer(decision, *policy.turns_on(facts))
             if len(self._answers) < self._remembered:
-                self._answers[facts] = decision
-        if len(self._of_hosts) < self._remembered:
-            self._of_hosts[question] = decision
-        return decision
+                self._answers[facts] = answer
+                if answer.passes:
+                    self._passing_facts.append(facts)
+        return answer
+
+    def _keep(self, question: Question, states: frozenset[str], answer: _Answer) -> None:
+        # Whether states matter, or the clock, depends on the question without them: all answers to
+        # it are of one kind.
+        found = self._of_hosts.get(question)
+        if found is None:
+            if answer.passes:
+                self._passing.append(question)
+            self._of_hosts[question] = (
+                {states: answer.decision} if answer.stands else answer.decision
+            )
+        else:
+            assert isinstance(found, dict)
+            found[states] = answer.decision
+        self._kept += 1
 
     def _begin(self, moment: Moment) -> None:
-        """Forget the answers where the moment is of another minute."""
+        """Forget what may be answered otherwise, where the moment is of another minute."""
         local = self.policy.local(moment)
         minute = (local.toordinal(), local.hour, local.minute, local.fold)
         if minute != self._minute:
-            self._answers.clear()
-            self._of_hosts.clear()
+            self._forget()
             self._minute = minute
         self._moment = moment
+
+    def _forget(self) -> None:
+        full = max(self._kept, len(self._answers)) >= self._remembered
+        if full:
+            self._of_hosts.clear()
+            self._answers.clear()
+            self._kept = 0
+        else:
+            for question in self._passing:
+                found = self._of_hosts.pop(question)
+                self._kept -= len(found) if isinstance(found, dict) else 1
+            for facts in self._passing_facts:
+                del self._answers[facts]
+        self._passing.clear()
+        self._passing_facts.clear()

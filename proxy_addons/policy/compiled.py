@@ -206,6 +206,30 @@ class Policy:
             and not self.by_name_only.isdisjoint(facts.categories - facts.exempted)
         )
 
+    def turns_on(self, facts: Facts) -> tuple[bool, bool]:
+        """What could make the decision on these facts another one, as it stands in the rules.
+
+        Returns:
+            Whether the time could, and whether what stands for the person could.
+        """
+        seen = [facts]
+        if facts.exempted or facts.profile in self.otherwise:
+            # Decided as well, for comparison: without the exemption (decide.py).
+            profile = self.otherwise.get(facts.profile, facts.profile)
+            seen.append(facts._replace(profile=profile, exempted=_NONE))
+        time = states = False
+        for each in seen:
+            anything = each._replace(states=self._states)
+            for rule in self.rules_of(each.profile):
+                if not rule.concerns(anything):
+                    continue
+                time = time or rule.time is not None
+                states = states or rule.states is not None
+                certain = rule.time is None and rule.states is None
+                if certain and rule.action is not Action.COACH:
+                    break  # it decides at the latest, whenever and whatever stands
+        return time, states
+
     def rules_of(self, profile: str) -> tuple[Rule, ...]:
         """The rules, in order, that can concern a profile."""
         return self._rules_of[profile]
