@@ -60,7 +60,10 @@ class Today(Protocol):
         """What will stand for a person from a moment on, as far as is known."""
 
     def stamp(self, person: str) -> int:
-        """A number that is another whenever something about the person has come."""
+        """A number that is another whenever something about the person has come.
+
+        Of minutes, those that make a difference to `states` or `changes`.
+        """
 
     def break_of(self, person: str, at: datetime) -> LiveBreak | None:
         """The break that is running."""

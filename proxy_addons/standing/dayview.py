@@ -11,6 +11,7 @@ ahead (counted by a machine whose clock is fast, or before the clock was put bac
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -30,7 +31,7 @@ from proxy_addons.standing.dutydays import MINUTE, Days
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import date, datetime, tzinfo
+    from datetime import date, tzinfo
 
     from proxy_addons.settings.shifts import Shifts
     from proxy_addons.standing.dayreading import News
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 UNKNOWN: Final = frozenset({states.NO_ROTA})
 """Of somebody of whom nothing is known."""
+_LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class _Standing(NamedTuple):
@@ -60,6 +62,7 @@ class DayView:
         known: whether the store was ever read.
         facts: canonical name → what the store says.
         sites: what reviews say for everybody.
+        turned: how often minutes may have changed what stands for somebody.
     """
 
     def __init__(self, shifts: Shifts, zone: tzinfo) -> None:
@@ -72,7 +75,10 @@ class DayView:
         self._horizon: datetime | None = None  # from when on no duties are known
         # Day → person → minutes.
         self._used: dict[date, dict[str, Used]] = {}
-        self._counted: dict[str, int] = {}  # stamps of people whose minutes have changed
+        self._counted: dict[str, int] = {}  # stamps of people for whom minutes made a difference
+        self.turned = 0
+        self._at: datetime | None = None  # asked about last, with its day and the bit of its minute
+        self._place = (self.days.at(_LONG_AGO), 0)
         self._stamps = count(1)
         self._held: dict[str, _Standing] = {}  # worked out already
         self._all = 0  # the stamp of a change that may concern everybody
@@ -85,6 +91,7 @@ class DayView:
             return
         if shifts.day_turns != self._shifts.day_turns:
             self.days = Days(self._zone, shifts)
+            self._at = None
             self._used.clear()  # the bits were another day's; the next whole reading has them
         self._shifts = shifts
         self.everybody_changed()
@@ -123,7 +130,11 @@ class DayView:
         self._all = next(self._stamps)
 
     def add(self, day: date, person: str, used: Used) -> bool:
-        """Add minutes of a person. Gives whether any of them is new."""
+        """Add minutes of a person. Gives whether any of them is new.
+
+        Nearly all of them change nothing that stands for the person: no new stamp then, or
+        everybody would have to be known again in each minute.
+        """
         people = self._used.get(day)
         if people is None:
             people = self._used[day] = {}
@@ -132,13 +143,31 @@ class DayView:
         if after == before:
             return False
         people[person] = after
-        self._counted[person] = next(self._stamps)
+        if self._turns(before, after):
+            self._counted[person] = next(self._stamps)
+            self.turned += 1
         return True
+
+    def _turns(self, before: Used, after: Used) -> bool:
+        """Whether further minutes can make a difference to what stands, now or a minute later."""
+        settings = self._shifts.allowances
+        return _crosses(settings.personal, settings.low, before.personal, after.personal) or (
+            _crosses(settings.social, settings.low, before.social, after.social)
+        )
 
     def count(self, person: str, at: datetime, *, social: bool) -> bool:
         """Count the minute that a moment is in. Gives whether it is new."""
-        day = self.days.at(at)
-        return self.add(day.date, person, Used.of(day.minute(at), social=social))
+        if at is not self._at:
+            # Gates ask about one moment for a second.
+            day = self.days.at(at)
+            self._place, self._at = (day, 1 << day.minute(at)), at
+        day, bit = self._place
+        known = self._used.get(day.date)
+        if known is not None:
+            before = known.get(person, UNUSED)
+            if (before.social if social else before.personal) & bit:
+                return False  # as with nearly all requests: a minute has many
+        return self.add(day.date, person, Used(bit, bit if social else 0))
 
     def _forget_before(self, day: date) -> None:
         """Forget the minutes of the duty days before one."""
@@ -155,7 +184,10 @@ class DayView:
     # Questions.
 
     def stamp(self, person: str | None) -> int:
-        """A number that is another one whenever something about the person has changed."""
+        """A number that is another one whenever something about the person has changed.
+
+        Minutes change it where they make a difference to `states` or `changes`.
+        """
         stamp = self._all
         if person is None:
             return stamp
@@ -305,6 +337,18 @@ class DayView:
 
 def _left(allowance: int | None, used: int) -> int | None:
     return None if allowance is None else max(0, allowance - used)
+
+
+def _crosses(allowance: int | None, low: int, before: int, after: int) -> bool:
+    """Whether a state begins between two sets of minutes, that of before being without any one.
+
+    Without any one: the minute in hand does not count for what stands (`_work_out`), and becomes
+    another with time.
+    """
+    if allowance is None or before == after:
+        return False
+    least, most = before.bit_count() - 1, after.bit_count()
+    return least < allowance - low <= most or least < allowance <= most
 
 
 def _state(allowance: int | None, used: int, low: int, is_low: str, is_used: str) -> str | None:

@@ -83,7 +83,8 @@ class Today:
     Attributes:
         tally: minutes that are not yet written down.
         refusals: those that are not yet written down.
-        on_change: called in the event loop when something about anybody has changed.
+        on_change: called in the event loop when something has come that may change what stands for
+            anybody.
     """
 
     def __init__(  # noqa: PLR0913 - each is a fact of its own
@@ -243,13 +244,13 @@ class Today:
 
     async def _take(self, news: News) -> None:
         """Take over what was read, in steps that hold up nobody."""
-        changed = False
+        turned = self._view.turned
         waiting = iter(news.used.items())
         while some := list(islice(waiting, _AT_ONCE)):
             for (day, person), used in some:
-                changed = self._view.add(day, person, used) or changed
+                self._view.add(day, person, used)
             await asyncio.sleep(0)
-        changed = self._view.take(news) or changed
+        changed = self._view.take(news) or self._view.turned != turned
         self._version = news.version
         self._minutes_known = self._minutes_known or news.whole
         if changed and self.on_change is not None:

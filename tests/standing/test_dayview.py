@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from proxy_addons.policy import states
 from proxy_addons.settings.shifts import Allowances, Breaks, Shifts
-from proxy_addons.standing.dayfacts import Allowed, Duty, Facts, LiveBreak, Remaining, Sites
+from proxy_addons.standing.dayfacts import Allowed, Duty, Facts, LiveBreak, Remaining, Sites, Used
 from proxy_addons.standing.dayreading import News
 from proxy_addons.standing.dayview import DayView
 
@@ -362,13 +362,14 @@ def test_sites_and_what_is_below_them() -> None:
 
 def test_stamps_change_with_what_is_said_of_the_person_alone() -> None:
     now = local("2026-11-23 12:00")
-    view = view_of({"jane": Facts(1), "john": Facts(2)})
+    view = view_of({"jane": Facts(1), "john": Facts(2)}, allowances=Allowances(2, None, low=0))
 
     def stamps() -> tuple[int, int, int]:
         return view.stamp("jane"), view.stamp("john"), view.stamp("nobody")
 
     jane, john, nobody = stamps()
     view.count("jane", now, social=False)
+    view.count("jane", now + MINUTE, social=False)  # the last one: then none is left
     assert stamps()[0] > jane
     assert stamps()[1:] == (john, nobody)
     jane, _, _ = stamps()
@@ -388,6 +389,72 @@ def test_stamps_change_with_what_is_said_of_the_person_alone() -> None:
     assert stamps()[1] > before[1]
 
 
+def test_a_minute_that_makes_no_difference_gives_no_new_stamp() -> None:
+    """Or all of a force's people would be looked up anew in each minute."""
+    view = view_of({"jane": Facts(1)})
+    first = local("2026-11-23 12:00")
+    stamps = []
+    for number in range(70):
+        view.count("jane", first + number * MINUTE, social=number % 2 == 0)
+        stamps.append(view.stamp("jane"))
+    turns = [number for number in range(1, 70) if stamps[number] != stamps[number - 1]]
+    # 10 and 20 of social networks, 50 and 60 of all: once for the minute that is in hand, and once
+    # where another is the last.
+    assert turns == [18, 20, 38, 40, 49, 50, 59, 60]
+    assert view.turned == len(turns)
+
+
+minute_of_use = st.tuples(
+    st.integers(0, 14),  # which, from the first
+    st.booleans(),  # social
+    st.booleans(),  # whether another worker counts it
+)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 45), st.lists(minute_of_use, max_size=3)), max_size=40),
+    st.sampled_from([None, 0, 1, 4, 6]),
+    st.sampled_from([None, 0, 2, 3]),
+    st.integers(0, 5),
+    st.sampled_from(["2026-11-23 12:00", "2026-11-23 04:55"]),
+)
+def test_what_was_held_by_stamp_and_moment_is_what_stands(
+    steps: list[tuple[int, list[tuple[int, bool, bool]]]],
+    personal: int | None,
+    social: int | None,
+    low: int,
+    begin: str,
+) -> None:
+    """As the gate holds it: asked again only when the stamp or the moment says so."""
+    settings = Shifts(allowances=Allowances(personal, social, low=low))
+    now = first = local(begin)
+    ends = first + 4 * MINUTE + HOUR / 90
+    facts = {"jane": booked(first + 2 * MINUTE, ends, date(2026, 11, 23))}
+    news = News(1, whole=True, facts=facts, sites=None, used={})
+    view = DayView(settings, LONDON)
+    view.take(news)
+    held, stamp, until = view.states("jane", now), view.stamp("jane"), view.changes("jane", now)
+    counted: list[tuple[datetime, bool]] = []
+    for seconds, uses in steps:
+        now += timedelta(seconds=seconds)
+        for number, of_social, elsewhere in uses:
+            at = first + number * MINUTE if elsewhere else now
+            counted.append((at, of_social))
+            day = view.days.at(at)
+            if elsewhere:
+                view.add(day.date, "jane", Used.of(day.minute(at), social=of_social))
+            else:
+                view.count("jane", at, social=of_social)
+        if view.stamp("jane") != stamp or (until is not None and now >= until):
+            held, until = view.states("jane", now), view.changes("jane", now)
+            stamp = view.stamp("jane")
+        other = DayView(settings, LONDON)
+        other.take(news)
+        for at, of_social in counted:
+            other.count("jane", at, social=of_social)
+        assert held == other.states("jane", now)
+
+
 def test_days_that_are_over_are_forgotten_and_nobodys_stamp_comes_again() -> None:
     view = view_of()
     now = local("2026-11-23 12:00")
@@ -396,7 +463,7 @@ def test_days_that_are_over_are_forgotten_and_nobodys_stamp_comes_again() -> Non
         at = now + number * timedelta(days=1)
         for minute in range(90):
             view.count("jane", at + minute * MINUTE, social=True)
-            view.count(f"person-{number}", at, social=False)
+            view.count(f"person-{number}", at + minute * MINUTE, social=False)
         seen.append(view.stamp("jane"))
         first = view.days.at(at).date - timedelta(days=1)
         view.take(News(number, whole=True, facts={}, sites=None, used={}, first_day=first))
