@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
-import yaml
 
 from support.standing import grant
+from support.written import default_settings, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +66,7 @@ class Gateway:
         self.config.mkdir(parents=True)
         self.data.mkdir()
         merged = merge(
-            yaml.safe_load((ROOT / "config/watchhouse.yaml").read_text()) or {},
+            default_settings(),
             {
                 "listen": {"proxy": "127.0.0.1:0", "portal": "127.0.0.1:0", "workers": workers},
                 "categories_dir": str(ROOT / "categories"),
@@ -106,7 +106,7 @@ class Gateway:
     def write_settings(self, settings: Mapping[str, Any]) -> None:
         """Write watchhouse.yaml (before the start, or before a reload)."""
         self.settings = dict(settings)
-        (self.config / "watchhouse.yaml").write_text(yaml.safe_dump(self.settings))
+        (self.config / "watchhouse.yaml").write_text(write(self.settings))
 
     def __enter__(self) -> Self:
         self.start()

@@ -15,8 +15,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
-import yaml
-
 from proxy_addons.categorisation import CategoryIndex, SourceFolders, compile_index, read_sources
 from proxy_addons.engine.authority import now_utc
 from proxy_addons.engine.driver import ConnectFailed, ConnectRefused
@@ -29,6 +27,7 @@ from proxy_addons.standing import LiveExemption, Snapshot
 from support.client import Client
 from support.gateway import ROOT, merge
 from support.waiting import until
+from support.written import default_settings, write
 
 if TYPE_CHECKING:
     import ssl
@@ -80,12 +79,11 @@ def make_settings(
     """The default configuration with the tests' people, and some changes."""
     config = folder / "config"
     config.mkdir(parents=True, exist_ok=True)
-    base = yaml.safe_load((ROOT / "config/watchhouse.yaml").read_text())
-    base = merge(base, {"listen": {"proxy": "127.0.0.1:0", "portal": "127.0.0.1:0"}})
+    base = merge(default_settings(), {"listen": {"proxy": "127.0.0.1:0", "portal": "127.0.0.1:0"}})
     base["identity"] = PEOPLE
     # Nothing outside this machine is asked; tests/engine/test_lookups.py has its own name server.
     base["network"]["look_up_refused"] = False
-    (config / "watchhouse.yaml").write_text(yaml.safe_dump(merge(base, changes or {})))
+    (config / "watchhouse.yaml").write_text(write(merge(base, changes or {})))
     (config / "policy.yaml").write_text(policy or (ROOT / "config/policy.yaml").read_text())
     return load(config, overrides={"data_dir": str(folder / "data")}, environ={})
 
