@@ -1,4 +1,4 @@
-"""Settings of personal use: breaks, allowances, rota, coaching, the statement to acknowledge.
+"""Settings of personal use: breaks, allowances, coaching, the statement, reports, periods.
 
 In: nothing. Out: frozen values, as watchhouse.yaml's section `personal_use` has them.
 Must never: do I/O.
@@ -103,6 +103,21 @@ class Reports:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """`personal_use.keep`: how long what is over is kept, in days.
+
+    Attributes:
+        figures: minutes by day, breaks and refusals by rule, after their duty day.
+        duties: duty times after their end.
+        reviews: the address of a reviewed site beyond its host, after the review's end.
+    """
+
+    figures: int = 182
+    duties: int = 62
+    reviews: int = 92
+
+
+@dataclass(frozen=True, slots=True)
 class Shifts:
     """`personal_use`.
 
@@ -113,6 +128,7 @@ class Shifts:
         coach: coaching.
         acknowledgement: the statement.
         reports: weekly reports.
+        keep: how long it is kept.
     """
 
     day_turns: time = time(5)
@@ -121,3 +137,4 @@ class Shifts:
     coach: Coach = field(default_factory=Coach)
     acknowledgement: Acknowledgement = field(default_factory=Acknowledgement)
     reports: Reports = field(default_factory=Reports)
+    keep: Keep = field(default_factory=Keep)

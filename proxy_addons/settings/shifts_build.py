@@ -67,6 +67,11 @@ class ShiftsBuilder:
             coach=shifts.Coach(lasts=self._value("coach.lasts")),
             acknowledgement=self._acknowledgement(),
             reports=self._reports(),
+            keep=shifts.Keep(
+                figures=self._value("keep.figures"),
+                duties=self._value("keep.duties"),
+                reviews=self._value("keep.reviews"),
+            ),
         )
 
     def _breaks(self) -> shifts.Breaks:

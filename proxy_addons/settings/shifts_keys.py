@@ -15,6 +15,7 @@ from proxy_addons.settings.setting import Setting
 
 _DAY = 1440  # minutes
 _WEEK = 7 * _DAY
+_YEARS = 3660  # days: ten of them
 # What RFC 5321 calls a mailbox, without quotes, comments and characters beyond ASCII.
 _LOCAL = r"[A-Za-z0-9.!#$%&'*+/=?^_`|~-]+"
 _DOMAIN = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?"
@@ -144,5 +145,23 @@ PERSONAL_USE: tuple[Setting, ...] = (
         ),
         None,
         "Address that they go to; `{name}` stands for the line manager's login name.",
+    ),
+    Setting(
+        "personal_use.keep.figures",
+        Whole(62, _YEARS),
+        182,
+        "Days for which minutes, breaks and refusals of a duty day are kept.",
+    ),
+    Setting(
+        "personal_use.keep.duties",
+        Whole(8, _YEARS),
+        62,
+        "Days for which a duty is kept after its end.",
+    ),
+    Setting(
+        "personal_use.keep.reviews",
+        Whole(1, _YEARS),
+        92,
+        "Days for which the address in a review is kept after its end; the site's name stays.",
     ),
 )

@@ -77,13 +77,15 @@ versions = Table(
     Column("name", String(REFERENCE), primary_key=True),
     Column("version", BigInteger, nullable=False),
 )
-"""Two rows, each bumped by each change of its part, in the change's own transaction. A row's lock
-puts the changes of all gateways in one order."""
+"""Two rows that are bumped by each change of their part, in the change's own transaction: a row's
+lock puts the changes of all gateways in one order. A third has a day as its version."""
 
 STANDING = "standing"
 """The row of exemptions and withdrawals."""
 SHIFTS = "shifts"
 """The row of personal use (tables_shifts.py)."""
+KEEPING = "keeping"
+"""The row of the duty day for which what is over was last taken away (keeping.py)."""
 
 numbers = Table(
     "numbers",

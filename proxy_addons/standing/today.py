@@ -14,18 +14,17 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from proxy_addons.standing.confirmations import forget
-from proxy_addons.standing.dates import begin_of
 from proxy_addons.standing.dayfacts import LiveBreak, Remaining
 from proxy_addons.standing.dayreading import read_changed, read_whole
 from proxy_addons.standing.dayview import DayView
 from proxy_addons.standing.journal import Journal, leftovers
-from proxy_addons.standing.minutes import FLUSH, KEEP, Tally, fold, take_over
+from proxy_addons.standing.keeping import keep
+from proxy_addons.standing.minutes import FLUSH, Tally, take_over
 from proxy_addons.standing.problems import StandingUnavailableError
 from proxy_addons.standing.refusals import Refusals
 from proxy_addons.standing.thread import OwnThread
@@ -118,7 +117,7 @@ class Today:
         self._looked: float | None = None
         self._whole_at = 0.0
         self._flushed_at = clock()
-        self._folded_at = clock() - HOUR
+        self._kept_at = clock() - HOUR
         self._troubles: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self._thread = OwnThread("today")
@@ -257,31 +256,30 @@ class Today:
             self.on_change()
 
     async def write_down(self) -> None:
-        """Write down what was counted; once an hour, close and forget what is long over."""
-        folding = self._clock() - self._folded_at >= HOUR
-        before = self._view.days.at(self._wall()).date - timedelta(days=KEEP)
-        if self._journals is None and not self.tally and not self.refusals and not folding:
+        """Write down what was counted; once an hour, see that nothing is kept for too long."""
+        keeping = self._clock() - self._kept_at >= HOUR
+        today = self._view.days.at(self._wall()).date
+        if self._journals is None and not self.tally and not self.refusals and not keeping:
             return
         try:
-            job = partial(self._write, before if folding else None)
+            job = partial(self._write, today if keeping else None)
             await self._in(self._notes, job, PATIENCE)
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is tried again
             # No request is in hand. Nothing is forgotten: the tally has it for the next time.
             self._say(_WRITING, str(problem) or type(problem).__name__)
             return
         self._say(_WRITING, None)
-        if folding:
-            self._folded_at = self._clock()
+        if keeping:
+            self._kept_at = self._clock()
 
-    def _write(self, fold_before: date | None) -> None:
+    def _write(self, today: date | None) -> None:
         """In its thread."""
         if self._journals is not None:
             self._keep_journal(self._journals)
         self.tally.flush(self._store)
         self.refusals.flush(self._store)
-        if fold_before is not None:
-            fold(self._store, fold_before)
-            forget(self._store, begin_of(fold_before, UTC))
+        if today is not None:
+            keep(self._store, self._shifts.keep, today)
 
     def _keep_journal(self, folder: Path) -> None:
         """In its thread: begin a journal; write down what workers that have ended left in theirs.

@@ -26,6 +26,7 @@ personal_use:
   breaks: {enabled: false, choices: [10, 20], allowance: 40, gap: 0, warning: 5}
   allowances: {personal: 45, social: unlimited, low: 5}
   coach: {lasts: 480}
+  keep: {figures: 62, duties: 8, reviews: 1}
   acknowledgement:
     required: true
     statement: texts/ours.md
@@ -80,6 +81,7 @@ def test_all_of_it(look: Look, config: Path):
     )
     assert found.allowances == shifts.Allowances(personal=45, social=None, low=5)
     assert found.coach == shifts.Coach(lasts=480)
+    assert found.keep == shifts.Keep(figures=62, duties=8, reviews=1)
     assert found.acknowledgement == shifts.Acknowledgement(
         required=True,
         statement=config / "texts/ours.md",
@@ -119,6 +121,7 @@ def test_by_option_and_environment(look: Look):
         ("breaks: {choices: [0, 15]}", "breaks.choices[0]: found the number 0; wanted a whole"),
         ("breaks: {choices: 20, allowance: 19}", "breaks.allowance: no break fits into it: the"),
         ("breaks: {choices: 5, warning: 5}", "breaks.warning: the shortest break has 5 minutes"),
+        ("keep: {figures: 61}", "keep.figures: found the number 61; wanted a whole number from 62"),
         ("breaks: {gap: '30'}", 'breaks.gap: found "30"'),
         (
             "allowances: {personal: 0}",

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from proxy_addons.standing.store import Store
     from proxy_addons.standing.weekly import TeamWeek
 
-OLDEST: Final = 53
-"""Weeks back that can be asked for."""
+_OLDEST: Final = 53  # weeks back
 _COLUMNS: Final = (
     "week", "person", "name", "unit", "minutes", "social minutes", "days with use",
     "allowance on those days", "most in a day", "days with the allowance used up", "breaks",
@@ -45,6 +44,12 @@ def last_complete(settings: Settings, now: datetime) -> Week:
     return Week.of(today(settings, now)).later(-1)
 
 
+def oldest(settings: Settings, now: datetime) -> Week:
+    """The oldest week that can be asked for: one whose whole trend is kept."""
+    weeks = (settings.shifts.keep.figures - 6) // 7 - (weekly.WEEKS - 1)
+    return Week.of(today(settings, now)).later(-min(weeks, _OLDEST))
+
+
 def week_of(text: str, settings: Settings, now: datetime) -> Week:
     """The week that somebody asks for; the last complete one where they name none.
 
@@ -55,8 +60,9 @@ def week_of(text: str, settings: Settings, now: datetime) -> Week:
     if not text:
         return present.later(-1)
     found = Week.parse(text)
-    if not present.later(-OLDEST) <= found <= present:
-        msg = f"there are figures from {present.later(-OLDEST).name} to {present.name}"
+    first = oldest(settings, now)
+    if not first <= found <= present:
+        msg = f"there are figures from {first.name} to {present.name}"
         raise ValueError(msg)
     return found
 

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from proxy_addons.portal.access import PAGES
 from proxy_addons.portal.register import csvfile
-from proxy_addons.portal.team.figures import OLDEST, as_csv, look, today, week_of
+from proxy_addons.portal.team.figures import as_csv, look, oldest, today, week_of
 from proxy_addons.portal.team.shown import names_of, sheet, week_words
 from proxy_addons.standing.weeks import Week
 
@@ -52,7 +52,7 @@ class TeamUse:
             visit=visit,
             here="team",
             sheet=sheet(team, visit.someone.team, self._rules),
-            before=week.later(-1) if week > present.later(-OLDEST) else None,
+            before=week.later(-1) if week > oldest(self._settings, visit.now) else None,
             after=week.later(1) if week < present else None,
             week_words=week_words,
         )

@@ -30,7 +30,7 @@ _APPEND_ONLY = ("statements", "acknowledgements", "review_steps", "views")
 def upgrade() -> None:
     """Make what is new."""
     versions = sa.table("versions", sa.column("name"), sa.column("version"))
-    op.bulk_insert(versions, [{"name": "shifts", "version": 1}])
+    op.bulk_insert(versions, [{"name": name, "version": 1} for name in ("shifts", "keeping")])
     _breaks()
     _minutes()
     _rota()
