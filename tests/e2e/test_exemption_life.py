@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support import gateway as real
+from support.moving import MovingClock
 from support.portal import PASSWORD, hashed
 from support.scene import through
 
@@ -42,41 +43,13 @@ SENT = "main button.main"
 WHY = "Operation Larch reads a mailbox that a victim has opened to us."
 
 
-class Time:
-    """The gateway's clock: the real one, and as far ahead as it is told."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self.ahead = 0
-        self.go_on(0)
-
-    @property
-    def environ(self) -> dict[str, str]:
-        return {
-            "LD_PRELOAD": str(real.FAKETIME),
-            "FAKETIME_TIMESTAMP_FILE": str(self.file),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
-
-    def go_on(self, seconds: int) -> None:
-        self.ahead += seconds
-        fresh = self.file.with_suffix(".new")
-        fresh.write_text(f"+{self.ahead}\n")
-        fresh.replace(self.file)
-
-    def today(self, days: int = 0) -> str:
-        moment = time.time() + self.ahead + days * 86400
-        return time.strftime("%Y-%m-%d", time.gmtime(moment))
+@pytest.fixture
+def clock(tmp_path: Path) -> MovingClock:
+    return MovingClock(tmp_path / "time")
 
 
 @pytest.fixture
-def clock(tmp_path: Path) -> Time:
-    return Time(tmp_path / "time")
-
-
-@pytest.fixture
-def gateway(tmp_path: Path, web: Web, index: Path, clock: Time) -> Iterator[Gateway]:
+def gateway(tmp_path: Path, web: Web, index: Path, clock: MovingClock) -> Iterator[Gateway]:
     accounts = tmp_path / "accounts"
     accounts.write_text("".join(f"{name}:{hashed()}\n" for name in ("jane", "mona", "ines")))
     accounts.chmod(0o600)
@@ -192,7 +165,7 @@ async def look_back(browser: Browser, gateway: Gateway, *, ended: str, revoked: 
         assert order == sorted(order)
 
 
-async def test_the_whole_life(gateway: Gateway, browser: Browser, clock: Time) -> None:
+async def test_the_whole_life(gateway: Gateway, browser: Browser, clock: MovingClock) -> None:
     took: dict[str, float] = {}
     assert status(gateway) == 403
     async with desk(browser, gateway, "mona") as mona, desk(browser, gateway, "ines") as ines:
