@@ -108,7 +108,7 @@ class Knowing:
         self._settings = settings
         self._gate.personal.statement = statement
         if self._today is not None:
-            self._today.use(settings.shifts)
+            self._today.use(settings.shifts, settings.policy.time_zone)
         before.close()
 
     def tend(self, visitors: Iterable[Visitor]) -> None:

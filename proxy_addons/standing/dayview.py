@@ -85,15 +85,21 @@ class DayView:
 
     # Changes.
 
-    def use(self, shifts: Shifts) -> None:
-        """Go by other settings from now on."""
-        if shifts == self._shifts:
+    def use(self, shifts: Shifts, zone: tzinfo | None = None) -> None:
+        """Go by other settings from now on.
+
+        Args:
+            shifts: settings.
+            zone: of the force; None: the one of before.
+        """
+        zone = zone or self._zone
+        if (shifts, zone) == (self._shifts, self._zone):
             return
-        if shifts.day_turns != self._shifts.day_turns:
-            self.days = Days(self._zone, shifts)
+        if (shifts.day_turns, zone) != (self._shifts.day_turns, self._zone):
+            self.days = Days(zone, shifts)
             self._at = None
             self._used.clear()  # the bits were another day's; the next whole reading has them
-        self._shifts = shifts
+        self._shifts, self._zone = shifts, zone
         self.everybody_changed()
 
     def take(self, news: News) -> bool:

@@ -162,13 +162,19 @@ class Today:
         self._thread.close()
         self._notes.close()
 
-    def use(self, shifts: Shifts) -> None:
-        """Go by other settings from now on."""
-        if shifts.day_turns != self._shifts.day_turns:
+    def use(self, shifts: Shifts, zone: tzinfo | None = None) -> None:
+        """Go by other settings from now on.
+
+        Args:
+            shifts: `Settings.shifts`.
+            zone: of the force; None: the one of before.
+        """
+        days = self._view.days
+        self._shifts = shifts
+        self._view.use(shifts, zone)
+        if self._view.days is not days:
             self._minutes_known = False
             self._whole_at = -HOUR  # the next look is a whole reading
-        self._shifts = shifts
-        self._view.use(shifts)
 
     def age(self) -> float:
         """Seconds since the store last answered; infinite until it did."""
@@ -199,7 +205,7 @@ class Today:
         """Look once. `start` does so by itself; public for programs with a clock of their own."""
         began = self._clock()  # what is answered is at least as new as the question
         whole = self._version is None or began - self._whole_at >= HOUR
-        turns = self._shifts.day_turns
+        days = self._view.days
         try:
             found = await self._in(
                 self._thread,
@@ -211,7 +217,7 @@ class Today:
             # far to trust it; what this worker counts itself goes on counting.
             self._say(_READING, str(problem) or type(problem).__name__)
             return
-        if turns != self._shifts.day_turns:
+        if self._view.days is not days:
             return  # its minutes are another day's by now; the next look reads everything
         if found is not None:
             await self._take(found)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from support.signin import signing_in
@@ -18,6 +20,8 @@ from proxy_addons.gate.gate import Gate, basis_of
 from proxy_addons.identity.entries import DirectoryUnavailableError, Entry, Found
 from proxy_addons.identity.keytab import KerberosError
 from proxy_addons.identity.proof import Proof
+from proxy_addons.standing.today import Today
+from proxy_addons.standing.upgrade import migrate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,6 +95,24 @@ async def test_parts_are_renewed_all_or_not_at_all(
     await asyncio.to_thread(knowing.renew, less)
     assert gate.signing_in.kerberos not in {None, kerberos}
     assert gate.signing_in.basic is None
+    await knowing.close()
+
+
+async def test_a_reload_changes_the_duty_day_with_the_policys_time_zone(
+    settings: Settings, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(settings.paths.data_dir.mkdir, parents=True)
+    await asyncio.to_thread(migrate, settings.standing, settings.paths)
+    gate = await asyncio.to_thread(gate_of, settings, tmp_path)
+    knowing = await asyncio.to_thread(Knowing, gate, settings)
+    await knowing.start(lambda: None)
+    today = gate.people.today
+    assert isinstance(today, Today)
+    evening = datetime(2026, 11, 23, 23, tzinfo=UTC)
+    assert today._day_at(evening).date == date(2026, 11, 23)
+    policy = replace(settings.policy, time_zone=ZoneInfo("Asia/Tokyo"))
+    await asyncio.to_thread(knowing.renew, replace(settings, policy=policy))
+    assert today._day_at(evening).date == date(2026, 11, 24)
     await knowing.close()
 
 

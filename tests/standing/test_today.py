@@ -522,6 +522,23 @@ async def test_other_settings_count_at_once(store: Store, make: Make) -> None:
     await until(lambda: today.left("jane", NOW).personal_minutes == 45)
 
 
+async def test_another_time_zone_counts_at_once(store: Store, make: Make) -> None:
+    """At noon in London it is 21:00 in Tokyo, where this day has just turned."""
+    await asyncio.to_thread(change, store, counted)
+    late = Shifts(day_turns=time(20, 45))
+    today = make(store, late)
+    await today.start()
+    assert today.left("jane", NOW).personal_minutes == 30
+    today.use(late, ZoneInfo("Asia/Tokyo"))
+    await until(lambda: today.left("jane", NOW).personal_minutes == 45)
+    today.use(late)  # other settings leave it as it is
+    assert today.left("jane", NOW).personal_minutes == 45
+    today.refused("jane", NOW, "games")
+    await today.stop()
+    found = await asyncio.to_thread(by_person, store, ["jane"], TODAY, TODAY)
+    assert found == {"jane": {"games": 1}}, "in London it would be of the day before"
+
+
 # Troubles.
 
 
