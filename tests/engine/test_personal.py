@@ -217,6 +217,16 @@ async def test_a_review_is_asked_for(at: Stage, way: str) -> None:
     assert not at.seen
 
 
+async def test_each_refusal_of_what_was_opened_counts_once(at: Stage, way: str) -> None:
+    """Whichever lane asks the gate, and however many parts the page had."""
+    browser = await Browser(at, way, "shop.test").open()
+    for path, fields in (("/", PAGE), ("/x.js", SCRIPT), ("/again", PAGE), ("/icon", SCRIPT)):
+        assert (await browser.ask(path, fields))[0] == 403
+    assert [(name, rule) for name, _, rule in at.day.refusals] == [
+        ("pc1234", "personal-use"), ("pc1234", "personal-use"),
+    ]  # fmt: skip
+
+
 async def test_nothing_that_waits_for_a_click_passes_without_it(at: Stage, way: str) -> None:
     browser = await Browser(at, way, "assistant.test").open()
     for fields in (PAGE, SCRIPT, {}):
