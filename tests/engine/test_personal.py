@@ -142,14 +142,13 @@ async def at(set_up: Callable[..., Any]) -> Stage:
 
 def button(page: str, label: str) -> str:
     """Where a button leads."""
-    for found in re.finditer(
-        r'<form method="post"(?: action="([^"]*)")?>(.*?)</form>', page, re.DOTALL
-    ):
-        for each in re.finditer(
-            r'<button[^>]*?(?:formaction="([^"]*)")?>([^<]*)</button>', found[2]
-        ):
-            if label in each[2]:
-                return html.unescape(each[1] or found[1])
+    for form, buttons in re.findall(r'<form method="post"([^>]*)>(.*?)</form>', page, re.DOTALL):
+        for attributes, text in re.findall(r"<button([^>]*)>([^<]*)</button>", buttons):
+            said = re.search(r'aria-label="([^"]*)"', attributes)
+            if label in (said[1] if said else text):
+                leads = re.search(r'action="([^"]*)"', attributes + form)
+                assert leads is not None
+                return html.unescape(leads[1])
     pytest.fail(f"no button {label!r} in {page}")
 
 

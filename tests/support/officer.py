@@ -125,23 +125,24 @@ async def desk_in(
         },
     )
     settings["tls"]["http2"] = True
-    evening = datetime.now(LONDON).replace(hour=21, minute=0, second=0) - timedelta(days=1)
+    evening = datetime.now(LONDON).replace(hour=21, minute=0, second=0, microsecond=0)
+    evening -= timedelta(days=1)
     clock = MovingClock(folder / "time", evening, lag=1)
     gateway = Gateway(folder / "gateway", settings, index=index, environ=clock.environ, workers=2)
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(gateway.start)
         stack.callback(gateway.stop)
-        await asyncio.to_thread(_on_duty, gateway, clock)
+        await asyncio.to_thread(_on_duty, gateway, evening)
         home = trusting_home(folder / "home", gateway.authority, web.authority.file)
         pac = f"http://{gateway.portal}/proxy.pac"
         browser = await stack.enter_async_context(chromium(playwright, home, pac))
         yield Desk(folder, gateway, clock, browser)
 
 
-def _on_duty(gateway: Gateway, clock: MovingClock) -> None:
-    """Both are on duty for longer than the tests can last."""
+def _on_duty(gateway: Gateway, evening: datetime) -> None:
+    """Both are on duty until eleven in the morning: longer than the tests can last."""
     settings = load(gateway.config, overrides={"data_dir": str(gateway.data)}, environ={})
-    duty = clock.now() - timedelta(hours=12), clock.now() + timedelta(hours=36)
+    duty = evening.replace(hour=9), evening.replace(hour=11) + timedelta(days=1)
     with opened(gateway.data) as store:
         for name in (PERSON, OTHER):
             on_rota(store, settings, name, [duty])
