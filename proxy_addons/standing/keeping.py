@@ -116,7 +116,6 @@ def _give_back(store: Store, today: date, before: int) -> None:
 def _portions(store: Store, periods: Keep, today: date) -> Iterator[int]:
     """One transaction each; how many rows it changed."""
     yield from _folded(store, today)
-    yield forget(store, begin_of(today - timedelta(days=KEEP), UTC))
     oldest = today - timedelta(days=periods.figures)
     for table in _DAILY:
         yield from _days(store, table, oldest)
@@ -127,8 +126,10 @@ def _portions(store: Store, periods: Keep, today: date) -> Iterator[int]:
 
 
 def _folded(store: Store, today: date) -> Iterator[int]:
-    """What loses no figure."""
-    yield fold(store, today - timedelta(days=KEEP))
+    """What loses no figure, whatever the clock."""
+    closing = today - timedelta(days=KEEP)
+    yield fold(store, closing)
+    yield forget(store, begin_of(closing, UTC))
 
 
 def _days(store: Store, table: Table, before: date) -> Iterator[int]:
