@@ -25,7 +25,7 @@ from proxy_addons.standing import tables
 from proxy_addons.standing import tables_shifts as shifts
 from proxy_addons.standing.confirmations import forget
 from proxy_addons.standing.dates import begin_of
-from proxy_addons.standing.minutes import KEEP, fold
+from proxy_addons.standing.minutes import KEEP, folding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from proxy_addons.settings.shifts import Keep
     from proxy_addons.standing.store import Store
 
-PORTIONS: Final = 60
-"""Transactions of one run. A setting that was lowered by a year may need several runs, one each
-hour: meanwhile others write, and what was counted is written down."""
+PORTIONS: Final = 4
+"""Transactions of one run. Minutes are written in between: a large force's day, or a period that
+was made shorter by a year, takes several runs."""
 LEAP: Final = 7
 """Days between two runs from which on nothing is taken away in the second."""
 _PORTIONS_KEPT: Final = timedelta(days=31)  # a worker that has refused nobody so long begins anew
@@ -107,7 +107,7 @@ def _claimed(store: Store, today: date) -> int | None:
 
 
 def _give_back(store: Store, today: date, before: int) -> None:
-    """Somebody goes on with it within the hour, or tomorrow if this too fails."""
+    """Whoever comes next goes on with it; tomorrow, if this too fails."""
     row = tables.versions
     ours = (row.c.name == tables.KEEPING) & (row.c.version == today.toordinal())
     _change(store, update(row).where(ours).values(version=before))
@@ -128,7 +128,7 @@ def _portions(store: Store, periods: Keep, today: date) -> Iterator[int]:
 def _folded(store: Store, today: date) -> Iterator[int]:
     """What loses no figure, whatever the clock."""
     closing = today - timedelta(days=KEEP)
-    yield fold(store, closing)
+    yield from folding(store, closing)
     yield forget(store, begin_of(closing, UTC))
 
 
