@@ -6,7 +6,11 @@ Must never: click, or set a value past the keyboard.
 
 from __future__ import annotations
 
+import os
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
 
 STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _MOST_TABS = 250
+# $WATCHHOUSE_SCREENSHOTS: a folder for pictures of all pages that are looked over, for people.
+_PICTURES = os.environ.get("WATCHHOUSE_SCREENSHOTS")
 
 
 async def reach(page: Page, selector: str) -> None:
@@ -77,8 +83,19 @@ async def press(page: Page, selector: str, *, look: bool = True) -> None:
         await look_over(page)
 
 
-async def look_over(page: Page) -> None:
-    """No violation by axe, nothing to scroll to sideways, the notice of monitoring."""
+async def look_over(page: Page, name: str = "") -> None:
+    """No violation by axe, nothing to scroll to sideways, the notice of monitoring.
+
+    Args:
+        page: the page.
+        name: of its picture; made of its address unless given.
+    """
+    if _PICTURES:
+        width = await page.evaluate("document.documentElement.clientWidth")
+        dark = await page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+        shown = name or re.sub(r"\W+", "-", urlsplit(page.url).path).strip("-") or "front"
+        file = f"{shown}-{width}-{'dark' if dark else 'light'}.png"
+        await page.screenshot(path=Path(_PICTURES) / file, full_page=True)
     results = await axe.Axe().run(page, options={"runOnly": STANDARD})
     violations = [
         (each["id"], [n["html"] for n in each["nodes"]]) for each in results["violations"]
