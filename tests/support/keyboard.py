@@ -10,7 +10,6 @@ import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -23,6 +22,14 @@ STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practi
 _MOST_TABS = 250
 # $WATCHHOUSE_SCREENSHOTS: a folder for pictures of all pages that are looked over, for people.
 _PICTURES = os.environ.get("WATCHHOUSE_SCREENSHOTS")
+
+# What sticks out of the sheet that it is on: to be seen, but beyond its edge.
+_OUTSIDE = """() => {
+    const sheet = document.querySelector(".sheet"), edge = sheet.getBoundingClientRect().right
+    return [...sheet.querySelectorAll("*:not(svg *)")]
+        .filter(each => each.getBoundingClientRect().right > edge + 1)
+        .map(each => each.outerHTML.slice(0, 120))
+}"""
 
 
 async def reach(page: Page, selector: str) -> None:
@@ -93,7 +100,9 @@ async def look_over(page: Page, name: str = "") -> None:
     if _PICTURES:
         width = await page.evaluate("document.documentElement.clientWidth")
         dark = await page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
-        shown = name or re.sub(r"\W+", "-", urlsplit(page.url).path).strip("-") or "front"
+        shown = name or "page-" + re.sub(
+            r"\W+", "-", page.url.partition("//")[2].partition("/")[2]
+        ).strip("-")
         file = f"{shown}-{width}-{'dark' if dark else 'light'}.png"
         await page.screenshot(path=Path(_PICTURES) / file, full_page=True)
     results = await axe.Axe().run(page, options={"runOnly": STANDARD})
@@ -105,4 +114,5 @@ async def look_over(page: Page, name: str = "") -> None:
     width = await page.evaluate("document.documentElement.clientWidth")
     scrolled = await page.evaluate("document.documentElement.scrollWidth")
     assert scrolled <= width, f"{page.url} needs sideways scrolling at {width} px"
+    assert await page.evaluate(_OUTSIDE) == [], f"{page.url} at {width} px"
     assert await page.get_by_role("heading", name="Monitoring").count() == 1
