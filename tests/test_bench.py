@@ -520,15 +520,16 @@ def test_what_is_no_question_is_a_wrong_answer(answer: bytes) -> None:
 @pytest.mark.parametrize(
     ("people", "statements", "more", "verdicts"),
     [
-        (13_000, 0.99, 2.9, ["met", "met"]),
-        (13_000, 1.01, 3.1, ["missed", "missed"]),
-        (1_300, 0.1, 0.1, ["not judged: 1,300 of 13,000"] * 2),
+        (13_000, 0.99, 2.9, ["met", "met", "met"]),
+        (13_000, 1.01, 3.1, ["missed", "missed", "missed"]),
+        (1_300, 0.1, 0.1, ["not judged: 1,300 of 13,000"] * 3),
     ],
 )
 def test_a_shift_change_is_judged_by_all_of_the_people(
     people: int, statements: float, more: float, verdicts: list[str]
 ) -> None:
-    study = {"people": people, "a_person_minute": statements, "with": {"more_percent": more}}
+    percent = {what: figure(more) for what in ("decision", "latency")}
+    study = {"people": people, "a_person_minute": statements, "with": {"more_percent": percent}}
     found = list(module("goals").judge({"scenarios": {}, "studies": {"shift-change": study}}))
     assert [each.verdict for each in found if each.goal.scenario == "shift-change"] == verdicts
 

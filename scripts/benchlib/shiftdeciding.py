@@ -1,21 +1,25 @@
 """What decisions cost with a worker's view of the duty day, and without, during a shift change.
 
-In: the running simulation. Out: CPU of a request from its facts to its finished record, with the
-view of one of the workers and without any; how long each took; how much more it is.
+In: the running simulation, slice by slice. Out: what a decision takes, on two clocks, with the view
+of one of the workers and without any; the same of a request with its record, and of a connection's
+beginning; how much more it is with.
 Must never: compare different requests, or take the noise for a difference: the gate without a view
-is measured twice, as if the second had one.
+is there twice, and the second is measured as if it had one.
 
-The views go on looking, writing and being counted for between two slices; what that costs is in the
-simulation's own figure.
+A round is a minute of the simulation. What the views' own looking and writing costs is not in here,
+but in the simulation's figure; what it does to the view is: breaks, recalls and minutes come while
+decisions are made.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import random
 import time
+from collections import defaultdict
 from statistics import median, quantiles
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from benchlib import gateconfig, lists
 from benchlib.load import BadAnswerError
@@ -25,114 +29,204 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchlib.shifting import ShiftChange
-    from proxy_addons.gate.facts import RequestFacts, Visitor
+    from proxy_addons.accesslog import AccessLog, Transaction
+    from proxy_addons.gate.facts import RequestFacts
     from proxy_addons.gate.gate import Gate
 
 NAMES = 200_000
 HOSTS = 4_000
-PAGES, PARTS = 50, 10  # of a slice: somebody opens a page, and their browser gets its parts
+PAGES, PARTS = 30, 10  # of a slice: somebody opens a page, and their browser gets its parts
 REQUESTS = PAGES * PARTS
-TICKS = 3  # half seconds between two slices: a quarter of a force asks so much in that time
-WARM_UP = 10  # slices
+IN_A_MINUTE = 100  # people who open these pages: some six each, as in the simulation
+OWN_USE = 0.4  # of the pages, personal ones
+OWN_HOSTS = 200
+WARM_UP = 20  # slices
 PERSONAL, SOCIAL = ("category-00", "category-01"), "category-01"
 WITHOUT, AGAIN, WITH = "without", "again", "with"
+DECISION, LATENCY, REQUEST, CONNECTION = "decision", "latency", "request", "connection"
+MEASURES = (DECISION, LATENCY, REQUEST, CONNECTION)
 
 
-async def compare(change: ShiftChange, folder: Path, slices: int) -> dict[str, Any]:
-    """Decide, slice by slice, with one gate after another."""
-    from proxy_addons.accesslog import AccessLog  # noqa: PLC0415 (may not be there)
-    from proxy_addons.categorisation import CategoryIndex  # noqa: PLC0415
-    from proxy_addons.engine.tuning import tune  # noqa: PLC0415
-    from proxy_addons.gate.gate import Gate, basis_of  # noqa: PLC0415
-    from proxy_addons.gate.people import NOTHING_STANDING  # noqa: PLC0415
-    from proxy_addons.settings.load import load  # noqa: PLC0415
+class Deciding:
+    """Gates that are asked the same in turn. Made by `begin`."""
 
-    tune()  # as a worker does
-    lists.write_made_up(folder / "lists", NAMES)
-    made = lists.compiled(folder / "lists", folder / "shifts.index", folder / "asked")
-    people = change.people // 4  # those of one worker
-    config = _config(folder / "config", people)
-    settings = load(config, environ={})
-    index = CategoryIndex.open(made.index)
-    log = AccessLog(folder / "log", 1)
-    log.start()
-    try:
+    def __init__(
+        self, change: ShiftChange, sides: dict[str, _Side], log: AccessLog, listed: Path
+    ) -> None:
+        self._change = change
+        self._sides = sides
+        self._log = log
+        self._hosts = lists.hosts_of(listed, HOSTS)
+        self._own = [
+            host
+            for name in PERSONAL
+            for host in (listed / name / "domains").read_text().split()[:OWN_HOSTS]
+        ]
+        self._minute, self._there = -1, [0]
+        self._chance = random.Random(8)  # noqa: S311 (not for secrets: it must repeat itself)
+        self._number = 0
+
+    @classmethod
+    async def begin(cls, change: ShiftChange, folder: Path) -> Self:
+        """Everybody has a connection, to each gate, and everything has been done a few times."""
+        from proxy_addons.accesslog import AccessLog  # noqa: PLC0415 (may not be there)
+        from proxy_addons.categorisation import CategoryIndex  # noqa: PLC0415
+        from proxy_addons.engine.tuning import tune  # noqa: PLC0415
+        from proxy_addons.gate.gate import Gate, basis_of  # noqa: PLC0415
+        from proxy_addons.gate.people import NOTHING_STANDING  # noqa: PLC0415
+        from proxy_addons.settings.load import load  # noqa: PLC0415
+
+        tune()  # as a worker does
+        lists.write_made_up(folder / "lists", NAMES)
+        made = lists.compiled(folder / "lists", folder / "shifts.index", folder / "asked")
+        settings = load(_config(folder / "config", people_of(change)), environ={})
+        index = CategoryIndex.open(made.index)
+        log = AccessLog(folder / "log", 1)
+        log.start()
         sides: dict[str, _Side] = {}
         for name in (WITHOUT, AGAIN, WITH):
             # A basis of its own: nothing that it remembers was learnt by another.
             gate = Gate(
-                basis_of(settings, index),
-                log,
-                clock=lambda: change.wall().timestamp(),
-                standing=NOTHING_STANDING,
+                basis_of(settings, index), log, clock=change.seconds, standing=NOTHING_STANDING
             )
             if name == WITH:
                 gate.people.today = change.views[0]
-            sides[name] = _Side(gate)
-        await _decide(change, sides, folder / "lists", people, slices)
-    finally:
-        log.close()
-    states = sides[WITH].states()
-    if not states >= {"on-duty", "off-duty", "on-break"}:
-        raise BadAnswerError(f"the people who decide have no day: {sorted(states)}")
-    return _figures(sides, slices)
-
-
-async def _decide(
-    change: ShiftChange, sides: dict[str, _Side], listed: Path, people: int, slices: int
-) -> None:
-    chance = random.Random(8)  # noqa: S311 (not for secrets: it must repeat itself)
-    hosts = lists.hosts_of(listed, HOSTS)
-    names = list(sides)
-    for number in range(WARM_UP + slices):
-        asked = [
-            (client, _facts(host, part))
-            for client in (gateconfig.address(chance.randrange(people)) for _ in range(PAGES))
-            for part, host in enumerate(_drawn(chance, hosts))
-        ]
-        first = number % len(names)
+            sides[name] = _Side(gate, people_of(change))
+        deciding = cls(change, sides, log, folder / "lists")
+        for _ in range(WARM_UP):
+            await deciding.once(counts=False)
         gc.collect()
+        gc.freeze()  # what stays is not looked through before each slice
+        return deciding
+
+    async def once(self, *, counts: bool = True) -> None:
+        """One slice: the same requests to each gate, another beginning each time."""
+        minute = int(self._change.now // 60)
+        if minute != self._minute:
+            people = range(people_of(self._change))
+            self._minute, self._there = minute, self._chance.sample(people, IN_A_MINUTE)
+        pages = [(self._chance.choice(self._there), self._page()) for _ in range(PAGES)]
+        names = list(self._sides)
+        first = self._number % len(names)
+        self._number += 1
         for name in (*names[first:], *names[:first]):
-            sides[name].decide(asked, counts=number >= WARM_UP)
-        for _ in range(TICKS):
-            await change.half_a_second()
+            gc.collect()
+            self._sides[name].decide(pages, minute if counts else None)
+            await asyncio.to_thread(self._written)
 
+    def _written(self) -> None:
+        """Wait until nobody's records would be written in another's time."""
+        while self._log.pending:
+            time.sleep(0.001)
 
-def _drawn(chance: random.Random, hosts: list[str]) -> list[str]:
-    """Where the parts of a page are from: some hosts again and again."""
-    return [hosts[int(len(hosts) * chance.random() ** 3)] for _ in range(PARTS)]
+    def _page(self) -> list[RequestFacts]:
+        """The page itself and its parts: of its own host, and of some that are everywhere."""
+        chance = self._chance
+        host = chance.choice(self._own) if chance.random() < OWN_USE else self._any_host()
+        return [_facts(self._any_host() if n % 2 else host, n) for n in range(PARTS)]
+
+    def _any_host(self) -> str:
+        return self._hosts[int(len(self._hosts) * self._chance.random() ** 3)]
+
+    def end(self) -> dict[str, Any]:
+        """The figures.
+
+        Raises:
+            BadAnswerError: the people who decide have no day.
+        """
+        self._log.close()
+        states = self._sides[WITH].states()
+        if not states >= {"on-duty", "off-duty", "on-break"}:
+            msg = f"the people who decide have no day: {sorted(states)}"
+            raise BadAnswerError(msg)
+        found: dict[str, Any] = {name: side.figures() for name, side in self._sides.items()}
+        base = self._sides[WITHOUT]
+        for name in (AGAIN, WITH):
+            side = self._sides[name]
+            found[name]["more_percent"] = {
+                what: spread(
+                    # Round by round: what else the machine does falls on all of them.
+                    [100 * (a / b - 1) for a, b in zip(side.of(what), base.of(what), strict=True)]
+                )
+                for what in MEASURES
+            }
+            found[name]["p99_more_percent"] = 100 * (found[name]["p99_us"] / base.p99() - 1)
+        return found | {"decided": sum(map(len, base.took[LATENCY].values())) * REQUESTS}
 
 
 class _Side:
-    """A gate, and what it took."""
+    """A gate, and what it took.
 
-    def __init__(self, gate: Gate) -> None:
+    Attributes:
+        gate: the gate.
+        took: µs of one, by what and minute, a figure for each slice.
+    """
+
+    def __init__(self, gate: Gate, people: int) -> None:
         self.gate = gate
-        self.cpu_us: list[float] = []
-        self.latencies: list[float] = []
-        self._visitors: dict[str, Visitor] = {}  # each client has one connection, and keeps it
+        self.took: dict[str, dict[int, list[float]]] = {
+            name: defaultdict(list) for name in MEASURES
+        }
+        self._latencies: list[float] = []
+        self._visitors = [  # each client has one connection, and keeps it
+            gate.connected(gateconfig.address(number), 40000) for number in range(people)
+        ]
 
     def states(self) -> set[str]:
         """What stands for any of those who have asked."""
-        return {state for each in self._visitors.values() for state in each.person.states}
+        return {state for each in self._visitors for state in each.person.states}
 
-    def decide(self, asked: list[tuple[str, RequestFacts]], *, counts: bool) -> None:
-        """The facts of requests in, verdicts and finished records out."""
-        gate, visitors, took = self.gate, self._visitors, []
-        start = time.thread_time()
-        for client, facts in asked:
-            began = time.perf_counter()
-            visitor = visitors.get(client)
-            if visitor is None:
-                visitor = visitors[client] = gate.connected(client, 40000)
-            transaction = gate.request(visitor, facts).transaction
-            took.append(time.perf_counter() - began)
+    def decide(self, pages: list[tuple[int, list[RequestFacts]]], minute: int | None) -> None:
+        """The facts of requests in, verdicts and finished records out.
+
+        Args:
+            pages: who opens them, and their requests.
+            minute: for which it counts; None: for none.
+        """
+        asked = [(self._visitors[number], each) for number, page in pages for each in page]
+        transactions: list[Transaction | None] = []
+        took: list[float] = []
+        request, keep, note = self.gate.request, transactions.append, took.append
+        cpu, wall = time.thread_time, time.perf_counter
+        begins = cpu()
+        for visitor, facts in asked:
+            began = wall()
+            verdict = request(visitor, facts)
+            note(wall() - began)
+            keep(verdict.transaction)
+        decided = cpu()
+        for transaction in transactions:
             assert transaction is not None
             transaction.finish(status=200, bytes_up=300, bytes_down=1024)
-        spent = time.thread_time() - start
-        if counts:
-            self.cpu_us.append(1e6 * spent / len(asked))
-            self.latencies += took
+        finished = cpu()
+        fresh = [self.gate.connected(gateconfig.address(number), 40001) for number, _ in pages]
+        connected = cpu()
+        for visitor in fresh:
+            self.gate.disconnected(visitor)
+        if minute is not None:
+            self.took[DECISION][minute].append(1e6 * (decided - begins) / len(asked))
+            self.took[LATENCY][minute].append(1e6 * sum(took) / len(asked))
+            self.took[REQUEST][minute].append(1e6 * (finished - begins) / len(asked))
+            self.took[CONNECTION][minute].append(1e6 * (connected - finished) / len(pages))
+            self._latencies += took
+
+    def of(self, what: str) -> list[float]:
+        """µs of one in each round."""
+        return [median(slices) for slices in self.took[what].values()]
+
+    def p99(self) -> float:
+        """µs that one decision of a hundred takes or more."""
+        return 1e6 * quantiles(self._latencies, n=100)[98]
+
+    def figures(self) -> dict[str, Any]:
+        """Of all rounds."""
+        found: dict[str, Any] = {f"{what}_us": spread(self.of(what)) for what in MEASURES}
+        return found | {"p50_us": 1e6 * median(self._latencies), "p99_us": self.p99()}
+
+
+def people_of(change: ShiftChange) -> int:
+    """How many people use the worker that is measured."""
+    return change.people // 4
 
 
 def _facts(host: str, part: int) -> RequestFacts:
@@ -159,40 +253,17 @@ def _config(folder: Path, people: int) -> Path:
     A refusal with its page costs as much as many decisions: the same requests have to pass with a
     view and without, or the pages are what is measured.
     """
-    personal = {"categories": list(PERSONAL)}
+    personal, no_rota = {"categories": list(PERSONAL)}, {"state": "no-rota"}
     rules = [
         gateconfig.rule("social-used", "allow", {"categories": SOCIAL, "state": "social-used"}),
         gateconfig.rule("used", "allow", {**personal, "state": "allowance-used"}),
         gateconfig.rule("on-break", "allow", {**personal, "state": "on-break"}),
         gateconfig.rule("off-duty", "allow", {**personal, "state": "off-duty"}),
-        gateconfig.rule("no-rota", "allow", {**personal, "state": "no-rota"}),
+        gateconfig.rule("nights", "allow", {**personal, **no_rota, "time": {"within": "nights"}}),
+        gateconfig.rule("no-rota", "allow", {**personal, **no_rota}),
         gateconfig.rule("personal", "allow", personal),
         gateconfig.rule("everything-else", "allow"),
     ]
     standard = [(gateconfig.address(number), "standard") for number in range(people)]
     personal_use = {"categories": list(PERSONAL), "social": [SOCIAL]}
     return gateconfig.write(folder, rules, standard, personal_use=personal_use)
-
-
-def _figures(sides: dict[str, _Side], slices: int) -> dict[str, Any]:
-    found: dict[str, Any] = {"decided": slices * REQUESTS}
-    for name, side in sides.items():
-        cuts = quantiles(side.latencies, n=100)
-        found[name] = {
-            "cpu_us": spread(side.cpu_us),
-            "p50_us": 1e6 * median(side.latencies),
-            "p99_us": 1e6 * cuts[98],
-        }
-    base = sides[WITHOUT]
-    for name in (AGAIN, WITH):
-        # Slice by slice: what else the machine does falls on all of them.
-        ratios = [a / b for a, b in zip(sides[name].cpu_us, base.cpu_us, strict=True)]
-        found[name]["more_percent"] = _more(median(ratios), 1)
-        found[name]["p50_more_percent"] = 100 * (
-            found[name]["p50_us"] / found[WITHOUT]["p50_us"] - 1
-        )
-    return found
-
-
-def _more(figure: float, base: float) -> float:
-    return 100 * (figure / base - 1)

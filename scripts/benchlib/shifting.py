@@ -1,15 +1,15 @@
 """A shift change in simulated time: a force's people, four workers' views, one store.
 
 In: how many people, for how many minutes; a folder. Out (JSON on standard output): what was sent to
-the store, for how many minutes of personal use; CPU of it all; and what decisions cost with a
-worker's view and without (shiftdeciding.py).
+the store, for how many minutes of personal use; CPU of it all; and, where the store is SQLite, what
+decisions cost meanwhile with a worker's view and without (shiftdeciding.py).
 Must never: count what prepares the store; let simulated time wait for the real one.
 
 Half of the people end their duty in the middle of it, the other half begin theirs. In each minute
 four of ten use the web for themselves, with several requests by way of two workers; three of ten
 book a break; some are recalled; one in ten of those minutes has a refusal.
 
-Run as a process of its own: `python -m benchlib.shifting FOLDER PEOPLE MINUTES SLICES`.
+Run as a process of its own: `python -m benchlib.shifting FOLDER PEOPLE MINUTES sqlite|postgresql`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import time
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, event, insert, update
@@ -37,9 +37,6 @@ from proxy_addons.standing.problems import StepRefusedError
 from proxy_addons.standing.today import EVERY, Today
 from proxy_addons.standing.upgrade import migrate
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 WORKERS = 4
 ZONE = ZoneInfo("Europe/London")
 DAY = date(2026, 11, 23)
@@ -51,6 +48,8 @@ REFUSED = 0.1  # of those minutes have a refusal in them as well
 BREAKS = 0.3  # of the people, in half an hour
 RECALLED = 0.005
 MINUTE = 60.0
+SLICE = 6  # half seconds from one slice of decisions to the next
+_BEGINS = BEGINS.timestamp()
 NEVER = 1e6  # seconds: the views look when the simulation says so
 
 
@@ -66,6 +65,7 @@ class ShiftChange:
         folder: for the store.
         people: how many.
         minutes: for how many breaks and recalls are spread.
+        standing: names the store.
 
     Attributes:
         now: simulated seconds since it began.
@@ -74,12 +74,15 @@ class ShiftChange:
         used: minutes of personal use: pairs of person and minute.
     """
 
-    def __init__(self, folder: Path, people: int, minutes: int) -> None:
+    def __init__(
+        self, folder: Path, people: int, minutes: int, standing: Standing | None = None
+    ) -> None:
         self.now = 0.0
         self.people = people
         self.sent: Counter[str] = Counter()
         self.used: set[tuple[int, int]] = set()
         self.views: list[Today] = []
+        self._standing = standing or Standing()
         self._doing = ""
         self._chance = random.Random(7)  # noqa: S311 (not for secrets: it must repeat itself)
         self._paths = Paths(folder, folder, folder)
@@ -95,10 +98,14 @@ class ShiftChange:
         """Simulated time."""
         return BEGINS + timedelta(seconds=self.now)
 
+    def seconds(self) -> float:
+        """Simulated time, as `time.time` would give it, and about as cheap."""
+        return _BEGINS + self.now
+
     async def begin(self) -> None:
         """Make the store, with everybody's duties, and the views."""
-        migrate(Standing(), self._paths)
-        self._stores = [open_store(Standing(), self._paths) for _ in range(WORKERS)]
+        migrate(self._standing, self._paths)
+        self._stores = [open_store(self._standing, self._paths) for _ in range(WORKERS)]
         self._write_duties(self._stores[0])
         settings = Shifts()
         self._breaks = Breaks(
@@ -216,17 +223,30 @@ def _duty(person: str, begins: int, ends: int, change: int) -> dict[str, Any]:
     }
 
 
-async def simulate(folder: Path, people: int, minutes: int, slices: int) -> dict[str, Any]:
-    """Run it, then decide in the midst of it."""
-    from benchlib.shiftdeciding import compare  # noqa: PLC0415 (it needs what is above)
+async def simulate(
+    folder: Path, people: int, minutes: int, standing: Standing | None
+) -> dict[str, Any]:
+    """Run it, and decide in the midst of it.
 
-    change = ShiftChange(folder / "store", people, minutes)
+    Args:
+        folder: for all that is made.
+        people: how many.
+        minutes: for how long.
+        standing: names a database, and nothing is decided; None: a file in the folder.
+    """
+    from benchlib.shiftdeciding import Deciding  # noqa: PLC0415 (it needs what is above)
+
     (folder / "store").mkdir()
+    change = ShiftChange(folder / "store", people, minutes, standing)
     await change.begin()
-    cpu, began = time.process_time(), time.perf_counter()
-    for _ in range(int(minutes * MINUTE / EVERY)):
+    deciding = await Deciding.begin(change, folder) if standing is None else None
+    spent, began, seconds = 0.0, time.perf_counter(), minutes * MINUTE
+    for number in range(int(seconds / EVERY)):
+        cpu = time.process_time()
         await change.half_a_second()
-    seconds = minutes * MINUTE
+        spent += time.process_time() - cpu
+        if deciding is not None and number % SLICE == 0:
+            await deciding.once()
     found = {
         "people": people,
         "minutes": minutes,
@@ -236,21 +256,26 @@ async def simulate(folder: Path, people: int, minutes: int, slices: int) -> dict
         "personal_minutes": len(change.used),
         "a_person_minute": change.sent.total() / len(change.used),
         "a_person_and_minute": change.sent.total() / (people * minutes),
-        "cpu_percent_a_worker": 100 * (time.process_time() - cpu) / seconds / WORKERS,
+        "cpu_percent_a_worker": 100 * spent / seconds / WORKERS,
         "took_seconds": time.perf_counter() - began,
     }
-    found |= await compare(change, folder, slices)
+    if deciding is not None:
+        found |= deciding.end()
     await change.end()
     return found
 
 
-def main(arguments: list[str]) -> Iterator[str]:
+def main(arguments: list[str]) -> dict[str, Any]:
     """The figures."""
-    folder, people, minutes, slices = arguments
-    found = asyncio.run(simulate(Path(folder), int(people), int(minutes), int(slices)))
-    yield json.dumps(found)
+    folder, people, minutes, kind = arguments
+    size = Path(folder), int(people), int(minutes)
+    if kind == "sqlite":
+        return asyncio.run(simulate(*size, None))
+    from support.postgres import Postgres  # noqa: PLC0415 (its packages are for development)
+
+    with Postgres() as server:
+        return asyncio.run(simulate(*size, server.database()))
 
 
 if __name__ == "__main__":
-    for line in main(sys.argv[1:]):
-        print(line)
+    print(json.dumps(main(sys.argv[1:])))
