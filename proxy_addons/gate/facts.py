@@ -53,7 +53,8 @@ class Visitor:
         shared: whether that speaks for somebody else with each request (`X-Forwarded-For`).
         counted_as: the address that the connection counts for in the tallies (clients.py).
         snapshot: the standing facts under which `person` was looked up.
-        stamp: the number of what was known of their duty day then (today.py).
+        latest: the number of what was known of anybody's duty day when that was last looked at.
+        stamp: the number of what was known of the person's when they were looked up (today.py).
         until: wall-clock seconds at which `person` has to be looked up anew.
         entry: what the directory said of the person then, or None.
         proof: who has signed in, or None.
@@ -86,6 +87,7 @@ class Visitor:
     shared: bool = False
     counted_as: str = ""
     snapshot: object = None
+    latest: int = 0
     stamp: int = 0
     until: float = 0.0
     entry: object = None

@@ -280,13 +280,18 @@ class People:
             visitor.basis is not basis
             or visitor.snapshot is not self.standing.snapshot
             or self._clock() >= visitor.until
-            or (
-                (name := visitor.person.name) is not None
-                and visitor.stamp != self.today.stamp(name)
-            )
+            or (visitor.latest != self.today.latest.number and self._is_about(visitor))
         ):
             self.know(visitor)
         return basis
+
+    def _is_about(self, visitor: Visitor) -> bool:
+        """Whether anything of what has come about people's days is about this visitor."""
+        today, name = self.today, visitor.person.name
+        if name is not None and visitor.stamp != today.stamp(name):
+            return True
+        visitor.latest = today.latest.number
+        return False
 
     def look(self, visitor: Visitor) -> None:
         """The same, and with what the directory may have learnt."""
@@ -332,6 +337,7 @@ class People:
         """Give a visitor their person, with what stands for it in this duty day."""
         today, name, at = self.today, held.person.name, datetime.fromtimestamp(now, UTC)
         visitor.until = held.until
+        visitor.latest = today.latest.number
         if name is not None:
             visitor.stamp = today.stamp(name)
             changes = today.changes(name, at)

@@ -47,8 +47,20 @@ class Left(Protocol):
         """The lengths that can be started now, in minutes."""
 
 
+class Latest(Protocol):
+    """Counts what has come about anybody."""
+
+    @property
+    def number(self) -> int:
+        """Another one whenever the stamp of anybody is."""
+
+
 class Today(Protocol):
     """A worker's view of people's duty days."""
+
+    @property
+    def latest(self) -> Latest:
+        """To be looked at before each request: no stamp has changed while its number has not."""
 
     def states(self, person: str | None, at: datetime) -> frozenset[str]:
         """What stands for a person (policy/states.py)."""
@@ -90,6 +102,12 @@ class Today(Protocol):
         """A rule has refused what the person opened."""
 
 
+class _Never:
+    """Nothing ever comes."""
+
+    number = 0
+
+
 class _NothingLeft(NamedTuple):
     minutes: int
     may_start_at: datetime
@@ -98,6 +116,8 @@ class _NothingLeft(NamedTuple):
 
 class _Nothing:
     """Of a program without a store, or before it was read: nothing is known of anybody."""
+
+    latest = _Never()
 
     def states(self, _person: str | None, _at: datetime) -> frozenset[str]:
         return _NO_ROTA

@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
 
+@dataclass(slots=True)
+class Latest:
+    """Counts what has come about anybody: who has seen it need not ask about each person.
+
+    Attributes:
+        number: another one whenever anybody's stamp is.
+    """
+
+    number: int = 1
+
+
 class LiveBreak(NamedTuple):
     """A booked break.
 

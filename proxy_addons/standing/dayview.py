@@ -12,6 +12,7 @@ ahead (counted by a machine whose clock is fast, or before the clock was put bac
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -22,6 +23,7 @@ from proxy_addons.standing.dayfacts import (
     NOBODY_KNOWN,
     UNUSED,
     Facts,
+    Latest,
     LiveBreak,
     Remaining,
     Sites,
@@ -30,7 +32,7 @@ from proxy_addons.standing.dayfacts import (
 from proxy_addons.standing.dutydays import MINUTE, Days
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import date, tzinfo
 
     from proxy_addons.settings.shifts import Shifts
@@ -62,13 +64,14 @@ class DayView:
         known: whether the store was ever read.
         facts: canonical name → what the store says.
         sites: what reviews say for everybody.
-        turned: how often minutes may have changed what stands for somebody.
+        latest: counts what has come about anybody that gives a new stamp.
     """
 
     def __init__(self, shifts: Shifts, zone: tzinfo) -> None:
         self.known = False
         self.facts: dict[str, Facts] = {}
         self.sites = Sites()
+        self._given: Mapping[str, frozenset[str]] | None = None  # its categories, if there are any
         self._shifts = shifts
         self._zone = zone
         self.days = Days(zone, shifts)
@@ -76,7 +79,7 @@ class DayView:
         # Day → person → minutes.
         self._used: dict[date, dict[str, Used]] = {}
         self._counted: dict[str, int] = {}  # stamps of people for whom minutes made a difference
-        self.turned = 0
+        self.latest = Latest()
         self._at: datetime | None = None  # asked about last, with its day and the bit of its minute
         self._place = (self.days.at(_LONG_AGO), 0)
         self._stamps = count(1)
@@ -118,9 +121,12 @@ class DayView:
         self.known = True
         if news.sites is not None:
             self.sites = news.sites
+            self._given = news.sites.categories or None
             self.everybody_changed()
         if news.first_day is not None:
             self._forget_before(news.first_day)
+        if changed:
+            self.latest.number += 1
         return changed or self._all != before
 
     def new_stamp(self) -> int:
@@ -133,6 +139,7 @@ class DayView:
 
     def everybody_changed(self) -> None:
         """Give everybody a new stamp."""
+        self.latest.number += 1
         self._all = next(self._stamps)
 
     def add(self, day: date, person: str, used: Used) -> bool:
@@ -151,7 +158,7 @@ class DayView:
         people[person] = after
         if self._turns(before, after):
             self._counted[person] = next(self._stamps)
-            self.turned += 1
+            self.latest.number += 1
         return True
 
     def _turns(self, before: Used, after: Used) -> bool:
@@ -197,7 +204,6 @@ class DayView:
         stamp = self._all
         if person is None:
             return stamp
-        # Asked for every request.
         facts = self.facts.get(person)
         if facts is not None and facts.stamp > stamp:
             stamp = facts.stamp
@@ -246,18 +252,10 @@ class DayView:
                 then = self._allowance_states(used.personal.bit_count(), used.social.bit_count())
                 if now != then:
                     until = min(until, day.begins + (minute + 1) * MINUTE)
-            ahead = used.personal >> minute + 1
-            while ahead:
-                # Counted by a gateway whose clock is ahead: such a minute comes to be in hand.
-                coming = minute + (ahead & -ahead).bit_length()
-                if self._allowance_states(*used.besides(coming)) != now:
-                    until = min(until, day.begins + coming * MINUTE)
-                    break
-                ahead &= ahead - 1
         else:
             now = self._allowance_states(0, 0)
         found |= now
-        return _Standing(stamp, at, until, frozenset(found))
+        return _Standing(stamp, at, until, _one(frozenset(found)))
 
     def ahead(self, person: str, at: datetime) -> Iterator[Ahead]:
         """What will stand for a person, as far as is known now, from a moment on.
@@ -310,8 +308,8 @@ class DayView:
 
     def site_categories(self, host: str) -> frozenset[str] | None:
         """The categories that a review gave a host, or the nearest of its parents; or None."""
-        given = self.sites.categories
-        if not given:
+        given = self._given
+        if given is None:  # asked for every request
             return None
         return next((given[each] for each in _and_parents(host) if each in given), None)
 
@@ -347,6 +345,12 @@ class DayView:
                 if state is not None
             }
         )  # fmt: skip
+
+
+@cache
+def _one(found: frozenset[str]) -> frozenset[str]:
+    """The same for all: sets that are one are compared, and found in memories, at once."""
+    return found
 
 
 def _left(allowance: int | None, used: int) -> int | None:

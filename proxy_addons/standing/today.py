@@ -126,6 +126,7 @@ class Today:
         self._noting: asyncio.Task[None] | None = None
         # What the view answers, without a step in between: some are asked for every request.
         view = self._view
+        self.latest = view.latest
         self.states = view.states
         self.changes = view.changes
         self.ahead = view.ahead
@@ -249,13 +250,13 @@ class Today:
 
     async def _take(self, news: News) -> None:
         """Take over what was read, in steps that hold up nobody."""
-        turned = self._view.turned
+        seen = self._view.latest.number
         waiting = iter(news.used.items())
         while some := list(islice(waiting, _AT_ONCE)):
             for (day, person), used in some:
                 self._view.add(day, person, used)
             await asyncio.sleep(0)
-        changed = self._view.take(news) or self._view.turned != turned
+        changed = self._view.take(news) or self._view.latest.number != seen
         self._version = news.version
         self._minutes_known = self._minutes_known or news.whole
         if changed and self.on_change is not None:
@@ -269,25 +270,23 @@ class Today:
             return
         try:
             job = partial(self._write, today if keeping else None)
-            kept = await self._in(self._notes, job, PATIENCE)
+            await self._in(self._notes, job, PATIENCE)
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is tried again
             # No request is in hand. Nothing is forgotten: the tally has it for the next time.
             self._say(_WRITING, str(problem) or type(problem).__name__)
             return
         self._say(_WRITING, None)
-        if kept:
+        if keeping:
             self._kept_at = self._clock()
 
-    def _write(self, today: date | None) -> bool:
-        """In its thread. Gives whether nothing is kept for too long, for some time to come."""
+    def _write(self, today: date | None) -> None:
+        """In its thread."""
         if self._journals is not None:
             self._keep_journal(self._journals)
         self.tally.flush(self._store)
         self.refusals.flush(self._store)
-        if today is None:
-            return False
-        done = keep(self._store, self._shifts.keep, today)
-        return done is None or done.finished
+        if today is not None:
+            keep(self._store, self._shifts.keep, today)
 
     def _keep_journal(self, folder: Path) -> None:
         """In its thread: begin a journal; write down what workers that have ended left in theirs.

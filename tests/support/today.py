@@ -58,6 +58,14 @@ class Day:
     next_at: datetime | None = None
     version: int = 0
 
+    @property
+    def latest(self) -> Day:
+        return self
+
+    @property
+    def number(self) -> int:
+        return self.version + 1
+
     def changed(self) -> None:
         """Something has come."""
         self.version += 1
