@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 from zoneinfo import ZoneInfo
 
@@ -22,7 +23,6 @@ from proxy_addons.standing.tables_shifts import duties
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from conftest import Place
 
@@ -72,6 +72,11 @@ def as_ics(path: Path, people: int, days: int) -> RotaFile:
             )
         file.write("END:VCALENDAR\n")
     return read_ics(path, LONDON)
+
+
+def waited_for_processors() -> float:
+    """Seconds for which this thread was ready to run, and others ran."""
+    return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
 
 
 class Clicks:
@@ -140,7 +145,10 @@ def test_a_whole_force_in_a_minute(
     made: Callable[[Path, int, int], RotaFile],
     capsys: pytest.CaptureFixture[str],
 ):
-    """13,000 people, 60 days; the time is that of reading and writing, not of making the file."""
+    """13,000 people, 60 days; the time is that of reading and writing, not of making the file.
+
+    What other programs took of the processors meanwhile is taken off, as far as the kernel says.
+    """
     people, days = 13_000, 60
     path = tmp_path / "x"
     made(path, people, days)
@@ -149,23 +157,25 @@ def test_a_whole_force_in_a_minute(
     figures = []
     with Clicks(other) as clicks:
         for _ in range(2):
-            begin, used = time.monotonic(), time.process_time()
+            begin, used, waited = time.monotonic(), time.process_time(), waited_for_processors()
             file = read(path, LONDON)
             after = time.monotonic()
             changes = RotaImport(store, LONDON).take_over(file, "lee")
             done = time.monotonic()
-            figures.append((done - begin, after - begin, time.process_time() - used))
+            waited = waited_for_processors() - waited
+            used = time.process_time() - used
+            figures.append((done - begin, after - begin, used, waited))
             added = changes.added
             assert added in {624_000, 0}
     other.close()
     with capsys.disabled():
-        for what, (total, reading, used) in zip(("first", "again"), figures, strict=True):
+        for what, (total, reading, used, waited) in zip(("first", "again"), figures, strict=True):
             print(  # noqa: T201 - figures are what it is for
                 f"\n{place.engine}, {made.__name__}, {what}: {total:.1f} s, of these reading"
-                f" {reading:.1f} s; processor {used:.1f} s; longest wait of {len(clicks.waits)}"
-                f" breaks {max(clicks.waits):.2f} s"
+                f" {reading:.1f} s; processor {used:.1f} s, waiting for one {waited:.1f} s;"
+                f" longest wait of {len(clicks.waits)} breaks {max(clicks.waits):.2f} s"
             )
     assert not clicks.failures
     assert max(clicks.waits) < BUSY  # beyond, a click is refused
-    assert max(total for total, *_ in figures) < SECONDS
+    assert max(total - waited for total, _, _, waited in figures) < SECONDS
     assert Rota(store, LONDON).status().people == people
