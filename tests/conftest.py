@@ -34,6 +34,13 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="module")
+def little_to_collect() -> None:
+    """For modules that collect garbage: not what tests before them have left in pytest's hands."""
+    gc.collect()
+    gc.freeze()
+
+
 def reason_against(marker: str) -> str | None:
     """Say why tests with this marker cannot run on this machine, or None."""
     if marker == "root" and os.geteuid() != 0:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.ldap import BASE, SERVICE, SERVICE_PASSWORD, Slapd
+from support.standing import ready
 
 from proxy_addons.settings.model import Paths
 from proxy_addons.settings.people import Standing
 from proxy_addons.standing import open_store
 from proxy_addons.standing.acknowledgements import Acknowledgements
 from proxy_addons.standing.statement import Statement
-from proxy_addons.standing.upgrade import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ class World:
 
     def acknowledge(self, person: str, statement: Statement, at: datetime | None = None) -> None:
         paths = Paths(self.config, self.config, self.data)
-        migrate(Standing(), paths)
+        ready(Standing(), paths)
         store = open_store(Standing(), paths)
         kept = Acknowledgements(store, clock=lambda: at or datetime.now(UTC))
         kept.acknowledge(

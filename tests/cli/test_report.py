@@ -16,12 +16,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from support.certificates import WebAuthority
 from support.ldap import BASE, SERVICE, SERVICE_PASSWORD, Slapd, Someone
+from support.standing import ready
 
 from proxy_addons.settings.model import Paths
 from proxy_addons.settings.people import Standing
 from proxy_addons.standing import minutes, open_store, views
 from proxy_addons.standing.dutyday import day_of
-from proxy_addons.standing.upgrade import migrate
 from proxy_addons.standing.weeks import Week
 
 mail = pytest.importorskip("support.mail", reason="aiosmtpd is not installed")
@@ -95,7 +95,7 @@ directory:
     monkeypatch.setenv("TEST_LDAP_PASSWORD", SERVICE_PASSWORD)
     monkeypatch.setenv("TEST_MAIL_PASSWORD", PASSWORD)
     paths = Paths(config, config, tmp_path / "data")
-    migrate(Standing(), paths)
+    ready(Standing(), paths)
     store = open_store(Standing(), paths)
     for person, number in (("jane", 45), ("tom", 5), ("zoe", 12), ("ann", 7), ("gone", 3)):
         use(store, person, WEEK.monday, number)

@@ -240,8 +240,7 @@ def test_a_stop_while_the_disk_is_full(
 
 
 def test_bad_settings_do_not_start(start: Callable[..., Gateway], web: Web) -> None:
-    gateway = start(through(web))
-    gateway.stop()
+    gateway = start(through(web), run=False)
     (gateway.config / "policy.yaml").write_text("version: 1\nrules: everything\n")
     gateway.start(wait=False)
     assert gateway.process.wait(10) != 0
@@ -254,8 +253,7 @@ def test_a_rule_for_a_category_that_no_list_has_does_not_start(
     start: Callable[..., Gateway], web: Web
 ) -> None:
     """It would never match: what it should block would pass."""
-    gateway = start(through(web))
-    gateway.stop()
+    gateway = start(through(web), run=False)
     policy = gateway.config / "policy.yaml"
     policy.write_text(policy.read_text().replace("categories: webmail", "categories: webmial"))
     gateway.start(wait=False)

@@ -12,6 +12,8 @@ from support.faults import plant
 from support.names import NameServer
 from support.scene import through, working_time
 
+from proxy_addons.engine.authority import load_or_make, now_utc
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
@@ -32,10 +34,8 @@ def until(condition: Callable[[], bool], seconds: float = 15) -> None:
 def test_a_worker_that_dies_at_its_start_is_not_started_in_a_tight_loop(
     start: Callable[..., Gateway], web: Web, tmp_path: Path
 ) -> None:
-    gateway = start(through(web))
-    gateway.stop()
-    gateway._environ |= plant(tmp_path / "fault", "proxy_addons.gate.metrics:heartbeat")
-    gateway.output.write_text("")
+    fault = plant(tmp_path / "fault", "proxy_addons.gate.metrics:heartbeat")
+    gateway = start(through(web), run=False, environ=fault)
     gateway.start(wait=False)
     until(lambda: "starting it again in 1 s" in gateway.output.read_text(), 30)
     said = gateway.output.read_text()
@@ -50,8 +50,8 @@ def test_a_worker_that_dies_at_its_start_is_not_started_in_a_tight_loop(
 def test_settings_that_a_worker_cannot_run_with_end_the_gateway(
     start: Callable[..., Gateway], web: Web
 ) -> None:
-    gateway = start(through(web))
-    gateway.stop()
+    gateway = start(through(web), run=False)
+    load_or_make(gateway.data / "ca", "Sample Police", now_utc())
     (gateway.data / "ca/ca.pem").write_text("no certificate")
     gateway.start(wait=False)
     assert gateway.process.wait(15) == 78, "systemd is told not to try again"

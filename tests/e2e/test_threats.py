@@ -11,18 +11,22 @@ import ssl
 import stat
 import threading
 import time
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.gateway import Gateway
+from support.names import NameServer
 from support.scene import through
 from support.waiting import PATIENCE
+
+from proxy_addons.engine.authority import load_or_make, now_utc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from support.certificates import WebAuthority
-    from support.gateway import Gateway
     from support.web import Web
 
 END = "Connection: close\r\n\r\n"
@@ -345,6 +349,34 @@ def liar() -> Iterator[Callable[[Path, bool], None]]:
     listener.close()
 
 
+CASES_OF_LIARS = ("right", "another name", "expired", "unknown authority", "old TLS")
+
+
+def host_of(case: str) -> str:
+    return f"{case.replace(' ', '-').lower()}.example.org"
+
+
+@pytest.fixture(scope="module")
+def asking_liars(
+    web_authority: WebAuthority, index: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[bool], Gateway]]:
+    """Gateways that find a name for each case at 127.0.0.4: one trusts the authority, one not."""
+    with contextlib.ExitStack() as stack:
+        names = NameServer({host_of(case): ["127.0.0.4"] for case in CASES_OF_LIARS})
+        stack.enter_context(names)
+
+        @cache
+        def begin(trusted: bool) -> Gateway:
+            settings: dict[str, Any] = {
+                "network": {"dns_servers": names.address, "intranet": ["127.0.0.4"]},
+                "tls": {"trusted_ca_file": str(web_authority.file)} if trusted else {},
+            }
+            folder = tmp_path_factory.mktemp("asking-liars") / "gateway"
+            return stack.enter_context(Gateway(folder, settings, index=index))
+
+        yield begin
+
+
 @pytest.mark.root
 @pytest.mark.parametrize(
     ("case", "trusted", "served"),
@@ -363,22 +395,16 @@ def test_a_server_must_prove_its_name(
     served: bool,
     liar: Callable[[Path, bool], None],
     web_authority: WebAuthority,
-    start: Callable[..., Gateway],
-    name_server: Callable[[dict[str, list[str]]], str],
+    asking_liars: Callable[[bool], Gateway],
 ) -> None:
     liar(
         web_authority.leaf(
-            "another.example.org" if case == "another name" else "site.example.org",
+            "elsewhere.example.org" if case == "another name" else host_of(case),
             expired=case == "expired",
         ),
         case == "old TLS",
     )
-    network = {
-        "dns_servers": name_server({"site.example.org": ["127.0.0.4"]}),
-        "intranet": ["127.0.0.4"],
-    }
-    tls = {"trusted_ca_file": str(web_authority.file)} if trusted else {}
-    reply = start({"network": network, "tls": tls}).curl("https://site.example.org/")
+    reply = asking_liars(trusted).curl(f"https://{host_of(case)}/")
     if served:
         assert (reply.status, reply.text) == (200, "secret"), reply
     else:
@@ -431,8 +457,7 @@ def not_started(gateway: Gateway) -> str:
 def test_two_gateways_do_not_share_a_port_or_a_data_folder(
     start: Callable[..., Gateway], web: Web, tmp_path: Path
 ) -> None:
-    first, second = start(through(web)), start(through(web))
-    second.stop()
+    first, second = start(through(web)), start(through(web), run=False)
     own = second.settings
     second.write_settings({**own, "listen": {**own["listen"], "proxy": first.proxy}})
     assert f"cannot listen on {first.proxy}" in not_started(second)
@@ -447,8 +472,8 @@ def test_two_gateways_do_not_share_a_port_or_a_data_folder(
 def test_half_an_authority_is_not_made_whole_by_guessing(
     missing: str, start: Callable[..., Gateway], web: Web
 ) -> None:
-    gateway = start(through(web))
-    gateway.stop()
+    gateway = start(through(web), run=False)
+    load_or_make(gateway.authority.parent, "Sample Police", now_utc())
     (gateway.authority.parent / missing).unlink()
     assert f"{missing} is not" in not_started(gateway)
     assert not (gateway.authority.parent / missing).exists()

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from mitmproxy.proxy.context import Context
 
+pytestmark = pytest.mark.usefixtures("little_to_collect")
+
 MEGABYTE = 1 << 20
 SMALL = 32 * 1024  # a kernel buffer that fills at once
 

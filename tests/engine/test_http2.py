@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from support.stage import Stage
 
+pytestmark = pytest.mark.usefixtures("little_to_collect")
+
 MEGABYTE = 1 << 20
 PIECE = b"x" * 65536
 HOST = "Host: allowed.test"

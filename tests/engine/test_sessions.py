@@ -21,6 +21,8 @@ from proxy_addons.engine.sessions import Place, Sessions, Watch
 if TYPE_CHECKING:
     from support.stage import Script, Stage
 
+pytestmark = pytest.mark.usefixtures("little_to_collect")
+
 HERE = Place("allowed.test", 443, "allowed.test", (b"http/1.1",))
 OTHERS = [
     HERE._replace(host="192.0.2.1"),

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from support.client import Client
     from support.stage import Stage
 
+pytestmark = pytest.mark.usefixtures("little_to_collect")
+
 BANK = "bank.test"
 MEGABYTE = 1 << 20
 

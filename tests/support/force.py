@@ -22,13 +22,13 @@ from proxy_addons.standing.actor import INFORMATION_SECURITY, PSD, Actor
 from proxy_addons.standing.exemption import Wanted
 from proxy_addons.standing.register import Register
 from proxy_addons.standing.store import open_store
-from proxy_addons.standing.upgrade import migrate
 from proxy_addons.standing.withdrawals import Withdrawals
 from support.gateway import ROOT, Gateway, Reply, merge
 from support.kdc import OTHER, REALM, Kdc, Ticket
 from support.ldap import BASE, SERVICE, SERVICE_PASSWORD, Slapd, Someone
 from support.postgres import PASSWORD as DATABASE_PASSWORD
 from support.scene import through
+from support.standing import ready
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -387,7 +387,7 @@ def registers(gateway: Gateway, standing: Standing) -> Iterator[Registers]:
     """The registers of a gateway, which need not have been started yet."""
     paths = Paths(gateway.config, ROOT / "categories", gateway.data)
     store = open_store(standing, paths)
-    migrate(standing, paths)
+    ready(standing, paths)
     try:
         yield Registers(store)
     finally:

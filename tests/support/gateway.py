@@ -102,6 +102,7 @@ class Gateway:
         self._environ |= dict(environ or {})
         self._command = command or [sys.executable, "-c", _MAIN, "serve"]
         self.output = folder / "output"
+        self.output.touch()
 
     def write_settings(self, settings: Mapping[str, Any]) -> None:
         """Write watchhouse.yaml (before the start, or before a reload)."""
@@ -140,7 +141,9 @@ class Gateway:
         self.portal: str = found["portal"][0]
 
     def stop(self) -> int:
-        """Stop it as Ctrl-C does."""
+        """Stop it as Ctrl-C does; 0 if it was never started."""
+        if not hasattr(self, "process"):
+            return 0
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:

@@ -23,7 +23,7 @@ from argon2 import PasswordHasher
 from proxy_addons.portal.app import make_app
 from proxy_addons.settings import people
 from proxy_addons.settings.load import load
-from proxy_addons.standing.upgrade import migrate
+from support.standing import ready
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
@@ -74,6 +74,11 @@ ROLES = roles(
 PEOPLE = ("jane", "mona", "ines", "ivan", "paul", "audrey", "oscar")
 
 
+@cache
+def _default_settings() -> Settings:
+    return load(ROOT / "config", environ={})
+
+
 def settings_for(
     folder: Path,
     *,
@@ -96,13 +101,14 @@ def settings_for(
     accounts.chmod(0o600)
     portal = {k.removeprefix("portal_"): v for k, v in changes.items() if k.startswith("portal_")}
     others = {k: v for k, v in changes.items() if not k.startswith("portal_")}
-    settings = load(ROOT / "config", overrides={"data_dir": str(folder / "data")}, environ={})
+    settings = _default_settings()
     settings = replace(
         settings,
+        paths=replace(settings.paths, data_dir=(folder / "data").absolute()),
         portal=people.Portal(sign_in=ways, accounts=accounts, roles=given, **portal),
         **others,
     )
-    migrate(settings.standing, settings.paths)
+    ready(settings.standing, settings.paths)
     return settings
 
 

@@ -104,14 +104,18 @@ def speaking(version: str, request: pytest.FixtureRequest) -> Gateway:
 
 @pytest.fixture
 def start(tmp_path: Path, index: Path, closing: ExitStack) -> Callable[..., Gateway]:
-    """Starts gateways that end with the test."""
+    """Starts gateways that end with the test; with `run=False` only prepares one to be started."""
     number = 0
 
-    def begin(settings: dict[str, Any], **more: Any) -> Gateway:
+    def begin(settings: dict[str, Any], *, run: bool = True, **more: Any) -> Gateway:
         nonlocal number
         number += 1
         more.setdefault("index", index)
-        return closing.enter_context(Gateway(tmp_path / f"gateway-{number}", settings, **more))
+        gateway = Gateway(tmp_path / f"gateway-{number}", settings, **more)
+        if run:
+            gateway.start()
+        closing.callback(gateway.stop)
+        return gateway
 
     return begin
 

@@ -12,6 +12,7 @@ import gc
 import json
 import socket
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -62,6 +63,12 @@ PEOPLE = {
 }
 
 
+_FILES = {"watchhouse.yaml", "policy.yaml"}
+_LOADED: dict[tuple[str, str], Settings] = {}
+"""By the texts of both files: to load them takes as long as all else that a stage needs. None that
+name a test's own folder, but in `paths`."""
+
+
 def make_index(folder: Path) -> Path:
     """A small index: blocked.test is webmail, bank.test banking, allowed.test government."""
     for category, names in LISTS.items():
@@ -83,9 +90,19 @@ def make_settings(
     base["identity"] = PEOPLE
     # Nothing outside this machine is asked; tests/engine/test_lookups.py has its own name server.
     base["network"]["look_up_refused"] = False
-    (config / "watchhouse.yaml").write_text(write(merge(base, changes or {})))
-    (config / "policy.yaml").write_text(policy or (ROOT / "config/policy.yaml").read_text())
-    return load(config, overrides={"data_dir": str(folder / "data")}, environ={})
+    main = write(merge(base, changes or {}))
+    policy = policy or (ROOT / "config/policy.yaml").read_text()
+    (config / "watchhouse.yaml").write_text(main)
+    (config / "policy.yaml").write_text(policy)
+    data = folder / "data"
+    known = _LOADED.get((main, policy))
+    if known is not None and {each.name for each in config.iterdir()} == _FILES:
+        paths = replace(known.paths, config_dir=config.absolute(), data_dir=data.absolute())
+        return replace(known, paths=paths)
+    settings = load(config, overrides={"data_dir": str(data)}, environ={})
+    if str(folder) not in repr(replace(settings, paths=known)):
+        _LOADED[main, policy] = settings
+    return settings
 
 
 class Stood:

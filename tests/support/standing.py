@@ -7,8 +7,11 @@ Must never: write past the registers' rules.
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import threading
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -24,11 +27,11 @@ from proxy_addons.standing import (
     Withdrawals,
     open_store,
 )
-from proxy_addons.standing.upgrade import migrate
+from proxy_addons.standing.store import file_of
+from proxy_addons.standing.upgrade import FILE_MODE, migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 REQUESTER = Actor("requester", frozenset({"staff"}), "test")
 APPROVER = Actor("approver", frozenset({"information-security"}), "test")
@@ -36,6 +39,26 @@ PSD = Actor("psd", frozenset({"psd"}), "test")
 WHY = "Intelligence work that a test plays."
 _MIGRATING = threading.Lock()  # alembic's environment is one for the process
 LONDON = ZoneInfo("Europe/London")
+
+
+def ready(settings: Standing, paths: Paths) -> None:
+    """What `migrate` does; where there is no SQLite file yet, by a copy, in a tenth of the time."""
+    with _MIGRATING:
+        if settings.url is not None or file_of(paths).exists():
+            migrate(settings, paths)
+            return
+        paths.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+        file_of(paths).touch(FILE_MODE)
+        file_of(paths).write_bytes(_empty_store())
+
+
+@cache
+def _empty_store() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        paths = Paths(place, place, place)
+        migrate(Standing(), paths)
+        return file_of(paths).read_bytes()
 
 
 @contextlib.contextmanager
@@ -46,8 +69,7 @@ def opened(place: Path | Store, settings: Standing | None = None) -> Iterator[St
         return
     settings = settings or Standing()
     paths = Paths(place, place, place)
-    with _MIGRATING:
-        migrate(settings, paths)
+    ready(settings, paths)
     store = open_store(settings, paths)
     try:
         yield store
