@@ -198,7 +198,7 @@ class Actions:
         doing.transaction.action = "allow"
         metrics.count("allow", RULE_GATEWAY_ACTION)
         if reference:
-            return self._page(doing, Kind.REVIEW_ASKED, f"Review {reference}", back=deed.back)
+            return self._page(doing, Kind.REVIEW_ASKED, reference, back=deed.back)
         return Verdict(Course.REFUSE, _see_other(doing.asked, deed.back), doing.transaction)
 
     def _asked_for(self, doing: _Doing, query: str, action: str) -> tuple[Who, Deed]:
@@ -247,7 +247,8 @@ class Actions:
         return self._page(doing, kind, problem, back)
 
     def _page(self, doing: _Doing, kind: Kind, detail: str, back: str = "") -> Verdict:
-        url = _url(doing.asked, doing.facts.path)
+        # What people asked for says more to them than where the button led; the record has that.
+        url = _url(doing.asked, back or doing.facts.path)
         refusal = self._recorder.refusal(
             doing.visitor, doing.facts, url, doing.asked.host, kind, detail, doing.transaction.id
         )

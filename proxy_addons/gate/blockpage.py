@@ -89,6 +89,8 @@ def _reason(refusal: Refusal, wording: Wording) -> str:
         return visible(decision.reason, 600)
     if refusal.kind == Kind.BREAK_UNAVAILABLE and refusal.detail:
         return visible(refusal.detail, 600)
+    if refusal.kind in _DONE:
+        return f"{wording.summary} The question is {visible(refusal.detail, 80)}."
     return wording.summary
 
 

@@ -213,8 +213,8 @@ WORDING: dict[Kind, Wording] = {
         200,
         "",
         "Your question has been sent",
-        "Information security will look at this site and tell you what they decide.",
-        ("The site stays closed until then.", "You need not ask again."),
+        "Information security will look at this site. You find their answer on My browsing.",
+        ("The site stays as it is until then.", "You need not ask again."),
     ),
     Kind.UPSTREAM_FAILED: Wording(
         502,

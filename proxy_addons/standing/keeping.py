@@ -7,7 +7,8 @@ reviews: triggers hold them); hold other writers up for longer than one day's ro
 
 Once a duty day, by whichever worker of all gateways comes first: the row `keeping` of `versions`
 has the day for which it was done. All of it goes by age alone: a day that was missed is made up for
-by the next.
+by the next. After a leap of the clock nothing is taken away before the next duty day: it may be the
+clock that is wrong, and what is gone does not come back.
 """
 
 from __future__ import annotations
@@ -24,21 +25,23 @@ from proxy_addons.standing import tables
 from proxy_addons.standing import tables_shifts as shifts
 from proxy_addons.standing.confirmations import forget
 from proxy_addons.standing.dates import begin_of
-from proxy_addons.standing.minutes import KEEP, fold
+from proxy_addons.standing.minutes import KEEP, folding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Delete, Table, Update
 
     from proxy_addons.settings.shifts import Keep
     from proxy_addons.standing.store import Store
 
-PORTIONS: Final = 60
-"""Transactions of one run. A setting that was lowered by a year may need several runs, one each
-hour: meanwhile others write, and what was counted is written down."""
-_PORTIONS_KEPT: Final = 31  # days; a worker that has refused nobody for so long begins anew
+PORTIONS: Final = 4
+"""Transactions of one run. Minutes are written in between: a large force's day, or a period that
+was made shorter by a year, takes several runs."""
+LEAP: Final = 7
+"""Days between two runs from which on nothing is taken away in the second."""
+_PORTIONS_KEPT: Final = timedelta(days=31)  # a worker that has refused nobody so long begins anew
 _AT_ONCE: Final = 500  # reviews
 
 _DAILY: Final = (shifts.minute_totals, shifts.breaks, shifts.refusals)
@@ -73,52 +76,60 @@ def keep(store: Store, periods: Keep, today: date) -> Kept | None:
     Raises:
         StandingUnavailableError: the store does not answer; the rest is done next time.
     """
-    if not _claimed(store, today):
+    before = _claimed(store, today)
+    if before is None:
         return None
     finished = False
     try:
-        done = list(islice(_portions(store, periods, today), PORTIONS + 1))
+        portions = _portions(store, periods, today)
+        if abs(today.toordinal() - before) > LEAP:
+            portions = _folded(store, today)
+        done = list(islice(portions, PORTIONS + 1))
         finished = len(done) <= PORTIONS
     finally:
         if not finished:
-            _give_back(store, today)
+            _give_back(store, today, before)
     return Kept(sum(done), finished)
 
 
-def _claimed(store: Store, today: date) -> bool:
+def _claimed(store: Store, today: date) -> int | None:
+    """The day of the run before, if this one is now ours; None: it is somebody else's."""
     row, day = tables.versions, today.toordinal()
     mine = row.c.name == tables.KEEPING
     with store.looking() as connection:
-        if connection.execute(select(row.c.version).where(mine)).scalar_one() == day:
-            return False
+        before: int = connection.execute(select(row.c.version).where(mine)).scalar_one()
+    if before == day:
+        return None
     with store.noting() as connection:
         # Another day, not a later one: a gateway whose clock was ahead must not end this for good.
-        claim = update(row).where(mine, row.c.version != day).values(version=day)
-        return connection.execute(claim).rowcount == 1
+        claim = update(row).where(mine, row.c.version == before).values(version=day)
+        return before if connection.execute(claim).rowcount == 1 else None
 
 
-def _give_back(store: Store, today: date) -> None:
-    """Somebody goes on with it within the hour, or tomorrow if this too fails."""
+def _give_back(store: Store, today: date, before: int) -> None:
+    """Whoever comes next goes on with it; tomorrow, if this too fails."""
     row = tables.versions
-    mine = (row.c.name == tables.KEEPING) & (row.c.version == today.toordinal())
-    with store.noting() as connection:
-        connection.execute(update(row).where(mine).values(version=today.toordinal() - 1))
+    ours = (row.c.name == tables.KEEPING) & (row.c.version == today.toordinal())
+    _change(store, update(row).where(ours).values(version=before))
 
 
 def _portions(store: Store, periods: Keep, today: date) -> Iterator[int]:
     """One transaction each; how many rows it changed."""
-    closing = today - timedelta(days=KEEP)
-    yield fold(store, closing)
-    yield forget(store, begin_of(closing, UTC))
+    yield from _folded(store, today)
     oldest = today - timedelta(days=periods.figures)
     for table in _DAILY:
         yield from _days(store, table, oldest)
     yield from _duties(store, today - timedelta(days=periods.duties))
     yield from _reviews(store, begin_of(today - timedelta(days=periods.reviews), UTC))
     unused = shifts.refusal_portions
-    with store.noting() as connection:
-        over = unused.c.day < today - timedelta(days=_PORTIONS_KEPT)
-        yield connection.execute(delete(unused).where(over)).rowcount
+    yield _change(store, delete(unused).where(unused.c.day < today - _PORTIONS_KEPT))
+
+
+def _folded(store: Store, today: date) -> Iterator[int]:
+    """What loses no figure, whatever the clock."""
+    closing = today - timedelta(days=KEEP)
+    yield from folding(store, closing)
+    yield forget(store, begin_of(closing, UTC))
 
 
 def _days(store: Store, table: Table, before: date) -> Iterator[int]:
@@ -129,8 +140,7 @@ def _days(store: Store, table: Table, before: date) -> Iterator[int]:
             oldest = connection.execute(select(func.min(day))).scalar_one()
         if oldest is None or oldest >= before:
             return
-        with store.noting() as connection:
-            yield connection.execute(delete(table).where(day == oldest)).rowcount
+        yield _change(store, delete(table).where(day == oldest))
 
 
 def _duties(store: Store, before: date) -> Iterator[int]:
@@ -145,17 +155,13 @@ def _duties(store: Store, before: date) -> Iterator[int]:
             first = connection.execute(select(func.min(columns.begins)).where(over)).scalar_one()
         if first is None:
             break
-        some = and_(over, columns.begins < first + _DAY)
-        with store.noting() as connection:
-            yield connection.execute(delete(shifts.duties).where(some)).rowcount
+        yield _change(store, delete(shifts.duties).where(over, columns.begins < first + _DAY))
     with store.looking() as connection:
         old = select(cover.c.person).where(cover.c.first < before).limit(1)
         if connection.execute(old).first() is None:
             return
-    with store.noting() as connection:
-        gone = connection.execute(delete(cover).where(cover.c.last < before)).rowcount
-        cut = update(cover).where(cover.c.first < before).values(first=before)
-        yield gone + connection.execute(cut).rowcount
+    yield _change(store, delete(cover).where(cover.c.last < before))
+    yield _change(store, update(cover).where(cover.c.first < before).values(first=before))
 
 
 def _reviews(store: Store, before: datetime) -> Iterator[int]:
@@ -173,16 +179,22 @@ def _reviews(store: Store, before: datetime) -> Iterator[int]:
         with store.looking() as connection:
             if connection.execute(question).first() is None:
                 return
-        with store.noting() as connection:
-            yield _shorten(connection, question)
+        yield _shorten(store, question)
 
 
-def _shorten(connection: Connection, question: Any) -> int:
-    rows = connection.execute(question).all()
-    for row in rows:
-        parts = urlsplit(row.url)
-        site = urlunsplit((parts.scheme, parts.netloc, "/", "", ""))
-        connection.execute(
-            update(shifts.reviews).where(shifts.reviews.c.id == row.id).values(url=site)
-        )
+def _shorten(store: Store, question: Any) -> int:
+    with store.noting() as connection:
+        rows = connection.execute(question).all()
+        for row in rows:
+            parts = urlsplit(row.url)
+            site = urlunsplit((parts.scheme, parts.netloc, "/", "", ""))
+            connection.execute(
+                update(shifts.reviews).where(shifts.reviews.c.id == row.id).values(url=site)
+            )
     return len(rows)
+
+
+def _change(store: Store, statement: Delete | Update) -> int:
+    """One transaction, which has ended before anybody goes on: none is held open between two."""
+    with store.noting() as connection:
+        return connection.execute(statement).rowcount

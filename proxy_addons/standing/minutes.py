@@ -13,7 +13,7 @@ import threading
 from itertools import batched
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import Integer, cast, delete, exists, func, insert, select, text, update
+from sqlalchemy import Date, Integer, bindparam, cast, delete, func, select, text
 
 from proxy_addons.standing.dayfacts import UNUSED, Used
 from proxy_addons.standing.dutydays import MINUTE
@@ -24,14 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from datetime import date, datetime
 
-    from sqlalchemy import Connection
-
     from proxy_addons.standing.dutydays import Day, Days
     from proxy_addons.standing.journal import Journal
     from proxy_addons.standing.store import Store
 
 FLUSH: Final = 5.0  # seconds between two writings
 ROWS: Final = 5000  # of one statement: all of a force's people in one minute are three of them
+PEOPLE: Final = 500  # whose minutes of a day are folded at once
 KEEP: Final = 8  # duty days whose minutes are kept one by one
 MOST_DAYS: Final = 31
 """Duty days for which a worker keeps minutes while no store takes them."""
@@ -58,6 +57,15 @@ _SQLITE: Final = text(
     ON CONFLICT (person, minute) DO UPDATE SET social = excluded.social, change = excluded.change
     WHERE excluded.social AND NOT minutes.social"""
 )
+
+_ADD_UP: Final = text(
+    """INSERT INTO minute_totals (person, day, personal, social)
+    SELECT person, day, count(*), sum(CASE WHEN social THEN 1 ELSE 0 END)
+    FROM minutes WHERE day = :day AND person IN :people GROUP BY person, day
+    ON CONFLICT (person, day) DO UPDATE SET
+        personal = minute_totals.personal + excluded.personal,
+        social = minute_totals.social + excluded.social"""
+).bindparams(bindparam("day", type_=Date), bindparam("people", expanding=True))
 
 
 class Row(NamedTuple):
@@ -309,37 +317,32 @@ def fold(store: Store, before_day: date) -> int:
     Raises:
         StandingUnavailableError: the store does not answer.
     """
-    old = minutes.c.day < before_day
-    with store.reading() as connection:
-        if not connection.execute(select(exists().where(old))).scalar_one():
-            return 0
+    return sum(folding(store, before_day))
+
+
+def folding(store: Store, before_day: date) -> Iterator[int]:
+    """As `fold`, some people of a day at a time: everybody's minutes and breaks wait for each.
+
+    Yields:
+        How many minutes were folded, when they are.
+    """
+    day = minutes.c.day
+    while True:
+        with store.looking() as connection:
+            oldest = connection.execute(select(func.min(day))).scalar_one()
+            if oldest is None or oldest >= before_day:
+                return
+            some = select(minutes.c.person).where(day == oldest).distinct().limit(PEOPLE)
+            people = list(connection.scalars(some))
+        yield _close(store, oldest, people)
+
+
+def _close(store: Store, day: date, people: list[str]) -> int:
+    these = (minutes.c.day == day) & minutes.c.person.in_(people)
     # Nobody writes minutes meanwhile: what is added up is what is deleted.
     with store.shifting() as (connection, _):
-        _add_up(connection, before_day)
-        return connection.execute(delete(minutes).where(old)).rowcount
-
-
-def _add_up(connection: Connection, before_day: date) -> None:
-    live = minutes.c
-    rows = connection.execute(
-        select(live.person, live.day, func.count().label("personal"), _social().label("social"))
-        .where(live.day < before_day)
-        .group_by(live.person, live.day)
-    ).all()
-    closed = minute_totals.c
-    for row in rows:
-        same = (closed.person == row.person) & (closed.day == row.day)
-        added = connection.execute(
-            update(minute_totals)
-            .where(same)
-            .values(personal=closed.personal + row.personal, social=closed.social + row.social)
-        )
-        if added.rowcount == 0:
-            connection.execute(
-                insert(minute_totals).values(
-                    person=row.person, day=row.day, personal=row.personal, social=row.social
-                )
-            )
+        connection.execute(_ADD_UP, {"day": day, "people": people})
+        return connection.execute(delete(minutes).where(these)).rowcount
 
 
 def _social() -> Any:

@@ -270,23 +270,25 @@ class Today:
             return
         try:
             job = partial(self._write, today if keeping else None)
-            await self._in(self._notes, job, PATIENCE)
+            kept = await self._in(self._notes, job, PATIENCE)
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is tried again
             # No request is in hand. Nothing is forgotten: the tally has it for the next time.
             self._say(_WRITING, str(problem) or type(problem).__name__)
             return
         self._say(_WRITING, None)
-        if keeping:
+        if kept:
             self._kept_at = self._clock()
 
-    def _write(self, today: date | None) -> None:
-        """In its thread."""
+    def _write(self, today: date | None) -> bool:
+        """In its thread. Gives whether nothing is kept for too long, for some time to come."""
         if self._journals is not None:
             self._keep_journal(self._journals)
         self.tally.flush(self._store)
         self.refusals.flush(self._store)
-        if today is not None:
-            keep(self._store, self._shifts.keep, today)
+        if today is None:
+            return False
+        done = keep(self._store, self._shifts.keep, today)
+        return done is None or done.finished
 
     def _keep_journal(self, folder: Path) -> None:
         """In its thread: begin a journal; write down what workers that have ended left in theirs.

@@ -109,6 +109,8 @@ async def test_a_break_opens_the_page_until_its_end(
     async with desk.tab(java_script_enabled=scripts) as someone:
         assert (await someone.open(url)).status == 403
         assert (await someone.heading()).startswith("This page is not available")
+        shown = await someone.page.get_by_role("main").inner_text()
+        assert re.search(r"allowed\s(today|tomorrow) at 11:00, when your duty ends", shown), shown
         assert host not in web.hosts(), "a refused site is never contacted"
         await press(someone.page, "start-break")
         await hello(someone, host, url)
@@ -222,13 +224,14 @@ async def asked(someone: Tab, url: str, button: int = 0) -> str:
     chosen = await reviews.nth(button).get_attribute("formaction")
     await keyboard.press(page, f'[formaction="{chosen}"]', look=False)
     assert await someone.heading() == "Your question has been sent"
-    found = re.search(r"RV-\d{4}-\d{4}", await page.get_by_role("main").inner_text())
-    assert found is not None
+    lead = await page.locator(".lead").inner_text()
+    found = re.search(r"You find their answer on My browsing\. .*(RV-\d{4}-\d{4})", lead)
+    assert found is not None, lead
     # The way back is a link; the page is as refused as before.
     await keyboard.press(page, f'main a[href="{url}"]', look=False)
     assert page.url == url
     assert (await someone.heading()).startswith("This page is not available")
-    return found[0]
+    return found[1]
 
 
 async def decide(page: Page, reference: str, kind: str, **fields: str) -> None:

@@ -142,14 +142,13 @@ async def at(set_up: Callable[..., Any]) -> Stage:
 
 def button(page: str, label: str) -> str:
     """Where a button leads."""
-    for found in re.finditer(
-        r'<form method="post"(?: action="([^"]*)")?>(.*?)</form>', page, re.DOTALL
-    ):
-        for each in re.finditer(
-            r'<button[^>]*?(?:formaction="([^"]*)")?>([^<]*)</button>', found[2]
-        ):
-            if label in each[2]:
-                return html.unescape(each[1] or found[1])
+    for form, buttons in re.findall(r'<form method="post"([^>]*)>(.*?)</form>', page, re.DOTALL):
+        for attributes, text in re.findall(r"<button([^>]*)>([^<]*)</button>", buttons):
+            said = re.search(r'aria-label="([^"]*)"', attributes)
+            if label in (said[1] if said else text):
+                leads = re.search(r'action="([^"]*)"', attributes + form)
+                assert leads is not None
+                return html.unescape(leads[1])
     pytest.fail(f"no button {label!r} in {page}")
 
 
@@ -215,6 +214,16 @@ async def test_a_review_is_asked_for(at: Stage, way: str) -> None:
     assert url.endswith("://blocked.test/inbox?secret=1")
     await browser.close()
     assert not at.seen
+
+
+async def test_each_refusal_of_what_was_opened_counts_once(at: Stage, way: str) -> None:
+    """Whichever lane asks the gate, and however many parts the page had."""
+    browser = await Browser(at, way, "shop.test").open()
+    for path, fields in (("/", PAGE), ("/x.js", SCRIPT), ("/again", PAGE), ("/icon", SCRIPT)):
+        assert (await browser.ask(path, fields))[0] == 403
+    assert [(name, rule) for name, _, rule in at.day.refusals] == [
+        ("pc1234", "personal-use"), ("pc1234", "personal-use"),
+    ]  # fmt: skip
 
 
 async def test_nothing_that_waits_for_a_click_passes_without_it(at: Stage, way: str) -> None:

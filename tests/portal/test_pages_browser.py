@@ -135,7 +135,7 @@ NO_BREAK = replace(
     help=Help(back="https://shop.example/"),
 )  # fmt: skip
 ASKED = replace(
-    SHOPPING, kind=Kind.REVIEW_ASKED, decision=None, detail="Review RV-2026-0001",
+    SHOPPING, kind=Kind.REVIEW_ASKED, decision=None, detail="RV-2026-0001",
     help=Help(back="https://shop.example/"),
 )  # fmt: skip
 TO_CLICK = (IN_HOURS, IN_A_BREAK, COACH, UNREAD, NO_BREAK, ASKED)

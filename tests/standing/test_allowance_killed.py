@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.alone
 
 WORKERS: Final = 8
-PEOPLE: Final = ("ann", "bob", "cat")
+PEOPLE: Final = [f"person{number}" for number in range(200)]
 PERSONAL, SOCIAL = 2, 1
 SHIFTS = Shifts(allowances=Allowances(PERSONAL, SOCIAL, low=1))
 LONDON = ZoneInfo("Europe/London")
@@ -196,9 +196,11 @@ class Crew:
 def use_the_web(
     crew: Crew, dice: random.Random, lasts: float
 ) -> tuple[dict[tuple[str, date], set[datetime]], dict[tuple[str, date], set[datetime]]]:
-    """Three people reach whichever worker; their minutes that passed, and of these the social ones.
+    """People reach whichever worker, a few times a minute: their minutes that passed, and of these
+    the social ones.
 
-    Each is away for some minutes, so that their allowances do not all end at once.
+    Often one worker alone has counted a minute, and it is lost if that one is killed and nothing
+    keeps it. Each person is away for some minutes, so that not all allowances end at once.
     """
     days = Days(LONDON, SHIFTS)
     minutes: defaultdict[tuple[str, date], set[datetime]] = defaultdict(set)

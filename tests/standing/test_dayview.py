@@ -416,6 +416,7 @@ minute_of_use = st.tuples(
 )
 
 
+@example([(25, [(1, True, True), (2, True, True)]), (35, [])], None, 2, 0, "2026-11-23 12:00")
 @given(
     st.lists(st.tuples(st.integers(0, 45), st.lists(minute_of_use, max_size=3)), max_size=40),
     st.sampled_from([None, 0, 1, 4, 6]),

@@ -37,6 +37,20 @@ def noon(days_ago: int) -> datetime:
     return datetime.combine(TODAY - days_ago * DAY, time(12), UTC)
 
 
+def last_run(store: Store, day: date) -> None:
+    row = tables.versions
+    with store.noting() as connection:
+        change = update(row).where(row.c.name == tables.KEEPING)
+        connection.execute(change.values(version=day.toordinal()))
+
+
+@pytest.fixture(autouse=True)
+def yesterday(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was done on the day before; once is enough for all that there is."""
+    last_run(store, TODAY - DAY)
+    monkeypatch.setattr(keeping, "PORTIONS", 60)
+
+
 def days_of(store: Store, table: Any) -> list[int]:
     """How many days ago its rows are, the oldest first."""
     with store.reading() as connection:
@@ -206,13 +220,24 @@ def test_once_a_duty_day_by_one_of_all_workers(place: Place, store: Store) -> No
     assert days_of(store, shifts.refusals) == []
 
 
-def test_a_clock_that_was_ahead_does_not_end_it(store: Store) -> None:
-    with store.noting() as connection:
-        ahead = (TODAY + 4000 * DAY).toordinal()
-        row = tables.versions
-        connection.execute(update(row).where(row.c.name == tables.KEEPING).values(version=ahead))
+@pytest.mark.parametrize("ago", [8, 4000, -8, -4000])
+def test_after_a_leap_of_the_clock_nothing_goes_before_the_next_day(store: Store, ago: int) -> None:
+    """It may have been wrong before, or be wrong now; it does not end this for good either."""
+    last_run(store, TODAY - ago * DAY)
     figures(store, 200)
-    assert keep(store, PERIODS, TODAY) is not None
+    write(store, [Row("jane", noon(9), noon(9).date(), social=False)])
+    assert keep(store, PERIODS, TODAY) == Kept(1, finished=True)
+    assert days_of(store, shifts.minute_totals) == [200, 9], "no figure is lost by that"
+    assert days_of(store, shifts.breaks) == days_of(store, shifts.refusals) == [200]
+    assert keep(store, PERIODS, TODAY) is None
+    assert keep(store, PERIODS, TODAY + DAY) is not None
+    assert days_of(store, shifts.breaks) == days_of(store, shifts.refusals) == []
+
+
+def test_a_week_without_any_gateway_is_made_up_for(store: Store) -> None:
+    last_run(store, TODAY - 7 * DAY)
+    figures(store, 103)
+    keep(store, PERIODS, TODAY)
     assert days_of(store, shifts.breaks) == []
 
 
@@ -220,32 +245,28 @@ def test_what_is_too_much_for_once_goes_on_later(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keeping, "PORTIONS", 4)
-    for ago in (300, 250, 200, 150):
+    for ago in (350, 300, 250, 200, 150):
         a_break(store, ago)
-    first = keep(store, PERIODS, TODAY)
-    assert first is not None
-    assert not first.finished
-    assert 0 < len(days_of(store, shifts.breaks)) < 4
-    for _ in range(10):
-        again = keep(store, PERIODS, TODAY)
-        if again is None or again.finished:
-            break
-    monkeypatch.setattr(keeping, "PORTIONS", 60)
-    keep(store, PERIODS, TODAY)
-    assert days_of(store, shifts.breaks) == []
+    assert keep(store, PERIODS, TODAY) == Kept(4, finished=False)
+    assert days_of(store, shifts.breaks) == [150]
+    a_break(store, 0)  # nobody's writing is held up meanwhile
+    assert keep(store, PERIODS, TODAY) == Kept(1, finished=True)
+    assert days_of(store, shifts.breaks) == [0]
     assert keep(store, PERIODS, TODAY) is None
 
 
-def test_what_fails_is_tried_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("gap", [1, 30])
+def test_what_fails_is_tried_again(store: Store, monkeypatch: pytest.MonkeyPatch, gap: int) -> None:
+    last_run(store, TODAY - gap * DAY)
     figures(store, 200)
 
     def broken(*_: object) -> int:
         raise StandingUnavailableError("gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(keeping, "forget", broken)
+        patch.setattr(keeping, "folding", broken)
         with pytest.raises(StandingUnavailableError):
             keep(store, PERIODS, TODAY)
     assert days_of(store, shifts.breaks) == [200]
     assert keep(store, PERIODS, TODAY) is not None
-    assert days_of(store, shifts.breaks) == []
+    assert days_of(store, shifts.breaks) == ([] if gap == 1 else [200]), "a leap stays one"

@@ -365,6 +365,30 @@ def test_days_are_folded_and_count_as_before(store: Store) -> None:
         assert len(connection.execute(select(minute_totals)).all()) == 4
 
 
+def test_some_people_of_a_day_are_folded_at_a_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others can write between two of them."""
+    monkeypatch.setattr(module, "PEOPLE", 2)
+    counting = tally()
+    people = [f"person-{number}" for number in range(5)]
+    for day in range(2):
+        for number, person in enumerate(people):
+            for minute in range(number + 1):
+                at = NOON + timedelta(days=day) + minute * MINUTE
+                counting.count(person, at, minute == 0)
+    counting.flush(store)
+    last = TODAY + timedelta(days=2)
+    before = totals(store, people, TODAY, last)
+    portions = []
+    for written in module.folding(store, last):
+        portions.append(written)
+        assert totals(store, people, TODAY, last) == before
+    assert len(portions) == 2 * 3
+    assert sum(portions) == 2 * (1 + 2 + 3 + 4 + 5)
+    assert rows(store) == []
+
+
 def test_folding_that_fails_halfway_changes_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -445,6 +445,40 @@ async def test_days_that_are_over_are_closed(store: Store, make: Make) -> None:
     assert await asyncio.to_thread(used, store, "jane", old.date()) == Total(1, 0)
 
 
+async def test_what_is_too_much_for_once_is_taken_away_between_two_writings(
+    store: Store, make: Make, clock: Clock
+) -> None:
+    table = tables_shifts.minute_totals
+
+    def days() -> int:
+        with store.reading() as connection:
+            return len(connection.execute(select(table)).all())
+
+    def plant() -> None:
+        row = tables.versions
+        with store.noting() as connection:
+            run = update(row).where(row.c.name == tables.KEEPING)
+            connection.execute(run.values(version=TODAY.toordinal() - 1))
+            for ago in range(200, 210):
+                day = TODAY - timedelta(days=ago)
+                values = {"person": "jane", "day": day, "personal": 1, "social": 0}
+                connection.execute(insert(table).values(values))
+
+    await asyncio.to_thread(plant)
+    today = make(store)
+    await today.start()
+    left = await asyncio.to_thread(days)
+    assert 0 < left < 10
+    today.count("jane", NOW, False)
+    clock.now += module.FLUSH
+    await until(lambda: days() < left)
+    await until(lambda: not today.tally)
+    for _ in range(5):
+        clock.now += module.FLUSH
+        await asyncio.sleep(0.05)
+    await until(lambda: days() == 0)
+
+
 # The present moves on, and stores go back.
 
 

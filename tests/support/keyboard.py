@@ -6,6 +6,9 @@ Must never: click, or set a value past the keyboard.
 
 from __future__ import annotations
 
+import os
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +20,16 @@ if TYPE_CHECKING:
 
 STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _MOST_TABS = 250
+# $WATCHHOUSE_SCREENSHOTS: a folder for pictures of all pages that are looked over, for people.
+_PICTURES = os.environ.get("WATCHHOUSE_SCREENSHOTS")
+
+# What sticks out of the sheet that it is on: to be seen, but beyond its edge.
+_OUTSIDE = """() => {
+    const sheet = document.querySelector(".sheet"), edge = sheet.getBoundingClientRect().right
+    return [...sheet.querySelectorAll("*:not(svg *)")]
+        .filter(each => each.getBoundingClientRect().right > edge + 1)
+        .map(each => each.outerHTML.slice(0, 120))
+}"""
 
 
 async def reach(page: Page, selector: str) -> None:
@@ -77,8 +90,21 @@ async def press(page: Page, selector: str, *, look: bool = True) -> None:
         await look_over(page)
 
 
-async def look_over(page: Page) -> None:
-    """No violation by axe, nothing to scroll to sideways, the notice of monitoring."""
+async def look_over(page: Page, name: str = "") -> None:
+    """No violation by axe, nothing to scroll to sideways, the notice of monitoring.
+
+    Args:
+        page: the page.
+        name: of its picture; made of its address unless given.
+    """
+    if _PICTURES:
+        width = await page.evaluate("document.documentElement.clientWidth")
+        dark = await page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+        shown = name or "page-" + re.sub(
+            r"\W+", "-", page.url.partition("//")[2].partition("/")[2]
+        ).strip("-")
+        file = f"{shown}-{width}-{'dark' if dark else 'light'}.png"
+        await page.screenshot(path=Path(_PICTURES) / file, full_page=True)
     results = await axe.Axe().run(page, options={"runOnly": STANDARD})
     violations = [
         (each["id"], [n["html"] for n in each["nodes"]]) for each in results["violations"]
@@ -88,4 +114,5 @@ async def look_over(page: Page) -> None:
     width = await page.evaluate("document.documentElement.clientWidth")
     scrolled = await page.evaluate("document.documentElement.scrollWidth")
     assert scrolled <= width, f"{page.url} needs sideways scrolling at {width} px"
+    assert await page.evaluate(_OUTSIDE) == [], f"{page.url} at {width} px"
     assert await page.get_by_role("heading", name="Monitoring").count() == 1

@@ -8,11 +8,9 @@ Must never: click, or reach into the gateway: people's own buttons do what is do
 from __future__ import annotations
 
 import asyncio
-import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -29,6 +27,7 @@ from support.standing import opened
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
 
     from playwright.async_api import Browser, Page, Playwright
 
@@ -40,8 +39,6 @@ STATEMENT = "# Using the web\n\nUse is recorded. *Inf/27 3.8*\n"
 # What stands holds within two seconds (DESIGN.md, decision 7; measured by tests/standing). Here a
 # machine that does other things as well is waited for.
 SOON = 15.0
-# $WATCHHOUSE_SCREENSHOTS: a folder for pictures of all pages that are looked over.
-_PICTURES = os.environ.get("WATCHHOUSE_SCREENSHOTS")
 _NARROW, _WIDE = {"width": 320, "height": 640}, {"width": 1280, "height": 800}
 
 
@@ -125,23 +122,24 @@ async def desk_in(
         },
     )
     settings["tls"]["http2"] = True
-    evening = datetime.now(LONDON).replace(hour=21, minute=0, second=0) - timedelta(days=1)
+    evening = datetime.now(LONDON).replace(hour=21, minute=0, second=0, microsecond=0)
+    evening -= timedelta(days=1)
     clock = MovingClock(folder / "time", evening, lag=1)
     gateway = Gateway(folder / "gateway", settings, index=index, environ=clock.environ, workers=2)
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(gateway.start)
         stack.callback(gateway.stop)
-        await asyncio.to_thread(_on_duty, gateway, clock)
+        await asyncio.to_thread(_on_duty, gateway, evening)
         home = trusting_home(folder / "home", gateway.authority, web.authority.file)
         pac = f"http://{gateway.portal}/proxy.pac"
         browser = await stack.enter_async_context(chromium(playwright, home, pac))
         yield Desk(folder, gateway, clock, browser)
 
 
-def _on_duty(gateway: Gateway, clock: MovingClock) -> None:
-    """Both are on duty for longer than the tests can last."""
+def _on_duty(gateway: Gateway, evening: datetime) -> None:
+    """Both are on duty until eleven in the morning: longer than the tests can last."""
     settings = load(gateway.config, overrides={"data_dir": str(gateway.data)}, environ={})
-    duty = clock.now() - timedelta(hours=12), clock.now() + timedelta(hours=36)
+    duty = evening.replace(hour=9), evening.replace(hour=11) + timedelta(days=1)
     with opened(gateway.data) as store:
         for name in (PERSON, OTHER):
             on_rota(store, settings, name, [duty])
@@ -187,10 +185,7 @@ async def look_over(page: Page, name: str, *, at_once: str = "") -> None:
     for size, scheme in ((_NARROW, "light"), (_WIDE, "dark")):
         await page.set_viewport_size(size)
         await page.emulate_media(color_scheme=scheme)
-        if _PICTURES:
-            file = Path(_PICTURES) / f"{name}-{size['width']}-{scheme}.png"
-            await page.screenshot(path=file, full_page=True)
-        await keyboard.look_over(page)
+        await keyboard.look_over(page, name)
         if at_once:
             box = await page.locator(at_once).first.bounding_box()
             assert box is not None
