@@ -274,7 +274,11 @@ def main(arguments: list[str]) -> dict[str, Any]:
     from support.postgres import Postgres  # noqa: PLC0415 (its packages are for development)
 
     with Postgres() as server:
-        return asyncio.run(simulate(*size, server.database()))
+        try:
+            return asyncio.run(simulate(*size, server.database()))
+        finally:
+            # In the bench's own namespace nobody takes up the processes that a kill leaves behind.
+            server.stop()
 
 
 if __name__ == "__main__":
