@@ -124,6 +124,7 @@ class Today:
         # What is written may wait for other writers; a break that has ended may not wait for that.
         self._notes = OwnThread("today-notes")
         self._noting: asyncio.Task[None] | None = None
+        self._counted: list[tuple[str, datetime, bool]] = []  # in this turn of the event loop
         # What the view answers, without a step in between: some are asked for every request.
         view = self._view
         self.latest = view.latest
@@ -182,9 +183,22 @@ class Today:
         return float("inf") if self._looked is None else max(0.0, self._clock() - self._looked)
 
     def count(self, person: str, at: datetime, social: bool) -> None:
-        """Count the minute that a moment is in as one of personal use. Cheap."""
-        if self._view.count(person, at, social=social):
-            self.tally.count(person, at, social)
+        """Count the minute that a moment is in as one of personal use. Cheap.
+
+        It counts when what the event loop has in hand is done: that takes longer than a decision,
+        and no request should wait for it. Nothing that stands now changes by it, as a minute in
+        hand is its person's to the end.
+        """
+        if not self._counted:
+            asyncio.get_running_loop().call_soon(self.settle)
+        self._counted.append((person, at, social))
+
+    def settle(self) -> None:
+        """Let count what was counted in this turn of the event loop."""
+        counted, self._counted = self._counted, []
+        for person, at, social in counted:
+            if self._view.count(person, at, social=social):
+                self.tally.count(person, at, social)
 
     def refused(self, person: str, at: datetime, rule: str) -> None:
         """Count that a rule has refused what the person opened. Cheap."""
@@ -264,6 +278,7 @@ class Today:
 
     async def write_down(self) -> None:
         """Write down what was counted; once an hour, see that nothing is kept for too long."""
+        self.settle()
         keeping = self._clock() - self._kept_at >= HOUR
         today = self._view.days.at(self._wall()).date
         if self._journals is None and not self.tally and not self.refusals and not keeping:

@@ -89,6 +89,12 @@ class ShiftChangeStudy(Study):
                 for name, said in (("without", "without"), ("again", "once more"), ("with", "with"))
             )
             yield f"  elapsed µs of a decision, {which} of all: {found}"
+        seconds = 60 * figures["minutes"]
+        looked = ", ".join(
+            f"{100 * figures[name]['reconsidering_seconds'] / seconds:.2f} {said}"
+            for name, said in (("without", "without"), ("with", "with"))
+        )
+        yield f"  looking at everybody who is connected, % of a core: {looked}"
         yield from left_out(figures)
 
 

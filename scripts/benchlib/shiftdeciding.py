@@ -6,6 +6,9 @@ beginning; how much more it is with.
 Must never: compare different requests, or take the noise for a difference: the gate without a view
 is there twice, and the second is measured as if it had one.
 
+As in a worker, everybody connected is looked at once a second, and when the view says that
+something has come (`Worker.reconsider`); what that takes is told apart.
+
 A round is a minute of the simulation. What the views' own looking and writing costs is not in here,
 but in the simulation's figure; what it does to the view is: breaks, recalls and minutes come while
 decisions are made.
@@ -45,6 +48,7 @@ PERSONAL, SOCIAL = ("category-00", "category-01"), "category-01"
 WITHOUT, AGAIN, WITH = "without", "again", "with"
 DECISION, LATENCY, REQUEST, CONNECTION = "decision", "latency", "request", "connection"
 MEASURES = (DECISION, LATENCY, REQUEST, CONNECTION)
+SECOND = 1.0  # between two looks at what is open (engine/worker.py)
 
 
 class Deciding:
@@ -65,6 +69,7 @@ class Deciding:
         self._minute, self._there = -1, [0]
         self._chance = random.Random(8)  # noqa: S311 (not for secrets: it must repeat itself)
         self._number = 0
+        self._has_come = False
 
     @classmethod
     async def begin(cls, change: ShiftChange, folder: Path) -> Self:
@@ -93,11 +98,24 @@ class Deciding:
                 gate.people.today = change.views[0]
             sides[name] = _Side(gate, people_of(change))
         deciding = cls(change, sides, log, folder / "lists")
+        change.views[0].on_change = deciding.has_come
         for _ in range(WARM_UP):
             await deciding.once(counts=False)
         gc.collect()
         gc.freeze()  # what stays is not looked through before each slice
         return deciding
+
+    def has_come(self) -> None:
+        """The view says that something has come."""
+        self._has_come = True
+
+    def reconsider(self) -> None:
+        """Look at who is connected, each half second in which a worker does."""
+        all_of_them = self._change.now % SECOND == 0
+        for name, side in self._sides.items():
+            if all_of_them or (name == WITH and self._has_come):
+                side.reconsider()
+        self._has_come = False
 
     async def once(self, *, counts: bool = True) -> None:
         """One slice: the same requests to each gate, another beginning each time."""
@@ -168,6 +186,7 @@ class _Side:
             name: defaultdict(list) for name in MEASURES
         }
         self._latencies: list[float] = []
+        self._reconsidered = 0.0
         self._visitors = [  # each client has one connection, and keeps it
             gate.connected(gateconfig.address(number), 40000) for number in range(people)
         ]
@@ -175,6 +194,13 @@ class _Side:
     def states(self) -> set[str]:
         """What stands for any of those who have asked."""
         return {state for each in self._visitors for state in each.person.states}
+
+    def reconsider(self) -> None:
+        """Look at everybody who is connected."""
+        begins, reconsider = time.process_time(), self.gate.reconsider
+        for visitor in self._visitors:
+            reconsider(visitor)
+        self._reconsidered += time.process_time() - begins
 
     def decide(self, pages: list[tuple[int, list[RequestFacts]]], minute: int | None) -> None:
         """The facts of requests in, verdicts and finished records out.
@@ -221,7 +247,11 @@ class _Side:
     def figures(self) -> dict[str, Any]:
         """Of all rounds."""
         found: dict[str, Any] = {f"{what}_us": spread(self.of(what)) for what in MEASURES}
-        return found | {"p50_us": 1e6 * median(self._latencies), "p99_us": self.p99()}
+        return found | {
+            "p50_us": 1e6 * median(self._latencies),
+            "p99_us": self.p99(),
+            "reconsidering_seconds": self._reconsidered,
+        }
 
 
 def people_of(change: ShiftChange) -> int:

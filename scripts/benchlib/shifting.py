@@ -245,8 +245,10 @@ async def simulate(
         cpu = time.process_time()
         await change.half_a_second()
         spent += time.process_time() - cpu
-        if deciding is not None and number % SLICE == 0:
-            await deciding.once()
+        if deciding is not None:
+            deciding.reconsider()
+            if number % SLICE == 0:
+                await deciding.once()
     found = {
         "people": people,
         "minutes": minutes,
