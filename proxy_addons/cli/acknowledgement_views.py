@@ -151,11 +151,11 @@ def _directory(settings: Settings) -> dict[str, str | None]:
     Raises:
         StandingError: it does not answer: a report without some people would say they have.
     """
-    from proxy_addons.identity.directory import (  # noqa: PLC0415 - only where there is one
+    from proxy_addons.identity.directory import (
         DirectorySettingsError,
         DirectoryUnavailableError,
     )
-    from proxy_addons.identity.everybody import everybody  # noqa: PLC0415
+    from proxy_addons.identity.everybody import everybody
 
     try:
         # What the log says of a server that does not work is not to be in the CSV.

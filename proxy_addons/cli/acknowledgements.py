@@ -51,7 +51,7 @@ def register(subparsers: _Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from proxy_addons.cli import acknowledgement_views, standing  # noqa: PLC0415 - fast
+    from proxy_addons.cli import acknowledgement_views, standing
 
     work = {
         "list": acknowledgement_views.list_all,

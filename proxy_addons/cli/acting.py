@@ -145,7 +145,7 @@ async def _asked[T](
     """Ask the directory; None without one, or with a warning when it does not answer."""
     if not settings.servers:
         return None
-    from proxy_addons.identity.directory import (  # noqa: PLC0415 - only where there is one
+    from proxy_addons.identity.directory import (
         Directory,
         DirectorySettingsError,
         DirectoryUnavailableError,

@@ -51,7 +51,7 @@ def register(subparsers: _Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from proxy_addons.cli import standing  # noqa: PLC0415 - keeps --help fast
+    from proxy_addons.cli import standing
 
     work = {"start": _start, "end": _end, "show": _show}[args.break_command]
     return standing.explained(lambda: work(args))
@@ -73,15 +73,15 @@ def _number(text: str) -> int:
 
 
 def _breaks(store: Store, settings: Settings) -> Breaks:
-    from proxy_addons.standing.breaks import Breaks  # noqa: PLC0415 - keeps --help fast
+    from proxy_addons.standing.breaks import Breaks
 
     shifts = settings.shifts
     return Breaks(store, shifts.breaks, shifts.day_turns, settings.policy.time_zone)
 
 
 def _start(args: argparse.Namespace) -> int:
-    from proxy_addons.cli.acting import actor_of  # noqa: PLC0415 - keeps --help fast
-    from proxy_addons.cli.standing import OK, moment, opened  # noqa: PLC0415
+    from proxy_addons.cli.acting import actor_of
+    from proxy_addons.cli.standing import OK, moment, opened
 
     settings = settings_of(args)
     zone = settings.policy.time_zone
@@ -105,8 +105,8 @@ def _start(args: argparse.Namespace) -> int:
 
 
 def _end(args: argparse.Namespace) -> int:
-    from proxy_addons.cli.acting import actor_of  # noqa: PLC0415 - keeps --help fast
-    from proxy_addons.cli.standing import OK, opened, plain  # noqa: PLC0415
+    from proxy_addons.cli.acting import actor_of
+    from proxy_addons.cli.standing import OK, opened, plain
 
     settings = settings_of(args)
     actor = actor_of(settings)
@@ -122,9 +122,9 @@ def _end(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from proxy_addons.cli.standing import OK, console, facts, moment, opened, table  # noqa: PLC0415
-    from proxy_addons.standing.dutyday import day_of  # noqa: PLC0415 - as above
-    from proxy_addons.standing.rules import name_of  # noqa: PLC0415
+    from proxy_addons.cli.standing import OK, console, facts, moment, opened, table
+    from proxy_addons.standing.dutyday import day_of
+    from proxy_addons.standing.rules import name_of
 
     settings = settings_of(args)
     zone = settings.policy.time_zone

@@ -85,7 +85,7 @@ def _explained(
     """The action with its expected failures as a message and exit code 1."""
 
     def run(args: argparse.Namespace) -> int:
-        from proxy_addons.categorisation import CategoryError  # noqa: PLC0415 - keeps --help fast
+        from proxy_addons.categorisation import CategoryError
 
         try:
             return action(args, settings_of(args))
@@ -98,7 +98,7 @@ def _explained(
 
 
 def _import(args: argparse.Namespace, settings: Settings) -> int:
-    from proxy_addons.categorisation import import_lists  # noqa: PLC0415 - keeps --help fast
+    from proxy_addons.categorisation import import_lists
 
     with _progress() as progress:
         report = import_lists(
@@ -121,7 +121,7 @@ def _compile(_args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _made(settings: Settings, progress: Progress) -> Ensured:
-    from proxy_addons.categorisation import (  # noqa: PLC0415 - keeps --help fast
+    from proxy_addons.categorisation import (
         SourceFolders,
         ensure_index,
     )
@@ -132,7 +132,7 @@ def _made(settings: Settings, progress: Progress) -> Ensured:
 
 
 def _lookup(args: argparse.Namespace, settings: Settings) -> int:
-    from proxy_addons.categorisation import CategoryIndex  # noqa: PLC0415 - keeps --help fast
+    from proxy_addons.categorisation import CategoryIndex
 
     try:
         key = url_key(args.url if _SCHEME.match(args.url) else f"https://{args.url}")
@@ -180,7 +180,7 @@ def _lookup(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _list(args: argparse.Namespace, settings: Settings) -> int:
-    from proxy_addons.categorisation import CategoryIndex  # noqa: PLC0415 - keeps --help fast
+    from proxy_addons.categorisation import CategoryIndex
 
     index = CategoryIndex.open(settings.paths.index_file)
     if args.json:
@@ -265,9 +265,9 @@ def _print_json(value: object) -> None:
 
 
 def _print_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - not needed for JSON, and slow to import
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left")
     for column in columns:
@@ -287,8 +287,8 @@ def _print_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> N
 @contextmanager
 def _progress() -> Iterator[Progress]:
     """A progress bar on the error output, where that is a terminal."""
-    from rich.console import Console  # noqa: PLC0415 - slow to import
-    from rich.progress import Progress as Bar  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
     tasks = {}

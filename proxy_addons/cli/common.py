@@ -115,7 +115,7 @@ def known_categories(paths: Paths) -> frozenset[str] | None:
     Returns:
         Category ids; None when no list can be read (then a warning says why).
     """
-    from proxy_addons.categorisation import (  # noqa: PLC0415 - keeps `check --help` fast
+    from proxy_addons.categorisation import (
         CategorySourceError,
         SourceFolders,
         category_names,

@@ -36,7 +36,7 @@ def register(subparsers: _Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from proxy_addons.cli import exemption_steps, exemption_views, standing  # noqa: PLC0415 - fast
+    from proxy_addons.cli import exemption_steps, exemption_views, standing
 
     name: str = args.exemption_command
     if name in exemption_steps.STEPS:

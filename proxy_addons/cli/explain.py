@@ -146,7 +146,7 @@ def explain(args: argparse.Namespace) -> Explanation:
         ExplainError: the URL, person, profile or time is not usable, or there is no index.
         SettingsError: the configuration is not usable.
     """
-    from proxy_addons.categorisation import (  # noqa: PLC0415 - keeps --help fast
+    from proxy_addons.categorisation import (
         CategoryIndex,
         CategoryIndexError,
     )
@@ -365,9 +365,9 @@ def _person(args: argparse.Namespace, settings: Settings) -> Person:
 
 
 def _show(explanation: Explanation) -> None:
-    from rich.console import Console  # noqa: PLC0415 - not needed for JSON, and slow to import
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     decision = explanation.decision
     colour = _COLOURS[decision.action]

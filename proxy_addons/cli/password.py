@@ -33,11 +33,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _run(args: argparse.Namespace) -> int:
-    from proxy_addons.identity.accounts import (  # noqa: PLC0415 - keeps --help fast
+    from proxy_addons.identity.accounts import (
         remove_account,
         set_password,
     )
-    from proxy_addons.identity.passwords import PasswordsError  # noqa: PLC0415 - as above
+    from proxy_addons.identity.passwords import PasswordsError
 
     try:
         if args.remove:
@@ -59,7 +59,7 @@ def _typed() -> str:
     Raises:
         PasswordsError: none did, or the two are not the same.
     """
-    from proxy_addons.identity.passwords import PasswordsError  # noqa: PLC0415 - as above
+    from proxy_addons.identity.passwords import PasswordsError
 
     try:
         if not sys.stdin.isatty():

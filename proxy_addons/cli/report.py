@@ -61,6 +61,6 @@ def register(subparsers: _Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from proxy_addons.cli import report_weekly, standing  # noqa: PLC0415 - keeps --help fast
+    from proxy_addons.cli import report_weekly, standing
 
     return standing.explained(lambda: report_weekly.run(args))

@@ -175,8 +175,8 @@ def _progress(number: int) -> Iterator[Callable[[], None]]:
     if number < _SHOWN_FROM or not sys.stderr.isatty():
         yield lambda: None
         return
-    from rich.console import Console  # noqa: PLC0415 - slow to import
-    from rich.progress import Progress  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("Asking the directory", total=number)

@@ -91,8 +91,8 @@ def _add(
 
 
 def _explained(work: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
-    from proxy_addons.cli import standing  # noqa: PLC0415 - keeps --help fast
-    from proxy_addons.standing.rota_problems import RotaFileError  # noqa: PLC0415
+    from proxy_addons.cli import standing
+    from proxy_addons.standing.rota_problems import RotaFileError
 
     try:
         return standing.explained(lambda: work(args))
@@ -106,11 +106,11 @@ def _explained(work: Callable[[argparse.Namespace], int], args: argparse.Namespa
 
 
 def _import(args: argparse.Namespace) -> int:
-    from proxy_addons.cli.acting import actor_of  # noqa: PLC0415 - keeps --help fast
-    from proxy_addons.cli.standing import OK, opened, plain  # noqa: PLC0415
-    from proxy_addons.standing.rota_entries import Options  # noqa: PLC0415
-    from proxy_addons.standing.rota_import import RotaImport, may_import  # noqa: PLC0415
-    from proxy_addons.standing.rules import name_of  # noqa: PLC0415
+    from proxy_addons.cli.acting import actor_of
+    from proxy_addons.cli.standing import OK, opened, plain
+    from proxy_addons.standing.rota_entries import Options
+    from proxy_addons.standing.rota_import import RotaImport, may_import
+    from proxy_addons.standing.rules import name_of
 
     settings = settings_of(args)
     zone = settings.policy.time_zone
@@ -150,10 +150,10 @@ def _read(
     zone = settings.policy.time_zone
     is_icalendar = args.file.suffix.lower() in _ICALENDAR
     if args.format == "ics" or (args.format is None and is_icalendar):
-        from proxy_addons.standing.rota_ics import read_ics  # noqa: PLC0415 - slow to import
+        from proxy_addons.standing.rota_ics import read_ics
 
         return read_ics(args.file, zone, options, progress)
-    from proxy_addons.standing.rota_csv import read_csv  # noqa: PLC0415 - only where it is needed
+    from proxy_addons.standing.rota_csv import read_csv
 
     return read_csv(args.file, zone, options, progress)
 
@@ -170,9 +170,9 @@ def _said(file: RotaFile, changes: Changes, *, dry_run: bool) -> str:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from proxy_addons.cli.standing import OK, console, moment, opened, table  # noqa: PLC0415
-    from proxy_addons.standing.rota import Rota  # noqa: PLC0415 - keeps --help fast
-    from proxy_addons.standing.rules import name_of  # noqa: PLC0415
+    from proxy_addons.cli.standing import OK, console, moment, opened, table
+    from proxy_addons.standing.rota import Rota
+    from proxy_addons.standing.rules import name_of
 
     settings, now = settings_of(args), datetime.now(UTC)
     zone, name = settings.policy.time_zone, name_of(args.name)
@@ -204,7 +204,7 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _status(args: argparse.Namespace) -> int:
-    from proxy_addons.cli.standing import (  # noqa: PLC0415 - keeps --help fast
+    from proxy_addons.cli.standing import (
         OK,
         console,
         facts,
@@ -212,7 +212,7 @@ def _status(args: argparse.Namespace) -> int:
         opened,
         table,
     )
-    from proxy_addons.standing.rota import Rota  # noqa: PLC0415
+    from proxy_addons.standing.rota import Rota
 
     settings = settings_of(args)
     zone = settings.policy.time_zone
@@ -252,10 +252,10 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _day(text: str) -> date:
-    from argparse import ArgumentTypeError  # noqa: PLC0415 - as argparse wants it
+    from argparse import ArgumentTypeError
 
-    from proxy_addons.standing.rota_problems import CellError  # noqa: PLC0415 - fast --help
-    from proxy_addons.standing.rota_times import day_of  # noqa: PLC0415
+    from proxy_addons.standing.rota_problems import CellError
+    from proxy_addons.standing.rota_times import day_of
 
     try:
         return day_of(text, "")
@@ -267,8 +267,8 @@ def _day(text: str) -> date:
 @contextmanager
 def _progress() -> Iterator[Progress]:
     """A progress bar on the error output, where that is a terminal."""
-    from rich.console import Console  # noqa: PLC0415 - slow to import
-    from rich.progress import Progress as Bar  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
     tasks = {}

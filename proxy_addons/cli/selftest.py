@@ -83,10 +83,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from rich.console import Console  # noqa: PLC0415 - keeps --help fast
+    from rich.console import Console
 
-    from proxy_addons.selftest.judge import Outcome  # noqa: PLC0415
-    from proxy_addons.selftest.show import Report, as_json, show_summary  # noqa: PLC0415
+    from proxy_addons.selftest.judge import Outcome
+    from proxy_addons.selftest.show import Report, as_json, show_summary
 
     rows = _rows(args.only)
     with ExitStack() as closing:
@@ -116,11 +116,11 @@ def _try(
     rows: Sequence[Row], place: Place, at_hand: set[str], console: object, *, quiet: bool
 ) -> list[Result]:
     """Run the rows, with progress."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import Progress  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import Progress
 
-    from proxy_addons.selftest.run import run as run_rows  # noqa: PLC0415
-    from proxy_addons.selftest.show import line_of  # noqa: PLC0415
+    from proxy_addons.selftest.run import run as run_rows
+    from proxy_addons.selftest.show import line_of
 
     assert isinstance(console, Console)
     errors = Console(stderr=True)
@@ -136,8 +136,8 @@ def _try(
 
 
 def _rows(only: list[str] | None) -> tuple[Row, ...]:
-    from proxy_addons.selftest.table import TableError, find, read  # noqa: PLC0415
-    from proxy_addons.settings.problems import nearest  # noqa: PLC0415
+    from proxy_addons.selftest.table import TableError, find, read
+    from proxy_addons.settings.problems import nearest
 
     try:
         rows = read(find().read_text("utf-8"))
@@ -154,8 +154,8 @@ def _rows(only: list[str] | None) -> tuple[Row, ...]:
 
 def _place(args: argparse.Namespace, closing: ExitStack) -> tuple[Place, set[str]]:
     """Where rows are sent, under which names, and what is at hand for them."""
-    from proxy_addons.selftest.send import Place  # noqa: PLC0415
-    from proxy_addons.selftest.table import spellings  # noqa: PLC0415
+    from proxy_addons.selftest.send import Place
+    from proxy_addons.selftest.table import spellings
 
     names = {"blocked": args.blocked_host, "allowed": args.allowed_host, "bank": args.spliced_host}
     proxy = args.proxy
@@ -171,7 +171,7 @@ def _place(args: argparse.Namespace, closing: ExitStack) -> tuple[Place, set[str
     at_hand = {"bank"} if names["bank"] else set()
     origin = None
     if args.origin is not None:
-        from proxy_addons.selftest.origin import Origin  # noqa: PLC0415
+        from proxy_addons.selftest.origin import Origin
 
         try:
             origin = closing.enter_context(Origin([("", args.origin[1])]))
@@ -188,8 +188,8 @@ def _place(args: argparse.Namespace, closing: ExitStack) -> tuple[Place, set[str
 
 def _by_settings(args: argparse.Namespace, names: dict[str, str | None]) -> tuple[str, int]:
     """Fill in what the command line does not name from the gateway's own configuration."""
-    from proxy_addons.categorisation import CategoryIndexError  # noqa: PLC0415
-    from proxy_addons.selftest.plan import Plan, PlanError, reachable  # noqa: PLC0415
+    from proxy_addons.categorisation import CategoryIndexError
+    from proxy_addons.selftest.plan import Plan, PlanError, reachable
 
     settings = settings_of(args)
     proxy = args.proxy or _address(reachable(settings.listen.proxy[0]))
@@ -210,8 +210,8 @@ def _check(place: Place) -> None:
     Raises:
         CannotRunError: nothing could be told by what follows.
     """
-    from proxy_addons.selftest.send import send  # noqa: PLC0415
-    from proxy_addons.selftest.table import Row  # noqa: PLC0415
+    from proxy_addons.selftest.send import send
+    from proxy_addons.selftest.table import Row
 
     for name in dict.fromkeys((place.names["allowed"], place.names["site"])):
         ask = f"GET http://{name}/ HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n"
@@ -244,7 +244,7 @@ def _client(proxy: tuple[str, int]) -> str:
 
 
 def _default_allowed() -> str:
-    from proxy_addons.selftest.plan import ALLOWED  # noqa: PLC0415
+    from proxy_addons.selftest.plan import ALLOWED
 
     return ALLOWED
 

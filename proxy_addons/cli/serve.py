@@ -182,7 +182,7 @@ def _standing_at_last(settings: Settings) -> bool:
         return False  # said at the start, and by each worker; tried again
     except StandingError as problem:
         # Workers go on refusing what they cannot read; an operator has to look at it.
-        logger.error("%s", problem)  # noqa: TRY400 - an operator's message, not a crash
+        logger.error("%s", problem)
         return True
     logger.info("the standing store has the form that this version knows")
     return True
@@ -251,7 +251,7 @@ Ctrl-C stops it.
 def _local(address: str) -> str:
     """An address as somebody on this machine reaches it."""
     host, _, port = address.rpartition(":")
-    return {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host) + f":{port}"  # noqa: S104
+    return {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host) + f":{port}"  # noqa: S104 - compared, not bound to
 
 
 def _short(path: Path) -> str:

@@ -96,15 +96,15 @@ def until(ends: datetime, zone: ZoneInfo) -> str:
 
 def console() -> Console:
     """Standard output."""
-    from rich.console import Console  # noqa: PLC0415 - slow to import
+    from rich.console import Console
 
     return Console(highlight=False, markup=False)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> Table:
     """A table; cells are text, never markup."""
-    from rich.table import Table  # noqa: PLC0415 - slow to import
-    from rich.text import Text  # noqa: PLC0415
+    from rich.table import Table
+    from rich.text import Text
 
     made = Table(box=None, padding=(0, 2, 0, 0), title=title, title_justify="left")
     for head in heads:
@@ -117,8 +117,8 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], title: str | None
 
 def facts(rows: Iterable[tuple[str, str]]) -> Table:
     """Names with values; those without a value are left out."""
-    from rich.table import Table  # noqa: PLC0415 - slow to import
-    from rich.text import Text  # noqa: PLC0415
+    from rich.table import Table
+    from rich.text import Text
 
     made = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     made.add_column(no_wrap=True)

@@ -29,13 +29,13 @@ class When:
 
     def begin(self, zone: ZoneInfo) -> datetime:
         """When that begins, in UTC."""
-        from proxy_addons.standing.dates import begin_of  # noqa: PLC0415 - keeps --help fast
+        from proxy_addons.standing.dates import begin_of
 
         return begin_of(self.day, zone) if self.day else self._moment(zone)
 
     def end(self, zone: ZoneInfo) -> datetime:
         """When that is over, in UTC: of a day, its last moment is included."""
-        from proxy_addons.standing.dates import end_of  # noqa: PLC0415 - as above
+        from proxy_addons.standing.dates import end_of
 
         return end_of(self.day, zone) if self.day else self._moment(zone)
 

@@ -44,19 +44,19 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from proxy_addons.cli import standing  # noqa: PLC0415 - keeps --help fast
+    from proxy_addons.cli import standing
 
     return standing.explained(lambda: _run(args))
 
 
 def _run(args: argparse.Namespace) -> int:
-    from datetime import UTC, datetime  # noqa: PLC0415 - keeps --help fast
+    from datetime import UTC, datetime
 
-    from proxy_addons.cli.acting import entries_of  # noqa: PLC0415
-    from proxy_addons.cli.standing import OK, console, facts, opened, register_of  # noqa: PLC0415
-    from proxy_addons.standing import Withdrawals  # noqa: PLC0415
-    from proxy_addons.standing.rules import name_of  # noqa: PLC0415
-    from proxy_addons.standing.snapshot import read  # noqa: PLC0415
+    from proxy_addons.cli.acting import entries_of
+    from proxy_addons.cli.standing import OK, console, facts, opened, register_of
+    from proxy_addons.standing import Withdrawals
+    from proxy_addons.standing.rules import name_of
+    from proxy_addons.standing.snapshot import read
 
     settings, now = settings_of(args), datetime.now(UTC)
     name = name_of(args.name)
@@ -105,8 +105,8 @@ def _registers(
     withdrawal: Withdrawal | None,
     now: datetime,
 ) -> Iterator[tuple[str, str]]:
-    from proxy_addons.cli.standing import moment, until  # noqa: PLC0415 - keeps --help fast
-    from proxy_addons.standing import State  # noqa: PLC0415
+    from proxy_addons.cli.standing import moment, until
+    from proxy_addons.standing import State
 
     zone = settings.policy.time_zone
     if withdrawal is not None:
@@ -140,7 +140,7 @@ def _ways_shown(
     snapshot: Snapshot,
     now: datetime,
 ) -> Iterator[tuple[str, str]]:
-    from proxy_addons.gate.people import person_of  # noqa: PLC0415 - keeps --help fast
+    from proxy_addons.gate.people import person_of
 
     policy = settings.policy
     live = snapshot.exemption(name, now)
@@ -176,7 +176,7 @@ def _ways_shown(
 
 
 def _ways(settings: Settings, entries: Mapping[str, Entry | None], name: str) -> Iterator[_Way]:
-    from proxy_addons.policy.people import canonical_name  # noqa: PLC0415 - keeps --help fast
+    from proxy_addons.policy.people import canonical_name
 
     identity = settings.identity
     if identity.challenges:
@@ -190,7 +190,7 @@ def _ways(settings: Settings, entries: Mapping[str, Entry | None], name: str) ->
 
 
 def _signed_in(settings: Settings, entries: Mapping[str, Entry | None], name: str) -> _Way:
-    from proxy_addons.gate.people import GroupProfiles  # noqa: PLC0415 - keeps --help fast
+    from proxy_addons.gate.people import GroupProfiles
 
     identity, strictest = settings.identity, settings.policy.strictest_profile
     how = next(each for each in identity.order if each in {"kerberos", "basic"})

@@ -31,15 +31,15 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from proxy_addons.cli import standing  # noqa: PLC0415 - keeps --help fast
+    from proxy_addons.cli import standing
 
     return standing.explained(lambda: _run(args))
 
 
 def _run(args: argparse.Namespace) -> int:
-    from proxy_addons.cli.acting import actor_of  # noqa: PLC0415 - keeps --help fast
-    from proxy_addons.cli.standing import OK, opened  # noqa: PLC0415
-    from proxy_addons.standing import Withdrawals  # noqa: PLC0415
+    from proxy_addons.cli.acting import actor_of
+    from proxy_addons.cli.standing import OK, opened
+    from proxy_addons.standing import Withdrawals
 
     settings = settings_of(args)
     actor = actor_of(settings)

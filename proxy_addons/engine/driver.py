@@ -265,10 +265,10 @@ class Driver:
             while queue:
                 for command in self._layer.handle_event(queue.popleft()):
                     self._obey(command)
-        except Exception as problem:  # noqa: BLE001
+        except Exception as problem:  # noqa: BLE001 - whatever it is, see below
             # A layer failed: what it would have done with the request in hand is unknown, so the
             # whole connection ends. The records still open are finished by client_disconnected.
-            logger.error(  # noqa: TRY400 - a traceback could quote what the client sent
+            logger.error(
                 "a protocol layer failed (%s at %s); the connection is closed",
                 type(problem).__name__, where(problem),
             )  # fmt: skip

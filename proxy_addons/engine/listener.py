@@ -163,10 +163,10 @@ class Listener:
                 caller = await self._introduced(taken, address)
             if caller is not None:
                 await self._begin(taken, caller)
-        except Exception as problem:  # noqa: BLE001
+        except Exception as problem:  # noqa: BLE001 - whatever it is, see below
             # This connection ends; nothing of it has been read.
             taken.close()
-            logger.error(  # noqa: TRY400 - an operator's message, not a crash
+            logger.error(
                 "a connection could not be begun (%s at %s)", type(problem).__name__, where(problem)
             )
 

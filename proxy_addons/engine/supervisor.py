@@ -184,7 +184,7 @@ class Supervisor:
                 logger.info("a new certificate was made for the listeners with TLS")
         except (AuthorityError, OSError) as problem:
             # The one that is there is shown on; it is good for days yet, and this is tried again.
-            logger.error("the listeners' certificate cannot be renewed: %s", problem)  # noqa: TRY400
+            logger.error("the listeners' certificate cannot be renewed: %s", problem)
 
     async def _until_stopped(
         self, addresses: Mapping[str, Sequence[str]], keepers: list[asyncio.Task[int]]
@@ -321,7 +321,7 @@ class Supervisor:
                 known_categories=_listed,
             )
         except (SettingsError, CategorySourceError) as problem:
-            logger.error("the last good settings stay in force:\n%s", problem)  # noqa: TRY400
+            logger.error("the last good settings stay in force:\n%s", problem)
             return
         self._ensure_leaf(examined.settings)  # they may name other hosts
         for part in self._parts:
@@ -360,7 +360,7 @@ def _listed(paths: Paths) -> frozenset[str]:
 
 
 @contextlib.contextmanager
-def _data_folder_taken(run_dir: Path):  # type: ignore[no-untyped-def] # noqa: ANN202
+def _data_folder_taken(run_dir: Path):  # type: ignore[no-untyped-def] # noqa: ANN202 - a context manager's
     """Hold the lock of the data folder; the kernel gives it back however the process ends."""
     descriptor = os.open(run_dir / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 # Python and cryptography would read these at the first request that needs them, when there may be
 # no descriptor left to read a file with.
-import encodings.idna  # noqa: F401
+import encodings.idna  # noqa: F401 - see above
 import gc
 import itertools
 from types import SimpleNamespace

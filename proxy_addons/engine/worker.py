@@ -320,9 +320,9 @@ class Worker:
             await asyncio.sleep(_HOUSEKEEPING)
             try:
                 await self._house_keeping()
-            except Exception as problem:  # noqa: BLE001
+            except Exception as problem:  # noqa: BLE001 - whatever it is, see below
                 # No request is in hand. What is in force stays so; the next look may succeed.
-                logger.error(  # noqa: TRY400 - an operator's message, not a crash
+                logger.error(
                     "housekeeping failed (%s at %s)", type(problem).__name__, where(problem)
                 )
 
@@ -360,10 +360,10 @@ class Worker:
                 continue
             try:
                 why = self.gate.reconsider(self._visitors[driver.client])
-            except Exception as problem:  # noqa: BLE001
+            except Exception as problem:  # noqa: BLE001 - whatever it is, see below
                 # Whether it may stay open is not known: it ends.
                 kind = type(problem).__name__
-                logger.error("reconsidering failed (%s at %s)", kind, where(problem))  # noqa: TRY400
+                logger.error("reconsidering failed (%s at %s)", kind, where(problem))
                 why = f"undecided ({kind})"
             if why is not None:
                 driver.abort(why)
@@ -402,7 +402,7 @@ class Worker:
             # No index file: the one in use stays mapped; without one everything is refused.
             if self.gate.basis.index is None and self._index_seen is None:
                 self._index_seen = (0, 0, 0)
-                logger.error("%s: no category index; all is refused", path)  # noqa: TRY400
+                logger.error("%s: no category index; all is refused", path)
             return
         if seen == self._index_seen:
             return
@@ -411,7 +411,7 @@ class Worker:
             index = await asyncio.to_thread(CategoryIndex.open, path)
         except CategoryIndexError as problem:
             # The last good index stays in use; without one everything is refused.
-            logger.error("%s", problem)  # noqa: TRY400 - an operator's message, not a crash
+            logger.error("%s", problem)
             return
         self.gate.basis = basis_of(self.settings, index, self._own)
 
@@ -423,7 +423,7 @@ class Worker:
                 logger.info("a new certificate is shown, good until %s", shown.pair.ends.date())
         except CertificateError as problem:
             # Clients are shown the last good one.
-            logger.error("the last good certificate is still shown: %s", problem)  # noqa: TRY400
+            logger.error("the last good certificate is still shown: %s", problem)
 
     def reload(self) -> None:
         """Take new settings into use; bad ones leave the last good ones in force."""
@@ -431,19 +431,19 @@ class Worker:
         try:
             settings = load(paths.config_dir, overrides=operations.overrides(), environ=os.environ)
         except SettingsError as problem:
-            logger.error("the last good settings stay in force:\n%s", problem)  # noqa: TRY400
+            logger.error("the last good settings stay in force:\n%s", problem)
             return
         if self._secure and settings.listening_files != self.settings.listening_files:
             try:
                 self._shown = Shown(*settings.listening_files)
             except CertificateError as problem:
                 # Clients are shown the last good one.
-                logger.error("the last good certificate is still shown: %s", problem)  # noqa: TRY400
+                logger.error("the last good certificate is still shown: %s", problem)
         try:
             self.knowing.renew(settings)
         except (KerberosError, DirectorySettingsError, PasswordsError, StandingError) as problem:
             # People go on being known as before, by the settings of before.
-            logger.error("the last good settings stay in force: %s", problem)  # noqa: TRY400
+            logger.error("the last good settings stay in force: %s", problem)
             return
         self.settings = settings
         self._options = options_of(settings)  # of connections from now on
@@ -482,9 +482,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return asyncio.run(_serve(worker, args.ready, args.lifeline))
     except _CONFIGURATION as problem:
         # Nothing is served: the supervisor sees the exit status and says so.
-        logger.error("%s", problem)  # noqa: TRY400 - an operator's message, not a crash
+        logger.error("%s", problem)
         return EXIT_CONFIGURATION
-    except Exception as problem:  # noqa: BLE001
+    except Exception as problem:  # noqa: BLE001 - whatever it is, see below
         # A fault of ours: the supervisor starts another worker, later and later. The text of the
         # exception may quote what a client sent, so only its kind and place are said.
         logger.critical("the worker failed (%s at %s)", type(problem).__name__, where(problem))

@@ -93,7 +93,7 @@ class Helping(Visits):
             kind = Kind.POLICY
             personal.refused(visitor, facts, judgement, at)
             judgement = self._in_time(visitor, facts, judgement)
-            in_a_break = lambda: self._in_a_break(visitor, facts, judgement)  # noqa: E731
+            in_a_break = lambda: self._in_a_break(visitor, facts, judgement)  # noqa: E731 - asked for only where it helps
             offer = personal.instead(visitor, facts, key, judgement, at, in_a_break)
         elif personal.waits(visitor, judgement, at):
             kind = Kind.STATEMENT if personal.statement is not None else Kind.UNDECIDED

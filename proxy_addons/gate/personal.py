@@ -116,7 +116,7 @@ class Personal:
         statement = self.statement
         confirm = make("I have read this and will keep to it", ACKNOWLEDGE, statement.version)
         # Made of Markdown without markup of its own (standing/statement.py).
-        text = Markup(statement.html)  # noqa: S704
+        text = Markup(statement.html)  # noqa: S704 - made of Markdown without markup of its own
         return Help(confirm=confirm, title=statement.title, statement=text)
 
     def to_confirm(

@@ -74,6 +74,6 @@ class Spread:
         total, self._sum = self._sum, 0.0
         if any(counts):
             histogram._sum.inc(total)  # noqa: SLF001 - see above
-            for bucket, count in zip(histogram._buckets, counts, strict=True):  # noqa: SLF001
+            for bucket, count in zip(histogram._buckets, counts, strict=True):  # noqa: SLF001 - no other way
                 if count:
                     bucket.inc(count)

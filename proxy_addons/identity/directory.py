@@ -63,8 +63,8 @@ class Directory:
         threads: int = 4,
     ) -> None:
         # Gateways without a directory need not load ldap3.
-        from proxy_addons.identity.ldap import Servers  # noqa: PLC0415
-        from proxy_addons.identity.questions import Questions  # noqa: PLC0415
+        from proxy_addons.identity.ldap import Servers  # noqa: PLC0415 - only where there is one
+        from proxy_addons.identity.questions import Questions  # noqa: PLC0415 - only where there is one
 
         self._servers = Servers(settings, keep=threads, clock=clock)
         self._questions = Questions(settings)

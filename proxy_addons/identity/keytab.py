@@ -121,7 +121,7 @@ def library() -> Any:
     """The package gssapi, with the extensions that are needed here."""
     try:
         import gssapi  # noqa: PLC0415 - gateways without Kerberos do not have it
-        import gssapi.raw  # noqa: PLC0415
+        import gssapi.raw  # noqa: PLC0415 - as above
     except ImportError as error:
         # the gateway does not start
         msg = (

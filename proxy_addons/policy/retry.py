@@ -220,7 +220,7 @@ def _instants_of_day(day: date, minutes: Collection[int], zone: tzinfo) -> Itera
 
 def _midnight(day: date) -> datetime:
     # Wall-clock arithmetic on purpose: naive until the zone says which instants it stands for.
-    return datetime(day.year, day.month, day.day)  # noqa: DTZ001
+    return datetime(day.year, day.month, day.day)  # noqa: DTZ001 - a date and time on the wall
 
 
 def _instant(wall: datetime, fold: int, zone: tzinfo) -> datetime:

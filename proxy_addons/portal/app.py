@@ -51,8 +51,8 @@ def make_app(settings: Settings, *, clock: Callable[[], float] = time.time) -> w
     app.add_routes(OpenPages(settings, answers, clock).routes())
     if signs_in:
         # Imported here: a gateway whose portal nobody signs in to needs none of these packages.
-        from proxy_addons.portal.signin.services import Services  # noqa: PLC0415
-        from proxy_addons.portal.signin.site import routes  # noqa: PLC0415
+        from proxy_addons.portal.signin.services import Services  # noqa: PLC0415 - only with signing in
+        from proxy_addons.portal.signin.site import routes  # noqa: PLC0415 - only with signing in
 
         services = Services.open(settings, answers, clock)
         app.add_routes(routes(services))

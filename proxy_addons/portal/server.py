@@ -129,7 +129,7 @@ async def _watch(shown: Shown) -> None:
             await asyncio.to_thread(shown.refresh)
         except CertificateError as problem:
             # Browsers are shown the last good one.
-            logger.error("the last good certificate is still shown: %s", problem)  # noqa: TRY400
+            logger.error("the last good certificate is still shown: %s", problem)
 
 
 async def _serve(

@@ -107,5 +107,5 @@ class Plan:
 
 def reachable(endpoint: Endpoint) -> str:
     """An address at which a listener is reached from its own machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(endpoint.host, endpoint.host)  # noqa: S104
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(endpoint.host, endpoint.host)  # noqa: S104 - compared, not bound to
     return f"[{host}]:{endpoint.port}" if ":" in host else f"{host}:{endpoint.port}"

@@ -164,7 +164,7 @@ class Store:
             StandingUnavailableError: the store does not answer.
         """
         with self._answering(), self.engine.connect() as connection:
-            connection = connection.execution_options(watchhouse_writes=True)  # noqa: PLW2901
+            connection = connection.execution_options(watchhouse_writes=True)  # noqa: PLW2901 - the same, with an option
             with connection.begin():
                 yield connection
 

@@ -48,7 +48,7 @@ def _insert_once(connection: Connection, exemption: int, day: date) -> None:
     # Another worker may note the same in this moment; each engine has its own word for that.
     statement = insert(tables.exemption_use).values(exemption=exemption, day=day)
     if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert as upsert  # noqa: PLC0415
+        from sqlalchemy.dialects.postgresql import insert as upsert  # noqa: PLC0415 - only where it is one
 
         statement = upsert(tables.exemption_use).values(exemption=exemption, day=day)
         statement = statement.on_conflict_do_nothing()

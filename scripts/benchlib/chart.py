@@ -30,8 +30,8 @@ def draw(written: Mapping[str, Any], output: Path) -> None:
     if growth is None:
         sys.exit("scripts/bench chart: this run has no figures of `growth`")
     try:
-        import matplotlib as mpl  # noqa: PLC0415 (for charts only)
-        from matplotlib.figure import Figure  # noqa: PLC0415
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
     except ImportError:
         sys.exit(MISSING)
     # The same file each time, but for the figures.

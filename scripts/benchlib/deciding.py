@@ -42,12 +42,12 @@ BLOCKED, PASSED = b"B-"
 
 def main(config: Path, index_file: Path, log_folder: Path, files: Sequence[Path]) -> dict[str, Any]:
     """Load, then decide every line of every file."""
-    from proxy_addons.accesslog import AccessLog  # noqa: PLC0415 (may not be there)
-    from proxy_addons.categorisation import CategoryIndex  # noqa: PLC0415
-    from proxy_addons.engine.tuning import tune  # noqa: PLC0415
-    from proxy_addons.gate.gate import Gate, basis_of  # noqa: PLC0415
-    from proxy_addons.gate.people import NOTHING_STANDING  # noqa: PLC0415
-    from proxy_addons.settings.load import load  # noqa: PLC0415
+    from proxy_addons.accesslog import AccessLog
+    from proxy_addons.categorisation import CategoryIndex
+    from proxy_addons.engine.tuning import tune
+    from proxy_addons.gate.gate import Gate, basis_of
+    from proxy_addons.gate.people import NOTHING_STANDING
+    from proxy_addons.settings.load import load
 
     tune()  # as a worker does
     found: dict[str, Any] = {"files": {}}
@@ -90,9 +90,9 @@ def main(config: Path, index_file: Path, log_folder: Path, files: Sequence[Path]
 
 def _decide(basis: Basis, lines: list[str], file: Path) -> tuple[float, list[bool]]:
     """A line in, a decision out: CPU microseconds of one, and which lines are blocked."""
-    from proxy_addons.gate.judge import judge  # noqa: PLC0415
-    from proxy_addons.policy.model import Action, Moment  # noqa: PLC0415
-    from proxy_addons.urlkey import url_key  # noqa: PLC0415
+    from proxy_addons.gate.judge import judge
+    from proxy_addons.policy.model import Action, Moment
+    from proxy_addons.urlkey import url_key
 
     decider, index, person = basis.decider, basis.index, basis.people.person
     assert index is not None
@@ -115,7 +115,7 @@ def _record(gate: Gate, lines: list[str]) -> float:
 
     The facts are taken from the lines before: the engine has them from its parser.
     """
-    from proxy_addons.gate.facts import RequestFacts  # noqa: PLC0415
+    from proxy_addons.gate.facts import RequestFacts
 
     asked = []
     for line in lines:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def known_settings() -> frozenset[str]:
     """Every key that this version's settings know."""
     sys.path.append(str(ROOT))
-    from proxy_addons.settings.table import SETTINGS  # noqa: PLC0415 (may not be there)
+    from proxy_addons.settings.table import SETTINGS
 
     return frozenset(setting.name for setting in SETTINGS)
 

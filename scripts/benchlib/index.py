@@ -107,8 +107,8 @@ def _resident() -> tuple[int, int]:
 
 def _ask(index_file: Path, asked_file: Path) -> dict[str, float]:
     """Open and ask, in this process."""
-    from proxy_addons.categorisation import CategoryIndex  # noqa: PLC0415
-    from proxy_addons.urlkey import url_key  # noqa: PLC0415
+    from proxy_addons.categorisation import CategoryIndex
+    from proxy_addons.urlkey import url_key
 
     asked = asked_file.read_text().split()
     half = len(asked) // 2

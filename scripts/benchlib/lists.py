@@ -62,8 +62,8 @@ def made_up(place: Place, number: int) -> MadeUp:
 
 def compiled(lists: Path, index: Path, asked: Path) -> MadeUp:
     """Compile lists as the gateway would."""
-    from proxy_addons.categorisation import compile_index  # noqa: PLC0415 (may not be there)
-    from proxy_addons.categorisation.tree import read_tree  # noqa: PLC0415
+    from proxy_addons.categorisation import compile_index
+    from proxy_addons.categorisation.tree import read_tree
 
     report = compile_index((read_tree("starter", lists),), index)
     return MadeUp(index, asked, report.entries, report.size, report.seconds)

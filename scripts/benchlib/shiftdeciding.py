@@ -74,12 +74,12 @@ class Deciding:
     @classmethod
     async def begin(cls, change: ShiftChange, folder: Path) -> Self:
         """Everybody has a connection, to each gate, and everything has been done a few times."""
-        from proxy_addons.accesslog import AccessLog  # noqa: PLC0415 (may not be there)
-        from proxy_addons.categorisation import CategoryIndex  # noqa: PLC0415
-        from proxy_addons.engine.tuning import tune  # noqa: PLC0415
-        from proxy_addons.gate.gate import Gate, basis_of  # noqa: PLC0415
-        from proxy_addons.gate.people import NOTHING_STANDING  # noqa: PLC0415
-        from proxy_addons.settings.load import load  # noqa: PLC0415
+        from proxy_addons.accesslog import AccessLog
+        from proxy_addons.categorisation import CategoryIndex
+        from proxy_addons.engine.tuning import tune
+        from proxy_addons.gate.gate import Gate, basis_of
+        from proxy_addons.gate.people import NOTHING_STANDING
+        from proxy_addons.settings.load import load
 
         tune()  # as a worker does
         lists.write_made_up(folder / "lists", NAMES)
@@ -261,7 +261,7 @@ def people_of(change: ShiftChange) -> int:
 
 def _facts(host: str, part: int) -> RequestFacts:
     """The page itself, or one of its parts."""
-    from proxy_addons.gate.facts import RequestFacts  # noqa: PLC0415
+    from proxy_addons.gate.facts import RequestFacts
 
     opened = part == 0
     return RequestFacts(

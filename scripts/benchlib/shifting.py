@@ -234,7 +234,7 @@ async def simulate(
         minutes: for how long.
         standing: names a database, and nothing is decided; None: a file in the folder.
     """
-    from benchlib.shiftdeciding import Deciding  # noqa: PLC0415 (it needs what is above)
+    from benchlib.shiftdeciding import Deciding
 
     (folder / "store").mkdir()
     change = ShiftChange(folder / "store", people, minutes, standing)
@@ -273,7 +273,7 @@ def main(arguments: list[str]) -> dict[str, Any]:
     size = Path(folder), int(people), int(minutes)
     if kind == "sqlite":
         return asyncio.run(simulate(*size, None))
-    from support.postgres import Postgres  # noqa: PLC0415 (its packages are for development)
+    from support.postgres import Postgres
 
     with Postgres() as server:
         try:

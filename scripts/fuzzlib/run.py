@@ -87,7 +87,7 @@ def _by_mutation(chosen: Target, seconds: int, seed: int, findings: Path) -> int
     until = time.monotonic() + seconds
     count = 0
     # Not for secrets: the same seed gives the same inputs.
-    for data in inputs(chosen.seeds(), chosen.words(), Random(seed)):  # noqa: S311
+    for data in inputs(chosen.seeds(), chosen.words(), Random(seed)):  # noqa: S311 - it has to repeat itself
         if time.monotonic() > until:
             break
         count += 1

@@ -62,7 +62,7 @@ def acceptor(keytab: Path) -> Iterator[Acceptor]:
 
 
 @pytest.fixture(scope="session")
-def ldap(tmp_path_factory: pytest.TempPathFactory, web_authority: WebAuthority) -> Iterator[Slapd]:  # noqa: F811
+def ldap(tmp_path_factory: pytest.TempPathFactory, web_authority: WebAuthority) -> Iterator[Slapd]:  # noqa: F811 - pytest's way to take a fixture
     """A server for all tests that leave it as it was."""
     with Slapd(
         tmp_path_factory.mktemp("ldap") / "slapd",

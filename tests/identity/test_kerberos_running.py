@@ -366,7 +366,7 @@ def resident() -> int:
 
 
 def open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - a folder of the kernel's
 
 
 async def test_a_delegated_ticket_is_not_kept(

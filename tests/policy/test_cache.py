@@ -175,5 +175,5 @@ def test_a_moment_without_a_zone_is_refused(policy: Any, resource: Any):
         Decider(policy).decide(
             Person("Sam", "address", "staff"),
             resource(),
-            Moment(datetime(2026, 11, 24)),  # noqa: DTZ001
+            Moment(datetime(2026, 11, 24)),  # noqa: DTZ001 - a date and time on the wall
         )

@@ -129,7 +129,7 @@ def test_time_is_read_in_the_policys_zone(
 def test_a_moment_without_a_zone_is_refused(
     make_policy: Any, make_rule: Any, resource: Any, staff: Person
 ):
-    moment = Moment(datetime(2026, 7, 1, 11, 30))  # noqa: DTZ001
+    moment = Moment(datetime(2026, 7, 1, 11, 30))  # noqa: DTZ001 - a date and time on the wall
     with pytest.raises(ValueError, match="without a time zone"):
         decide(make_policy(make_rule("rest", ALLOW)), staff, resource(), moment)
 
@@ -258,7 +258,7 @@ def naive(
     st.sampled_from((*HOSTS, "other.test", "q.y.x.test", "notx.test")),
     st.sampled_from((*METHODS, "CONNECT")),
     st.frozensets(st.sampled_from((*STANDING, "on-duty"))),
-    st.datetimes(datetime(2026, 3, 20), datetime(2026, 11, 10)),  # noqa: DTZ001
+    st.datetimes(datetime(2026, 3, 20), datetime(2026, 11, 10)),  # noqa: DTZ001 - a date and time on the wall
     st.booleans(),
 )
 def test_decisions_are_those_of_a_naive_reading(  # noqa: PLR0917 - hypothesis fills them

@@ -19,7 +19,7 @@ from proxy_addons.urlkey import UrlKey
 
 ROOT = Path(__file__).parents[2]
 CASES: list[dict[str, Any]] = yaml.safe_load((ROOT / "tests/cases/policy.yaml").read_text())
-TODAY = datetime(2026, 11, 24).date()  # noqa: DTZ001
+TODAY = datetime(2026, 11, 24).date()  # noqa: DTZ001 - a date and time on the wall
 
 
 @pytest.fixture(scope="module")

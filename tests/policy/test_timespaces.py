@@ -97,7 +97,7 @@ def test_a_night_over_a_change_of_the_clocks_begins_and_ends_by_the_wall_clock(
     def length(day: date) -> int:
         """Minutes of the night that ends on a day."""
         minutes = minutes_of(day - timedelta(days=1), day + timedelta(days=1))
-        noon = datetime(day.year, day.month, day.day, 12)  # noqa: DTZ001
+        noon = datetime(day.year, day.month, day.day, 12)  # noqa: DTZ001 - a date and time on the wall
         before = noon - timedelta(days=1)
         return sum(
             night.holds(reading(local, frozenset()))
@@ -134,7 +134,7 @@ def test_a_reading_is_held_when_a_start_day_reaches_it(times: TimeSpace, day: da
             since = back * 1440 + minute  # minutes since the midnight that the range counts from
             if kind_of_day(start_day, HOLIDAYS) in each.days and each.start <= since < each.end:
                 held = True
-    local = datetime(day.year, day.month, day.day, minute // 60, minute % 60)  # noqa: DTZ001
+    local = datetime(day.year, day.month, day.day, minute // 60, minute % 60)  # noqa: DTZ001 - a date and time on the wall
     assert times.holds(reading(local, HOLIDAYS)) is held
 
 

@@ -75,7 +75,7 @@ def test_the_matrix_knows_every_role():
 
 async def test_every_route_is_in_the_matrix_or_open(house: House):
     """A page that somebody adds has to be added here."""
-    from proxy_addons.portal.app import make_app  # noqa: PLC0415
+    from proxy_addons.portal.app import make_app  # noqa: PLC0415 - here alone
 
     app = make_app(house.settings)
     paths = {

@@ -25,7 +25,7 @@ ZONES = st.sampled_from(
 HOURS = st.times() | st.sampled_from([time(0), time(1, 30), FIVE, time(23, 59, 59, 999999)])
 MOMENTS = st.datetimes(
     datetime(2009, 1, 2),  # noqa: DTZ001 - hypothesis wants it so
-    datetime(2040, 1, 1),  # noqa: DTZ001
+    datetime(2040, 1, 1),  # noqa: DTZ001 - a date and time on the wall
     timezones=st.just(UTC),
 )
 

@@ -70,7 +70,7 @@ class Mail:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, _server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - the library's name
         self.in_clear += session.ssl is None
         made = email.message_from_bytes(envelope.content, policy=email.policy.default)
         for address in envelope.rcpt_tos:

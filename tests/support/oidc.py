@@ -161,8 +161,8 @@ def with_our_secret(provider: Provider, claims: dict[str, Any]) -> str:
 
 def unsigned(_: Provider, claims: dict[str, Any]) -> str:
     """An ID token without a signature (`alg: none`)."""
-    import base64  # noqa: PLC0415
-    import json  # noqa: PLC0415
+    import base64  # noqa: PLC0415 - here alone
+    import json  # noqa: PLC0415 - here alone
 
     parts = [json.dumps(each).encode() for each in ({"alg": "none"}, claims)]
     return ".".join(base64.urlsafe_b64encode(each).rstrip(b"=").decode() for each in parts) + "."

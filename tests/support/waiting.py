@@ -18,7 +18,7 @@ PATIENCE = 20.0  # seconds; a test that waits longer fails. Only a busy machine 
 async def until(condition: Callable[[], object]) -> None:
     """Wait until something has come about."""
     async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110
+        while not condition():  # noqa: ASYNC110 - there is nothing to be told by
             # Any condition of any objects: there is no event to wait for.
             await asyncio.sleep(0.001)
 

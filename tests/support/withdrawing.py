@@ -231,7 +231,7 @@ class Desk:
         await committed.wait()
         target = "/" if each.kind == ASKING[1] else f"http://{each.host}/"
         with suppress(ConnectionError, asyncio.IncompleteReadError):
-            while (await each.client.get(target, f"Host: {each.host}")).status == 200:  # noqa: ASYNC110
+            while (await each.client.get(target, f"Host: {each.host}")).status == 200:  # noqa: ASYNC110 - there is nothing to be told by
                 await asyncio.sleep(PORTION)
         return time.monotonic()
 

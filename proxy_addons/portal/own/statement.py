@@ -161,7 +161,7 @@ class TheStatement:
             here="statement",
             statement=statement,
             # Made by standing/statement.py, which lets no markup of the text through.
-            body=Markup(statement.html),  # noqa: S704
+            body=Markup(statement.html),  # noqa: S704 - made of Markdown without markup of its own
             rows=rows,
             holds=next((row for row in rows if row.holds), None),
             earlier=earlier,

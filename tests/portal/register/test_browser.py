@@ -52,7 +52,7 @@ def slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
         yield made
 
 
-def seeded(folder: Path, slapd: Slapd, index: Path) -> Settings:  # noqa: F811
+def seeded(folder: Path, slapd: Slapd, index: Path) -> Settings:  # noqa: F811 - pytest's way to take a fixture
     """Settings of a portal whose register has a bit of everything."""
     settings = settings_for(folder, names=NAMES, directory=slapd.settings())
     shutil.copy2(index, settings.paths.index_file)
@@ -86,7 +86,7 @@ def seeded(folder: Path, slapd: Slapd, index: Path) -> Settings:  # noqa: F811
 async def house(
     tmp_path: Path,
     slapd: Slapd,
-    index: Path,  # noqa: F811
+    index: Path,  # noqa: F811 - pytest's way to take a fixture
 ) -> AsyncIterator[House]:
     settings = await asyncio.to_thread(seeded, tmp_path, slapd, index)
     async with served(settings) as made:

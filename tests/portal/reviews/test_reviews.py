@@ -28,7 +28,7 @@ def nothing_blocks() -> Iterator[None]:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, index: Path) -> AsyncIterator[House]:  # noqa: F811
+async def house(tmp_path: Path, index: Path) -> AsyncIterator[House]:  # noqa: F811 - pytest's way to take a fixture
     settings = settings_for(tmp_path)
     shutil.copy2(index, settings.paths.index_file)
     async with served(settings) as made:

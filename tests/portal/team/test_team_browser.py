@@ -55,7 +55,7 @@ def slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
         yield made
 
 
-def seeded(folder: Path, slapd: Slapd, index: Path) -> Settings:  # noqa: F811
+def seeded(folder: Path, slapd: Slapd, index: Path) -> Settings:  # noqa: F811 - pytest's way to take a fixture
     settings = settings_for(folder, names=("mona", "jane", "ines"), directory=slapd.settings())
     shutil.copy2(index, settings.paths.index_file)
     store = open_store(settings.standing, settings.paths)
@@ -110,7 +110,7 @@ async def browser() -> AsyncIterator[Browser]:
 async def house(
     tmp_path: Path,
     slapd: Slapd,
-    index: Path,  # noqa: F811
+    index: Path,  # noqa: F811 - pytest's way to take a fixture
 ) -> AsyncIterator[House]:
     settings = await asyncio.to_thread(seeded, tmp_path, slapd, index)
     async with served(settings) as made:
