@@ -15,16 +15,15 @@ import contextlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import insert, select, update
 
-from proxy_addons.standing import review_rules, rules
+from proxy_addons.standing import review_rows, review_rules, rules
 from proxy_addons.standing.numbering import next_reference
 from proxy_addons.standing.problems import (
     StaleViewError,
     StepRefusedError,
-    UnknownReferenceError,
 )
-from proxy_addons.standing.review import Review, ReviewState, from_row
+from proxy_addons.standing.review import Review, ReviewState
 from proxy_addons.standing.steps import Step, append, steps_of
 from proxy_addons.standing.tables_shifts import review_steps, reviews, site_categories
 
@@ -88,28 +87,30 @@ class Reviews:
             UnknownReferenceError: there is none of this reference.
         """
         with self._store.reading() as connection:
-            return _get(connection, reference)
+            return review_rows.get(connection, reference)
 
     def waiting(self) -> tuple[Review, ...]:
         """Those that nobody has decided on; who has waited longest comes first."""
         with self._store.reading() as connection:
-            return _some(connection, reviews.c.state == ReviewState.OPEN)
+            return review_rows.some(connection, reviews.c.state == ReviewState.OPEN)
 
     def decided(self, *, most: int = 500) -> tuple[Review, ...]:
         """Those that were decided on; the newest decision first, at most so many."""
         with self._store.reading() as connection:
-            return _some(connection, reviews.c.state != ReviewState.OPEN, most=most, newest=True)
+            return review_rows.some(
+                connection, reviews.c.state != ReviewState.OPEN, most=most, newest=True
+            )
 
     def of(self, person: str, *, most: int = 50) -> tuple[Review, ...]:
         """What one person asked for; the newest first. It is how they are told the answer."""
         name = rules.name_of(person)
         with self._store.reading() as connection:
-            return _some(connection, reviews.c.person == name, most=most, newest=True)
+            return review_rows.some(connection, reviews.c.person == name, most=most, newest=True)
 
     def count_waiting(self) -> int:
         """How many nobody has decided on."""
         with self._store.reading() as connection:
-            return _count(connection, reviews.c.state == ReviewState.OPEN)
+            return review_rows.count(connection, reviews.c.state == ReviewState.OPEN)
 
     def steps(self, reference: str) -> tuple[Step, ...]:
         """Its steps, oldest first.
@@ -118,7 +119,7 @@ class Reviews:
             UnknownReferenceError: there is none of this reference.
         """
         with self._store.reading() as connection:
-            return steps_of(connection, review_steps, _get(connection, reference).id)
+            return steps_of(connection, review_steps, review_rows.get(connection, reference).id)
 
     # --- steps ------------------------------------------------------------------------------------
 
@@ -144,9 +145,9 @@ class Reviews:
         with self._store.shifting() as (connection, change):
             now = self._clock()
             own = (reviews.c.person == person) & (reviews.c.state == ReviewState.OPEN)
-            if same := _some(connection, own & (reviews.c.url_host == key.host)):
+            if same := review_rows.some(connection, own & (reviews.c.url_host == key.host)):
                 return same[0]
-            review_rules.not_too_many(_count(connection, own))
+            review_rules.not_too_many(review_rows.count(connection, own))
             number = connection.execute(
                 insert(reviews)
                 .values(
@@ -165,7 +166,7 @@ class Reviews:
                 .returning(reviews.c.id)
             ).scalar_one()
             _append(connection, number, actor, now, "review-request", why, {"site": key.host})
-            return _by_id(connection, number)
+            return review_rows.by_id(connection, number)
 
     def allow(
         self,
@@ -256,7 +257,7 @@ class Reviews:
                 update(reviews).where(reviews.c.id == found.id).values(until=now, change=change)
             )
             _append(connection, found.id, actor, now, "review-ended", why, {})
-            return _by_id(connection, found.id)
+            return review_rows.by_id(connection, found.id)
 
     # --- parts of steps ---------------------------------------------------------------------------
 
@@ -266,7 +267,7 @@ class Reviews:
     ) -> Iterator[tuple[Connection, Review, datetime, int]]:
         """One transaction on one review, which is as the actor saw it and stays so meanwhile."""
         with self._store.shifting() as (connection, change):
-            found = _get(connection, reference)
+            found = review_rows.get(connection, reference)
             review_rules.may_decide(actor, found, doing)
             if found.revision != seen:
                 steps = steps_of(connection, review_steps, found.id)
@@ -338,7 +339,7 @@ class _Decision:
             )
         )
         _append(connection, found.id, self._actor, self._now, self._kind, self._why, changes)
-        return _by_id(connection, found.id)
+        return review_rows.by_id(connection, found.id)
 
 
 def _set_categories(
@@ -363,49 +364,6 @@ def _set_categories(
     )
     if not done.rowcount:
         connection.execute(insert(site_categories).values(host=host, **values))
-
-
-def _question(where: Any) -> Any:
-    steps = (
-        select(func.count())
-        .where(review_steps.c.review == reviews.c.id)
-        .scalar_subquery()
-        .label("revision")
-    )
-    return select(reviews, steps).where(where)
-
-
-def _some(
-    connection: Connection, where: Any, *, most: int | None = None, newest: bool = False
-) -> tuple[Review, ...]:
-    order = reviews.c.id
-    if newest:
-        question = _question(where).order_by(
-            func.coalesce(reviews.c.decided_at, reviews.c.asked_at).desc(), order.desc()
-        )
-    else:
-        question = _question(where).order_by(order)
-    if most is not None:
-        question = question.limit(most)
-    return tuple(from_row(row, row.revision) for row in connection.execute(question))
-
-
-def _count(connection: Connection, where: Any) -> int:
-    found: int = connection.execute(
-        select(func.count()).select_from(reviews).where(where)
-    ).scalar_one()
-    return found
-
-
-def _get(connection: Connection, reference: str) -> Review:
-    found = _some(connection, reviews.c.reference == reference.strip().upper())
-    if not found:
-        raise UnknownReferenceError(reference)
-    return found[0]
-
-
-def _by_id(connection: Connection, number: int) -> Review:
-    return _some(connection, reviews.c.id == number)[0]
 
 
 def _append(
