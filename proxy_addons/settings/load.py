@@ -300,6 +300,7 @@ class _Builder:
             organisation=self._value("page.organisation"),
             contact=self._value("page.contact"),
             monitoring_notice=self._value("page.monitoring_notice"),
+            portal=self._value("page.portal"),
         )
 
     def paths(self) -> model.Paths:

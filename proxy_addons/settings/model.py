@@ -184,11 +184,14 @@ class Page:
         organisation: name of the force.
         contact: whom to ask, in plain words (service desk, telephone number).
         monitoring_notice: the notice that use is monitored (Inf/27 3.2, 3.8).
+        portal: URL of the portal as browsers reach it, without a slash at its end; None: pages
+            have no link to it.
     """
 
     organisation: str
     contact: str
     monitoring_notice: str
+    portal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

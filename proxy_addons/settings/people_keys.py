@@ -17,10 +17,10 @@ from proxy_addons.settings.people_kinds import (
     SERVICE,
     DatabaseUrl,
     GroupProfileKind,
-    Issuer,
     LdapUrl,
     PersonFilter,
     RoleKind,
+    SiteUrl,
 )
 from proxy_addons.settings.setting import Setting
 
@@ -214,7 +214,7 @@ PORTAL: tuple[Setting, ...] = (
         None,
         "Local accounts: a file that `watchhouse password` writes.",
     ),
-    Setting("portal.oidc.issuer", Issuer(), None, "The OpenID provider."),
+    Setting("portal.oidc.issuer", SiteUrl(), None, "The OpenID provider."),
     Setting("portal.oidc.client_id", Text("a client id"), None, "This portal at the provider."),
     Setting(
         "portal.oidc.client_secret_env",

@@ -156,8 +156,11 @@ class DatabaseUrl:
 
 
 @dataclass(frozen=True, slots=True)
-class Issuer:
-    """The URL of an OpenID provider (OpenID Connect Discovery 1.0, 2)."""
+class SiteUrl:
+    """The URL of a site that browsers are sent to: an OpenID provider, the portal.
+
+    Without query and fragment, as OpenID Connect Discovery 1.0, 2 has it.
+    """
 
     wanted: str = "https://host/path of the OpenID provider (http only on this machine)"
 

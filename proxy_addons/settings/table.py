@@ -25,7 +25,7 @@ from proxy_addons.settings.netkinds import (
     SecretVariable,
 )
 from proxy_addons.settings.people_keys import DIRECTORY, IDENTITY, PORTAL, STANDING
-from proxy_addons.settings.people_kinds import EgressKind, ListenName
+from proxy_addons.settings.people_kinds import EgressKind, ListenName, SiteUrl
 from proxy_addons.settings.policy_kinds import METHOD
 from proxy_addons.settings.problems import nearest
 from proxy_addons.settings.setting import ENV_PREFIX, Setting
@@ -272,6 +272,12 @@ SETTINGS: tuple[Setting, ...] = (
         Text(),
         "the ICT service desk",
         "Whom to ask: a service desk, a telephone number.",
+    ),
+    Setting(
+        "page.portal",
+        SiteUrl("https://host/ of the portal, as browsers reach it (http only on this machine)"),
+        None,
+        "The portal, for a link to My browsing on refused pages.",
     ),
     Setting(
         "page.monitoring_notice",

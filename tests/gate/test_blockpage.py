@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from proxy_addons.gate.blockpage import reference_groups, render
 from proxy_addons.gate.echo import address, visible
-from proxy_addons.gate.refusal import Answer, Kind, Refusal
+from proxy_addons.gate.refusal import Answer, Button, Help, Kind, Refusal
 from proxy_addons.policy.model import Action, Decision
 from proxy_addons.settings.model import Page
 
@@ -95,6 +95,22 @@ def test_the_page_says_everything() -> None:
         "What happens next",
     ):
         assert said in text, said
+
+
+def test_what_speaks_of_my_browsing_leads_there() -> None:
+    offer = Help(
+        words="You have 45 minutes of breaks left today.",
+        reviews=(Button("It is for work", "/r"),),
+        back="https://www.shop.example/basket",
+    )
+    page = replace(PAGE, portal="https://portal.force.example")
+    for refusal, links in (
+        (replace(REFUSAL, help=offer), 0),
+        (replace(REFUSAL, help=offer, page=page), 3),
+        (replace(REFUSAL, page=page), 0),
+    ):
+        found = Seen(render(refusal).body).attributes
+        assert found.count(("a", "href", "https://portal.force.example/browsing")) == links
 
 
 def test_the_page_is_built_for_screen_readers() -> None:
