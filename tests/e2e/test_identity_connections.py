@@ -9,6 +9,7 @@ import base64
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -47,6 +48,7 @@ class Line:
     def __init__(self, client: Client, gateway: Gateway) -> None:
         self.client = client
         self._gateway = gateway
+        self._begun = datetime.now(UTC)
         self.port: int = client.writer.get_extra_info("sockname")[1]
 
     async def get(self, host: str, login: str | None = None, *fields: str) -> Reply:
@@ -66,7 +68,9 @@ class Line:
 
     def records(self, count: int) -> list[dict[str, Any]]:
         """The closing records of this connection, by the time at which they began."""
-        found = self._gateway.records(count, event="transaction", client_port=self.port)
+        found = self._gateway.records(
+            count, since=self._begun, event="transaction", client_port=self.port
+        )
         return sorted(found, key=lambda record: record["seq"])
 
     def people(self, count: int) -> list[tuple[str | None, str]]:

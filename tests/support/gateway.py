@@ -191,10 +191,13 @@ class Gateway:
             if b"proxy_addons.engine.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
         ]
 
-    def records(self, at_least: int = 0, **wanted: object) -> list[dict[str, Any]]:
+    def records(
+        self, at_least: int = 0, *, since: datetime | None = None, **wanted: object
+    ) -> list[dict[str, Any]]:
         """Complete records of the access log that have the wanted values.
 
-        Waits a little for at least so many: the log is at most 200 ms behind.
+        Of what began at that time or later, where one is given: ports of clients come again. Waits
+        a little for at least so many: the log is at most 200 ms behind.
         """
         until = time.monotonic() + 5
         while True:
@@ -207,6 +210,7 @@ class Gateway:
                 record
                 for record in everything
                 if all(record.get(name) == value for name, value in wanted.items())
+                and (since is None or datetime.fromisoformat(record["start"]) >= since)
             ]
             if len(found) >= at_least or time.monotonic() > until:
                 return found
