@@ -103,6 +103,6 @@ class Pipeline:
         """
         try:
             self._logger.record(record)
-        except Exception as fault:  # noqa: BLE001 - whatever it is, see below
+        except Exception as fault:  # noqa: BLE001 - the request goes on; its record says so
             # The request in hand goes on, and its record says that it could not be rendered.
             self._write(render_fault(record, fault))

@@ -303,7 +303,7 @@ class SegmentWriter:
                 self._batch.append(item)
                 self._queue.popleft()
             self._commit(self._ready_segment())
-        except Exception as problem:  # noqa: BLE001 - whatever it is, see below
+        except Exception as problem:  # noqa: BLE001 - the lines stay, and the thread must not end
             # No request is lost by it: the lines stay, healthy turns False, and it is tried again.
             # Not only errors of the disk: a fault of our own must not end the thread either.
             self._fault = str(problem) or type(problem).__name__

@@ -14,10 +14,10 @@ from proxy_addons.cli.common import add_common
 if TYPE_CHECKING:
     import argparse
 
-type _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - its type
+    from proxy_addons.cli.subcommands import Commands
 
 
-def register(subparsers: _Commands) -> None:
+def register(subparsers: Commands) -> None:
     """Add the commands."""
     parser = subparsers.add_parser(
         "acknowledgements",
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     return standing.explained(lambda: work(args))
 
 
-def _add(commands: _Commands, name: str, text: str) -> argparse.ArgumentParser:
+def _add(commands: Commands, name: str, text: str) -> argparse.ArgumentParser:
     made = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
     made.add_argument("--json", action="store_true", help="print JSON")
     add_common(made)

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 from proxy_addons.cli.common import add_common, settings_of
 
 if TYPE_CHECKING:
+    from proxy_addons.cli.subcommands import Commands
     from proxy_addons.settings.model import Settings
     from proxy_addons.standing import Store
     from proxy_addons.standing.breaks import Break, Breaks, Left
 
-type _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - its type
 _DAYS = 7
 
 
-def register(subparsers: _Commands) -> None:
+def register(subparsers: Commands) -> None:
     """Add the commands."""
     parser = subparsers.add_parser(
         "break",
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     return standing.explained(lambda: work(args))
 
 
-def _add(commands: _Commands, name: str, text: str) -> argparse.ArgumentParser:
+def _add(commands: Commands, name: str, text: str) -> argparse.ArgumentParser:
     made = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
     made.add_argument("name", metavar="NAME", help="login name")
     made.add_argument("--json", action="store_true", help="print JSON")

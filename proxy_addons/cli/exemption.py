@@ -15,11 +15,12 @@ from proxy_addons.cli.times import when
 if TYPE_CHECKING:
     import argparse
 
-type _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - its type
+    from proxy_addons.cli.subcommands import Commands
+
 _REFERENCE = "such as EX-2026-0001"
 
 
-def register(subparsers: _Commands) -> None:
+def register(subparsers: Commands) -> None:
     """Add the commands."""
     parser = subparsers.add_parser(
         "exemption",
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     return standing.explained(lambda: work(args))
 
 
-def _add(commands: _Commands, name: str, text: str) -> argparse.ArgumentParser:
+def _add(commands: Commands, name: str, text: str) -> argparse.ArgumentParser:
     made = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
     add_common(made)
     return made
@@ -60,7 +61,7 @@ def _add_text(made: argparse.ArgumentParser, option: str, text: str, *, need: bo
     made.add_argument(option, metavar="TEXT", required=need, default="", help=text)
 
 
-def _add_request(commands: _Commands) -> None:
+def _add_request(commands: Commands) -> None:
     made = _add(commands, "request", "ask for an exemption; a second person has to approve it")
     made.add_argument("name", metavar="NAME", help="login name of the person it is for")
     made.add_argument("--everything", action="store_true", help="everything but security threats")
@@ -92,7 +93,7 @@ def _add_request(commands: _Commands) -> None:
     )
 
 
-def _add_steps(commands: _Commands) -> None:
+def _add_steps(commands: Commands) -> None:
     def add(name: str, text: str) -> argparse.ArgumentParser:
         made = _add(commands, name, text)
         made.add_argument("reference", metavar="REFERENCE", help=_REFERENCE)
@@ -130,7 +131,7 @@ def _add_steps(commands: _Commands) -> None:
     _add_text(made, "--why", "why", need=True)
 
 
-def _add_views(commands: _Commands) -> None:
+def _add_views(commands: Commands) -> None:
     made = _add(commands, "list", "list exemptions")
     made.add_argument("--person", metavar="NAME", help="only of this person")
     made.add_argument("--all", action="store_true", help="also refused, revoked and expired ones")

@@ -14,10 +14,10 @@ from proxy_addons.cli.common import add_common
 if TYPE_CHECKING:
     import argparse
 
-type _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - its type
+    from proxy_addons.cli.subcommands import Commands
 
 
-def register(subparsers: _Commands) -> None:
+def register(subparsers: Commands) -> None:
     """Add the commands."""
     parser = subparsers.add_parser(
         "report",

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
+    from proxy_addons.cli.subcommands import Commands
     from proxy_addons.settings.model import Settings
     from proxy_addons.standing.rota_entries import Options, Progress, RotaFile
     from proxy_addons.standing.rota_import import Changes
 
-type _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - its type
 _ICALENDAR = frozenset({".ics", ".ical", ".ifb", ".icalendar"})
 
 
-def register(subparsers: _Commands) -> None:
+def register(subparsers: Commands) -> None:
     """Add the commands."""
     parser = subparsers.add_parser(
         "rota",
@@ -46,7 +46,7 @@ def register(subparsers: _Commands) -> None:
     _add(commands, "status", "show for whom and how far there is a rota, and the imports", _status)
 
 
-def _add_import(commands: _Commands) -> None:
+def _add_import(commands: Commands) -> None:
     made = _add(
         commands, "import", "replace duties by those of a file, for its people and days", _import
     )
@@ -82,7 +82,7 @@ def _add_import(commands: _Commands) -> None:
 
 
 def _add(
-    commands: _Commands, name: str, text: str, work: Callable[[argparse.Namespace], int]
+    commands: Commands, name: str, text: str, work: Callable[[argparse.Namespace], int]
 ) -> argparse.ArgumentParser:
     made = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
     add_common(made)

@@ -86,7 +86,7 @@ class Asking:
         except asyncio.CancelledError:
             self._over()  # the client has gone: there is nobody to answer
             raise
-        except Exception as problem:  # noqa: BLE001 - whatever it is, see below
+        except Exception as problem:  # noqa: BLE001 - what is in hand ends with the connection
             # Nothing was decided: whatever is in hand ends with the connection.
             self._over()
             self._fail(problem)

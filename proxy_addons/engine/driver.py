@@ -265,7 +265,7 @@ class Driver:
             while queue:
                 for command in self._layer.handle_event(queue.popleft()):
                     self._obey(command)
-        except Exception as problem:  # noqa: BLE001 - whatever it is, see below
+        except Exception as problem:  # noqa: BLE001 - the whole connection ends
             # A layer failed: what it would have done with the request in hand is unknown, so the
             # whole connection ends. The records still open are finished by client_disconnected.
             logger.error(

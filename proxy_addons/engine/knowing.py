@@ -133,7 +133,7 @@ class Knowing:
     async def _ask(directory: Directory, name: str) -> None:
         try:
             await directory.look_up(name)
-        except Exception as problem:  # noqa: BLE001 - whatever it is, see below
+        except Exception as problem:  # noqa: BLE001 - no request is in hand; what is known stays
             # No request is in hand: whoever it is keeps what is known of them, or the strictest
             # profile. The directory itself says once that it does not answer.
             logger.debug("not looked up (%s at %s)", type(problem).__name__, where(problem))

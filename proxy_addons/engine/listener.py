@@ -163,7 +163,7 @@ class Listener:
                 caller = await self._introduced(taken, address)
             if caller is not None:
                 await self._begin(taken, caller)
-        except Exception as problem:  # noqa: BLE001 - whatever it is, see below
+        except Exception as problem:  # noqa: BLE001 - this connection ends
             # This connection ends; nothing of it has been read.
             taken.close()
             logger.error(

@@ -219,17 +219,17 @@ class Protocols:
             raise TypeError(msg)
         name = server.sni = host_key(server.sni or server.address[0])
         connection = self._contexts.for_server()
-        parameters = SSL._lib.SSL_get0_param(connection._ssl)  # type: ignore[attr-defined] # noqa: SLF001 - no other way
-        SSL._lib.X509_VERIFY_PARAM_set_hostflags(parameters, _HOST_FLAGS)  # type: ignore[attr-defined] # noqa: SLF001 - no other way
+        parameters = SSL._lib.SSL_get0_param(connection._ssl)  # type: ignore[attr-defined] # noqa: SLF001 - pyOpenSSL does not set names to verify
+        SSL._lib.X509_VERIFY_PARAM_set_hostflags(parameters, _HOST_FLAGS)  # type: ignore[attr-defined] # noqa: SLF001 - pyOpenSSL does not set names to verify
         try:
             packed = ip_address(name).packed
         except ValueError:
             encoded = name.encode("ascii")
             connection.set_tlsext_host_name(encoded)
-            done = SSL._lib.X509_VERIFY_PARAM_set1_host(parameters, encoded, len(encoded))  # type: ignore[attr-defined] # noqa: SLF001 - no other way
+            done = SSL._lib.X509_VERIFY_PARAM_set1_host(parameters, encoded, len(encoded))  # type: ignore[attr-defined] # noqa: SLF001 - pyOpenSSL does not set names to verify
         else:
             # RFC 6066 3: no address in the server name, but its certificate must name it.
-            done = SSL._lib.X509_VERIFY_PARAM_set1_ip(parameters, packed, len(packed))  # type: ignore[attr-defined] # noqa: SLF001 - no other way
+            done = SSL._lib.X509_VERIFY_PARAM_set1_ip(parameters, packed, len(packed))  # type: ignore[attr-defined] # noqa: SLF001 - pyOpenSSL does not set names to verify
         if done != 1:
             # Without the name in place any certificate would do: no TLS connection is handed out.
             msg = "the server's name cannot be checked"

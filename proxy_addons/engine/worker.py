@@ -320,7 +320,7 @@ class Worker:
             await asyncio.sleep(_HOUSEKEEPING)
             try:
                 await self._house_keeping()
-            except Exception as problem:  # noqa: BLE001 - whatever it is, see below
+            except Exception as problem:  # noqa: BLE001 - what is in force stays in force
                 # No request is in hand. What is in force stays so; the next look may succeed.
                 logger.error(
                     "housekeeping failed (%s at %s)", type(problem).__name__, where(problem)
@@ -360,7 +360,7 @@ class Worker:
                 continue
             try:
                 why = self.gate.reconsider(self._visitors[driver.client])
-            except Exception as problem:  # noqa: BLE001 - whatever it is, see below
+            except Exception as problem:  # noqa: BLE001 - what is open ends
                 # Whether it may stay open is not known: it ends.
                 kind = type(problem).__name__
                 logger.error("reconsidering failed (%s at %s)", kind, where(problem))
@@ -484,7 +484,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Nothing is served: the supervisor sees the exit status and says so.
         logger.error("%s", problem)
         return EXIT_CONFIGURATION
-    except Exception as problem:  # noqa: BLE001 - whatever it is, see below
+    except Exception as problem:  # noqa: BLE001 - the worker ends, another begins
         # A fault of ours: the supervisor starts another worker, later and later. The text of the
         # exception may quote what a client sent, so only its kind and place are said.
         logger.critical("the worker failed (%s at %s)", type(problem).__name__, where(problem))

@@ -192,7 +192,7 @@ class Actions:
             if action == START_BREAK:
                 doing.transaction.rule, kind = RULE_BREAK_UNAVAILABLE, Kind.BREAK_UNAVAILABLE
             return self._refuse(doing, kind, str(problem), back=deed.back)
-        except Exception as problem:  # noqa: BLE001 - whatever it is, see below
+        except Exception as problem:  # noqa: BLE001 - not known to be done, and said so
             # Whatever it is, it is not known to be done: the person is told so, and may try again.
             return self._refuse(doing, Kind.ACTION_FAILED, type(problem).__name__)
         doing.transaction.action = "allow"

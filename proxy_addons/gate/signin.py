@@ -244,7 +244,7 @@ class SignIn:
         try:
             async with asyncio.timeout(_LONGEST_WAIT):
                 await directory.look_up(name)
-        except Exception:  # noqa: BLE001 - whatever it is, see below
+        except Exception:  # noqa: BLE001 - groups unknown: the strictest profile
             # Whatever it is, their groups are not known: they get the strictest profile. Asked
             # again once a second or so (reconsidering.py).
             metrics.count_sign_in("directory", "unavailable")

@@ -216,7 +216,7 @@ class Acceptor:
     def _check(self, token: bytes) -> Outcome:
         try:
             return self._accept(token)
-        except Exception as error:  # noqa: BLE001 - whatever it is, see below
+        except Exception as error:  # noqa: BLE001 - the sign-in could not be checked, and is refused
             # A fault of ours or of the library: this sign-in could not be checked, and is answered
             # so. Only the kind of error is logged: a traceback might show the token.
             reporter().error("kerberos-fault", error=type(error).__name__)
