@@ -161,10 +161,15 @@ async def test_a_break_ends_by_the_clock_on_an_open_connection(desk: Desk) -> No
         assert someone.page.url == url
         protocol = "performance.getEntriesByType('navigation')[0].nextHopProtocol"
         assert await page.evaluate(protocol) == "h2"
-    # Refused on the connection that was open: no other one has begun since.
-    records = desk.records(5, host=host, kind="https")
-    assert {each["status"] for each in records} >= {200, 403}
-    assert len({each["client_port"] for each in records}) == 1
+    # Refused on what was open and let through before, on no other.
+    # (A busy browser begins two at once and keeps one.)
+    records = sorted(desk.records(5, host=host, kind="https"), key=lambda each: each["start"])
+    statuses = [each["status"] for each in records]
+    since = statuses.index(200)
+    let_through = {each["client_port"] for each in records if each["status"] == 200}
+    refused = {each["client_port"] for each in records[since:] if each["status"] == 403}
+    assert refused
+    assert refused <= let_through
 
 
 # --- coach, statement -----------------------------------------------------------------------------
