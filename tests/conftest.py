@@ -11,9 +11,13 @@ import gc
 import os
 import shutil
 import signal
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # No timed tests: on a busy machine, and in a fresh checkout where hypothesis first makes its tables
 # of characters, slowness says nothing about the code.
@@ -50,11 +54,21 @@ def reason_against(marker: str) -> str | None:
     return None
 
 
+def _takes_long(path: Path) -> bool:
+    """Whether the tests of a file start gateways or browsers, or wait for long."""
+    return path.parent.name == "e2e" or path.stem.endswith(
+        ("_browser", "_chromium", "_killed", "_parts")
+    )
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if "heavy" not in config.option.markexpr:  # scripts/faults and scripts/large do
         heavy = [item for item in items if item.get_closest_marker("heavy")]
         config.hook.pytest_deselected(items=heavy)
         items[:] = [item for item in items if item not in heavy]
+    # Several run at a time, a file each: what takes minutes comes first, so that none is left alone
+    # at the end. Otherwise the order stays the random one.
+    items.sort(key=lambda item: not _takes_long(item.path))
     reasons = {marker: reason_against(marker) for marker in ("root", "browser")}
     for item in items:
         for marker, reason in reasons.items():

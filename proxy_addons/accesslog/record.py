@@ -114,6 +114,9 @@ FIELDS: tuple[Field, ...] = (
     Field("balancer_ip", "string?", "Address of the load balancer that spoke for the client."),
     Field("states", "strings", "What stood for the person then: a break, duty, allowances."),
     Field("counted", "boolean?", "Whether the minute counts as personal use because of it."),
+    Field("findings", "strings", "What was found in the body, as kind=value."),
+    Field("virus", "string?", "Name of the virus, as the scanner gave it."),
+    Field("members", "strings", "Names of files in an archive that tell what it is."),
 )
 
 NAMES: tuple[str, ...] = tuple(field.name for field in FIELDS)

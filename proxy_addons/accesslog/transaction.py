@@ -68,6 +68,9 @@ class Transaction:
         self.balancer_ip: str | None = None
         self.states: Collection[str] = ()
         self.counted: bool | None = None
+        self.findings: Collection[str] = ()
+        self.virus: str | None = None
+        self.members: Collection[str] = ()
 
     def __repr__(self) -> str:
         # The number alone: a repr ends up in logs, and the fields belong in this one only.
@@ -150,6 +153,9 @@ class Transaction:
             "balancer_ip": self.balancer_ip,
             "states": self.states,
             "counted": self.counted,
+            "findings": self.findings,
+            "virus": self.virus,
+            "members": self.members,
         }
 
 

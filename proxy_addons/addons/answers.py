@@ -31,7 +31,7 @@ def response_of(answer: Answer, *, with_body: bool = True, close: bool = False) 
     return http.Response(
         http_version=b"HTTP/1.1",
         status_code=answer.status,
-        reason=_REASONS.get(answer.status, b""),
+        reason=answer.phrase.encode("ascii") or _REASONS.get(answer.status, b""),
         headers=http.Headers(fields),
         content=answer.body if with_body else b"",
         trailers=None,

@@ -19,9 +19,13 @@ other. What is not sent on, and why:
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
+from proxy_addons.content.coding import acceptable
+from proxy_addons.content.outgoing import SEVERAL
 from proxy_addons.gate.facts import RequestFacts
+from proxy_addons.gate.watching import AnswerHead
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,16 +58,20 @@ _TRANSFER_ENCODINGS = frozenset(
     _FETCH_SITE,
     _FETCH_USER,
     _PURPOSE,
+    _RANGE,
+    _IF_RANGE,
+    _CODINGS,
     _LOGIN,
     _FORWARDED_FOR,
-) = range(18)
+) = range(21)
 _TOLD = (
     _UPGRADE, _ACCEPT, _CONTENT_TYPE, _FETCH_DEST, _VIA, _FETCH_MODE, _FETCH_SITE, _FETCH_USER,
-    _PURPOSE,
+    _PURPOSE, _RANGE,
 )  # the gate gets their values  # fmt: skip
 _TELLING = _TRANSFER_ENCODING  # greater roles are told
 _TO_US = (_LOGIN, _FORWARDED_FOR)  # told where the request is for us, and never sent on
 _NOT_SENT_ON = frozenset({_DROPPED, *_TO_US})
+_OF_PARTS = frozenset({_RANGE, _IF_RANGE})
 _NOT_SENT_ON_BUT_FOR_WEBSOCKETS = _NOT_SENT_ON | {_UPGRADE}
 
 _ROLES = {
@@ -112,12 +120,24 @@ _ROLES = {
     b"purpose": _PURPOSE,
     b"sec-purpose": _PURPOSE,
     b"via": _VIA,
+    b"range": _RANGE,
+    b"if-range": _IF_RANGE,
+    b"accept-encoding": _CODINGS,
 }
 # Not to be taken away by naming them in `Connection`: they say where the request goes and ends,
 # or stop loops. `Connection` itself is written anew.
 _NOT_OF_A_HOP = frozenset(
     {b"host", b"content-length", b"transfer-encoding", b"via", b"connection", b"upgrade"}
 )
+_OF_BODIES = (
+    b"content-type", b"content-encoding", b"content-disposition", b"content-range", b"etag",
+    b"last-modified",
+)  # fmt: skip
+# Of requests: also those by which programs say that they send a part of a file (tus, S3).
+_OF_SENT_BODIES = frozenset(
+    {b"content-type", b"content-encoding", b"content-disposition", b"content-range",
+     b"upload-offset"}
+)  # fmt: skip
 CHALLENGE = 407
 """Status of answers that no server may give: whoever gets it takes it for a question of ours."""
 OF_PROXIES = frozenset({b"proxy-authenticate", b"proxy-authentication-info"})
@@ -269,11 +289,43 @@ def facts_of_head(
         told[_FETCH_SITE],
         told[_FETCH_USER],
         told[_PURPOSE],
+        told[_RANGE],
+        _body_of(fields, roles, http2=http2),
     )
 
 
+def _body_of(fields: Fields, roles: list[int], *, http2: bool) -> dict[str, str] | None:
+    """What a head says of the request's body; None where there is none.
+
+    In HTTP/2 a body may come without a word of it in the head.
+    """
+    if _CONTENT_LENGTH_FIELD in roles:
+        if fields[roles.index(_CONTENT_LENGTH_FIELD)][1] == b"0":
+            return None
+    elif _TRANSFER_ENCODING not in roles and not http2:
+        return None
+    told: dict[str, str] = {}
+    for (name, value), role in zip(fields, roles, strict=True):
+        key = name.lower()
+        if key in _OF_SENT_BODIES:
+            word = key.decode("ascii")
+            if word in told:
+                told[SEVERAL] = word  # servers differ on which of the two counts
+            told[word] = value.decode("utf-8", "surrogateescape")
+        elif role == _TRANSFER_ENCODING and b"," in value:
+            # Compressed on the way, besides the chunks: what the body is only the next hop reads.
+            told["content-encoding"] = value.decode("latin-1")
+    return told
+
+
 def forward_fields(
-    fields: Fields, *, websocket: bool, via: bytes | None, host: bytes | None = None
+    fields: Fields,
+    *,
+    websocket: bool,
+    via: bytes | None,
+    host: bytes | None = None,
+    watched: bool = False,
+    part: str | None = None,
 ) -> list[tuple[bytes, bytes]]:
     """The fields that a request has on the next hop, in the order they came.
 
@@ -283,9 +335,15 @@ def forward_fields(
         via: what we say of ourselves in `Via` (RFC 9110 7.6.3), such as `1.1 pseudonym`, or None.
         host: what `Host` has to say, where that is not what the client said (RFC 9112 3.2.2: a
             proxy sends that of the target). None leaves it.
+        watched: whether the answer is looked at: then only codings are asked for that can be read.
+        part: the `Range` to send in place of the client's; "" for none; None for the client's own.
     """
     roles = _roles(fields)
     unwanted = _NOT_SENT_ON if websocket else _NOT_SENT_ON_BUT_FOR_WEBSOCKETS
+    if part is not None:
+        unwanted |= _OF_PARTS
+    if watched and _CODINGS in roles:
+        fields = _with_readable(fields, roles)
     if not unwanted.isdisjoint(roles):
         fields = [field for field, role in zip(fields, roles, strict=True) if role not in unwanted]
         roles = [role for role in roles if role not in unwanted]
@@ -302,9 +360,48 @@ def forward_fields(
         roles.count(_CONNECTION) > 1 or kept[roles.index(_CONNECTION)][1] not in _ORDINARY
     ):
         kept = _without_hop(kept, roles, websocket=websocket)
+    if part:
+        kept.append((b"Range", part.encode("ascii")))
     if via is not None:
         kept.append((b"Via", via))
     return kept
+
+
+def _with_readable(fields: Fields, roles: list[int]) -> Fields:
+    """The same fields, which ask for codings that can be read only; themselves where they do."""
+    first = fields[roles.index(_CODINGS)]
+    if roles.count(_CODINGS) == 1 and _readable(first[1]) == first[1]:
+        return fields
+    return [
+        (field[0], _readable(field[1])) if role == _CODINGS else field
+        for field, role in zip(fields, roles, strict=True)
+    ]
+
+
+@lru_cache(maxsize=256)
+def _readable(codings: bytes) -> bytes:
+    return acceptable(codings.decode("latin-1")).encode("latin-1")
+
+
+def answer_head_of(status: int, fields: Fields, length: int | None) -> AnswerHead:
+    """What a watch is told of an answer's head.
+
+    Args:
+        status: HTTP status code.
+        fields: as the client gets them. Of several of one name all count: which of them a client
+            goes by is not known.
+        length: bytes of the body as it comes; None where only its end tells.
+    """
+    told = dict.fromkeys(_OF_BODIES, "")
+    for name, value in fields:
+        key = name.lower()
+        if key in told:
+            text = value.decode("utf-8", "surrogateescape")
+            told[key] = f"{told[key]}, {text}" if told[key] else text
+    content_type, coding, disposition, content_range, etag, modified = told.values()
+    # A weak one says that two are as good as each other, not that they are the same (8.8.1).
+    validator = etag if etag and not etag.startswith("W/") else modified
+    return AnswerHead(status, content_type, coding, disposition, content_range, length, validator)
 
 
 def _without_hop(

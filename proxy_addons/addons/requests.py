@@ -26,9 +26,13 @@ if TYPE_CHECKING:
     from proxy_addons.addons.visitors import Visitors
     from proxy_addons.gate.facts import Visitor
     from proxy_addons.gate.gate import Gate
+    from proxy_addons.gate.sending import Sending
+    from proxy_addons.gate.watching import Watch
 
 # Keys in mitmproxy's flow.metadata.
 RECORD, FACTS, REFUSED = "watchhouse.record", "watchhouse.facts", "watchhouse.refused"
+WATCH, WRITTEN = "watchhouse.watch", "watchhouse.written"
+SENDING = "watchhouse.sending"
 
 
 class BadRequest(Protocol):
@@ -104,14 +108,24 @@ class Requests:
             default = 443 if facts.scheme == "https" else 80
             bare = f"[{verdict.host}]" if ":" in verdict.host else verdict.host
             host = (bare if verdict.port == default else f"{bare}:{verdict.port}").encode()
-        headers.fields = tuple(
-            forward_fields(
-                headers.fields,
+        fields, watch = headers.fields, verdict.watch
+
+        def written() -> tuple[tuple[bytes, bytes], ...]:
+            sent = forward_fields(
+                fields,
                 websocket=facts.upgrade == "websocket",
                 via=self._gate.via(visitor, http2=request.is_http2),
                 host=host,
+                watched=watch is not None,
+                part=None if watch is None else watch.part,
             )
-        )
+            return tuple(sent)
+
+        headers.fields = written()
+        if watch is not None:
+            flow.metadata[WATCH], flow.metadata[WRITTEN] = watch, written
+        if verdict.sending is not None:
+            flow.metadata[SENDING] = verdict.sending
         request.stream = _Count(transaction, "bytes_up")
 
     def responseheaders(self, flow: HTTPFlow) -> None:
@@ -141,6 +155,9 @@ class Requests:
 
     def error(self, flow: HTTPFlow) -> None:
         """The exchange broke off."""
+        sending: Sending | None = flow.metadata.pop(SENDING, None)
+        if sending is not None:
+            sending.close()
         # Why the whole connection ended says more than that it did.
         why = flow.client_conn.error or (flow.error.msg if flow.error else "broken off")
         self._finish(flow, unquoted(why))
@@ -157,6 +174,22 @@ class Requests:
         flow.metadata[REFUSED] = True
         flow.response = response_of(answer, with_body=facts.method != "HEAD")
         transaction.status = answer.status
+        transaction.bytes_down = len(flow.response.raw_content or b"")
+        transaction.content_type = flow.response.headers.get("content-type")
+
+    def body_refused(self, flow: HTTPFlow) -> None:
+        """What is sent, or has come back, is refused, and nothing of it has gone on."""
+        transaction: Transaction = flow.metadata[RECORD]
+        facts: RequestFacts = flow.metadata[FACTS]
+        sending: Sending | None = flow.metadata.get(SENDING)
+        refusal = sending.refusal if sending is not None else None
+        if refusal is None:  # nothing is against what was sent: it is what came back
+            watch: Watch = flow.metadata[WATCH]
+            refusal = watch.refusal
+        assert refusal is not None
+        flow.metadata[REFUSED] = True
+        flow.response = response_of(refusal, with_body=facts.method != "HEAD")
+        transaction.status = refusal.status
         transaction.bytes_down = len(flow.response.raw_content or b"")
         transaction.content_type = flow.response.headers.get("content-type")
 

@@ -8,6 +8,7 @@ a room should hold.
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import os
 import sys
@@ -70,6 +71,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         # The person at the terminal stopped it; no request is in hand here.
         return INTERRUPTED
+    finally:
+        if argv is None:
+            # The process ends: whoever waits for it need not wait until all that it has made has
+            # been looked through for garbage, which takes as long as many commands.
+            gc.freeze()
     return code
 
 

@@ -1,11 +1,13 @@
 """`watchhouse check`: is the configuration in order, and what is odd about it.
 
 In: the configuration, the category lists. Out: exit code 0, or 1 with every problem listed.
-Must never: write anything, or call a configuration sound that `serve` would refuse.
+Must never: write anything, call a configuration sound that `serve` would refuse, or contact anybody
+unasked.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from proxy_addons.cli.common import add_common, config_dir_of, examined, known_categories
@@ -13,6 +15,8 @@ from proxy_addons.settings.load import MAIN_FILE, POLICY_FILE
 
 if TYPE_CHECKING:
     import argparse
+
+    from proxy_addons.settings.content import Content
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -24,6 +28,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         " warnings; 1: not usable, every problem is listed.",
     )
     add_common(parser)
+    parser.add_argument(
+        "--scanners",
+        action="store_true",
+        help="also ask the virus scanners whether they can be relied on; exit code 1 if one cannot",
+    )
     parser.set_defaults(run=run)
 
 
@@ -32,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
     result = examined(args, known_categories=known_categories)
     for warning in result.warnings:
         print(f"warning: {warning}")
+    if why := _cannot_look_into_files():
+        print(f"warning: every archive counts as unreadable-archive: {why}")
     policy = result.settings.policy
     folder = config_dir_of(args)
     counts = ", ".join(
@@ -43,4 +54,23 @@ def run(args: argparse.Namespace) -> int:
         )
     )
     print(f"{folder / MAIN_FILE} and {folder / POLICY_FILE} are in order: {counts}")
-    return 0
+    return _ask_scanners(result.settings.content) if args.scanners else 0
+
+
+def _cannot_look_into_files() -> str:
+    from proxy_addons.content.archives import missing
+
+    return missing()
+
+
+def _ask_scanners(content: Content) -> int:
+    from proxy_addons.content.scanner import scanner_of
+
+    scanner = scanner_of(content)
+    if scanner is None:
+        print("no virus scanner is named (content.clamd.servers, content.icap.url)")
+        return 0
+    health = asyncio.run(scanner.health())
+    for each in health:
+        print(f"{'scanner' if each.well else 'warning: scanner'} {each.server}: {each.says}")
+    return 0 if all(each.well for each in health) else 1

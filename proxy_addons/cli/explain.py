@@ -1,6 +1,7 @@
 """`watchhouse explain URL`: what the policy decides, and why, rule by rule.
 
-In: a URL, for whom, when; the configuration; the compiled category index.
+In: a URL, for whom, when; a file that comes from there; the configuration; the compiled category
+index.
 Out: decision and trace, for people or as JSON.
 Must never: decide by other means than the gateway (same key, same index, same `decide`), contact
 anything, or print credentials that stand in the URL.
@@ -11,18 +12,19 @@ from __future__ import annotations
 import json
 import re
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from proxy_addons.cli.common import add_common, settings_of
-from proxy_addons.gate.judge import Judgement, judge
+from proxy_addons.cli.explain_file import Looked, file_as_json, look
+from proxy_addons.cli.explained import Explanation, as_json, show, show_file
+from proxy_addons.gate.judge import judge
 from proxy_addons.gate.names import with_carried
-from proxy_addons.gate.wording import why_then
 from proxy_addons.policy.cache import Decider
 from proxy_addons.policy.decide import decide
-from proxy_addons.policy.explain import NOT_REACHED
 from proxy_addons.policy.model import Action, Decision, Moment, Person, Resource
 from proxy_addons.policy.retry import retry_ahead, spans
 from proxy_addons.policy.states import STATES, as_given
@@ -37,54 +39,37 @@ if TYPE_CHECKING:
     from proxy_addons.settings.model import Network, Settings
 
 DEFAULT_PROFILE = "standard"
+_SENDING = frozenset({"POST", "PUT", "PATCH"})
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_COLOURS = {Action.ALLOW: "green", Action.COACH: "yellow", Action.BLOCK: "red"}
-_DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
 class ExplainError(Exception):
     """What was asked for cannot be explained; the text says what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """A decision with all that went into it.
-
-    Attributes:
-        key: the canonical address.
-        carried: the addresses that it carries (`carriers.yaml`).
-        judged: by all of them.
-        categories: of all of them, sorted.
-        person: for whom.
-        method: upper case.
-        local: when, in the policy's time zone.
-        decision: with its trace.
-        list_version: of the category index.
-        policy_version: of the configuration.
-        notes: what the gateway refuses for other reasons than the policy (ports, destinations).
-    """
-
-    key: UrlKey
-    carried: tuple[UrlKey, ...]
-    judged: Judgement
-    categories: tuple[str, ...]
-    person: Person
-    method: str
-    local: datetime
-    decision: Decision
-    list_version: str
-    policy_version: str
-    notes: tuple[str, ...]
-
-
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "explain",
-        help="say what the policy decides of a URL, and why",
-        description="Say what the policy decides of a URL, rule by rule. Nothing is contacted.",
+        help="say what the policy decides of a URL or a file, and why",
+        description="Say what the policy decides of a URL, and of a file that comes from there or"
+        " is sent there, rule by rule. Nothing is contacted.",
     )
-    parser.add_argument("url", metavar="URL", help="an address; https:// is added if it has none")
+    parser.add_argument(
+        "url",
+        metavar="URL",
+        nargs="?",
+        help="an address; https:// is added if it has none; may be left out with --file",
+    )
+    parser.add_argument(
+        "--file",
+        metavar="PATH",
+        type=Path,
+        help="a file: what it is, what is in it, and what is decided of it; with --method POST or"
+        " PUT as one that is sent",
+    )
+    parser.add_argument("--name", metavar="NAME", help="as if the file were called so")
+    parser.add_argument("--content-type", metavar="TYPE", help="as if it were declared so")
     who = parser.add_mutually_exclusive_group()
     who.add_argument("--user", metavar="NAME", help="a person of identity.addresses")
     who.add_argument("--profile", metavar="PROFILE", help=f"a profile (default: {DEFAULT_PROFILE})")
@@ -127,6 +112,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     try:
+        if args.url is None:
+            return _file_alone(args)
         explanation = explain(args)
     except ExplainError as problem:
         # Nothing was decided: say why and how to mend it, and end.
@@ -135,8 +122,29 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(as_json(explanation), indent=2, ensure_ascii=False))
     else:
-        _show(explanation)
+        show(explanation)
     return 0
+
+
+def _file_alone(args: argparse.Namespace) -> int:
+    """What is found in a file; without an address nothing is decided."""
+    if args.file is None:
+        raise ExplainError("give an address, a file (--file PATH), or both")
+    looked = _looked(args, settings_of(args, today=datetime.now(UTC).date()))
+    if args.json:
+        print(json.dumps({"file": file_as_json(looked)}, indent=2, ensure_ascii=False))
+    else:
+        show_file(looked)
+    return 0
+
+
+def _looked(args: argparse.Namespace, settings: Settings) -> Looked:
+    sent = args.method.upper() in _SENDING
+    try:
+        return look(args.file, args.name, args.content_type, settings.content.archives, sent=sent)
+    except OSError as problem:
+        # Nothing is decided of a file that nobody can read.
+        raise ExplainError(f"--file {str(args.file)!r}: {problem.strerror}") from problem
 
 
 def explain(args: argparse.Namespace) -> Explanation:
@@ -184,7 +192,11 @@ def explain(args: argparse.Namespace) -> Explanation:
         ) from problem
     judged = judge(Decider(settings.policy), index, person, keys, method, moment)
     resource = Resource(judged.key, index.lookup(judged.key), method)
-    decision = decide(settings.policy, person, resource, moment, trace=True)
+    looked = None if args.file is None else _looked(args, settings)
+    # What is refused anyhow is never fetched: its body makes no difference.
+    decides = looked is not None and judged.decision.action is not Action.BLOCK
+    findings = looked.findings if looked is not None and decides else frozenset[str]()
+    decision = decide(settings.policy, person, resource, moment, findings=findings, trace=True)
     if args.then:
         decision = _in_time(decision, settings, person, resource, _then(args.then, settings, local))
     return Explanation(
@@ -199,56 +211,8 @@ def explain(args: argparse.Namespace) -> Explanation:
         list_version=index.version,
         policy_version=settings.policy_version,
         notes=(*_notes(key, settings.network), *_exempt_only(decision, settings)),
+        file=looked,
     )
-
-
-def as_json(explanation: Explanation) -> dict[str, Any]:
-    """The explanation as plain values; the keys are documented in docs/policy.md."""
-    decision, key = explanation.decision, explanation.key
-    retry_at = decision.retry_at
-    return {
-        "url": url_text(key),
-        "key": {
-            "scheme": key.scheme,
-            "host": key.host,
-            "port": key.port,
-            "path": key.path,
-            "query": key.query,
-            "is_address": key.is_address,
-        },
-        "carried": [url_text(each) for each in explanation.carried],
-        "judged_host": explanation.judged.host,
-        "method": explanation.method,
-        "user": explanation.person.name,
-        "profile": decision.profile,
-        "states": sorted(explanation.person.states),
-        "exempted": sorted(explanation.person.exempted),
-        "rests_on_exemption": decision.exempted,
-        "at": explanation.local.isoformat(),
-        "categories": list(explanation.categories),
-        "action": str(decision.action),
-        "rule": decision.rule,
-        "clause": decision.clause,
-        "reason": decision.reason,
-        "matched_categories": list(decision.categories),
-        "inspect": not explanation.judged.splice,
-        "retry_at": None if retry_at is None else retry_at.isoformat(),
-        "retry_ended": sorted(decision.retry_ended),
-        "trace": [
-            {"rule": step.rule, "matched": step.matched, "why": step.why} for step in decision.trace
-        ],
-        "list_version": explanation.list_version,
-        "policy_version": explanation.policy_version,
-        "notes": list(explanation.notes),
-    }
-
-
-def url_text(key: UrlKey) -> str:
-    """The canonical address as a URL; the default port is left out."""
-    host = f"[{key.host}]" if ":" in key.host else key.host
-    port = "" if _DEFAULT_PORTS.get(key.scheme) == key.port else f":{key.port}"
-    query = f"?{key.query}" if key.query else ""
-    return f"{key.scheme}://{host}{port}{key.path}{query}"
 
 
 def _asked_time(text: str | None, option: str = "--at") -> datetime:
@@ -362,55 +326,3 @@ def _person(args: argparse.Namespace, settings: Settings) -> Person:
         hint = nearest(profile, policy.profiles)
         raise ExplainError(f"policy.yaml has no profile {profile!r}{hint}")
     return Person(None, "explain", profile)
-
-
-def _show(explanation: Explanation) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    decision = explanation.decision
-    colour = _COLOURS[decision.action]
-    retry_at = decision.retry_at
-    who = explanation.person.name or "anybody"
-    judged = explanation.judged
-    lines: tuple[tuple[str, str | Text], ...] = (
-        ("decision", Text(f"{decision.action} by rule {decision.rule}", style=f"bold {colour}")),
-        *(("but", Text(note, style="bold red")) for note in explanation.notes),
-        ("reason", decision.reason),
-        ("clause", decision.clause or "none"),
-        (
-            "allowed from",
-            f"{retry_at:%A %d %B %Y, %H:%M}{why_then(decision.retry_ended)}" if retry_at else "",
-        ),
-        ("decrypted", "no, stays encrypted end to end" if judged.splice else "yes"),
-        ("address", f"{explanation.method} {url_text(explanation.key)}"),
-        *(("carries", url_text(each)) for each in explanation.carried),
-        ("because of", judged.host if judged.host != explanation.key.host else ""),
-        ("categories", ", ".join(explanation.categories) or "none known"),
-        ("for", f"{who}, profile {decision.profile}"),
-        ("state", ", ".join(sorted(explanation.person.states))),
-        ("at", f"{explanation.local:%A %d %B %Y, %H:%M %Z}"),
-        ("versions", f"policy {explanation.policy_version}, lists {explanation.list_version}"),
-    )
-    head = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for name, value in lines:
-        if value:
-            head.add_row(Text(name, style="dim"), value if isinstance(value, Text) else Text(value))
-    trace = Table(box=None, padding=(0, 2, 0, 0), title="Rules", title_justify="left")
-    for title in ("", "rule", "why"):
-        trace.add_column(Text(title))
-    later = 0
-    for step in decision.trace:
-        if step.why == NOT_REACHED:
-            later += 1
-            continue
-        mark, style = ("→", colour) if step.matched else ("", "dim")
-        trace.add_row(*(Text(cell, style=style) for cell in (mark, step.rule, step.why)))
-    console = Console(highlight=False)
-    console.print(head)
-    console.print()
-    console.print(trace)
-    if later:
-        rules = "1 later rule is" if later == 1 else f"{later} later rules are"
-        console.print(Text(f"{rules} not reached.", style="dim"))

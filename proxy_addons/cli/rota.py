@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from proxy_addons.cli.subcommands import Commands
     from proxy_addons.settings.model import Settings
     from proxy_addons.standing.rota_entries import Options, Progress, RotaFile
-    from proxy_addons.standing.rota_import import Changes
+    from proxy_addons.standing.rota_plan import Changes
 
 _ICALENDAR = frozenset({".ics", ".ical", ".ifb", ".icalendar"})
 

@@ -4,8 +4,9 @@ In: coroutines, from a hook's handler or from a layer (`Ask`). Out: their result
 Must never: outlive the connection; let a client pile up bytes in layers that wait; hold up any
 other connection.
 
-Only what is decided may wait so. The layer that waits decides nothing meanwhile; what its client
-sends waits too, and beyond a limit is not read.
+A layer that waits with its decisions decides nothing meanwhile; what its client sends waits too,
+and beyond a limit is not read. Where one answer waits, and nothing else (`Ask.aside`), its client
+may go on.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from mitmproxy.proxy import commands, events
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from mitmproxy.connection import Connection
+
 _EARLY_LIMIT = 64 * 1024  # bytes that may come of a client while it is waited for an answer
 
 
@@ -26,10 +29,26 @@ class Ask(commands.Command):
 
     Args:
         answer: never raises but for being cancelled.
+        aside: whether what the client sends meanwhile is none of its concern.
+        paced: whether the result is of use only when a peer takes data again: `by`, or the client.
+        by: the server's connection on the network.
+        owner: the exchange that asks, where there are several in one layer.
     """
 
-    def __init__(self, answer: Coroutine[Any, Any, Any]) -> None:
+    def __init__(
+        self,
+        answer: Coroutine[Any, Any, Any],
+        *,
+        aside: bool = False,
+        paced: bool = False,
+        by: Connection | None = None,
+        owner: object = None,
+    ) -> None:
         self.answer = answer
+        self.aside = aside
+        self.paced = paced
+        self.by = by
+        self.owner = owner
 
 
 class Answered(events.Event):
@@ -54,10 +73,11 @@ class Asking:
         fail: called when a coroutine raised what it must not; it ends the connection.
 
     Attributes:
-        tasks: those under way.
+        tasks: those under way that the client has to wait for.
+        aside: the others.
     """
 
-    __slots__ = ("_early", "_fail", "_hold", "_loop", "tasks")
+    __slots__ = ("_early", "_fail", "_hold", "_loop", "aside", "tasks")
 
     def __init__(
         self,
@@ -70,15 +90,22 @@ class Asking:
         self._fail = fail
         self._early = 0
         self.tasks: set[asyncio.Task[None]] = set()
+        self.aside: set[asyncio.Task[None]] = set()
 
-    def wait(self, answer: Coroutine[Any, Any, Any], then: Callable[[Any], None]) -> None:
+    def wait(
+        self,
+        answer: Coroutine[Any, Any, Any],
+        then: Callable[[Any], None],
+        *,
+        aside: bool = False,
+    ) -> None:
         """Wait for a coroutine, then call with its result; never if the connection ends before.
 
         What needs no waiting is there before this returns.
         """
         task = asyncio.Task(self._wait(answer, then), loop=self._loop, eager_start=True)
         if not task.done():
-            self.tasks.add(task)
+            (self.aside if aside else self.tasks).add(task)
 
     async def _wait(self, answer: Coroutine[Any, Any, Any], then: Callable[[Any], None]) -> None:
         try:
@@ -97,6 +124,7 @@ class Asking:
     def _over(self) -> None:
         task = asyncio.current_task()
         assert task is not None
+        self.aside.discard(task)
         self.tasks.discard(task)
         if not self.tasks:
             held, self._early = self._early > _EARLY_LIMIT, 0
@@ -111,5 +139,5 @@ class Asking:
 
     def cancel(self) -> None:
         """The connection has ended."""
-        for task in list(self.tasks):
+        for task in [*self.tasks, *self.aside]:
             task.cancel()

@@ -12,11 +12,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import aiohappyeyeballs
 
+from proxy_addons.content.wire import is_address
 from proxy_addons.engine.egress import ask_for_tunnel, new_socket
 from proxy_addons.engine.outcomes import SPENT, ConnectFailed, ConnectRefused
 from proxy_addons.engine.resolver import ResolutionFailed, Resolver
@@ -98,7 +98,7 @@ class Connector:
         if way_out.proxy is None:
             allowed = self._allowed(host, port, await self._resolver.addresses(host))
             return await _connect_to_any(allowed, port, way_out.source)
-        if _is_address(host):
+        if is_address(host):
             self._allowed(host, port, (host,))
         # Names are resolved by the proxy. The operator named it: its address is not checked.
         proxy, proxy_port = way_out.proxy
@@ -156,14 +156,6 @@ async def _connect_to_any(
         happy_eyeballs_delay=_HAPPY_EYEBALLS_DELAY,
         socket_factory=lambda info: new_socket(info[0], info[1], info[2], source),
     )
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 async def _connect(

@@ -44,7 +44,7 @@ from proxy_addons.engine.wires import (
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Coroutine
 
     from mitmproxy.connection import Client
     from mitmproxy.proxy.context import Context
@@ -107,6 +107,7 @@ class Driver:
         self._running = False
         self._pressure = Pressure()
         self._asking = Asking(self._loop, self._hold_client, self._not_answered)
+        self._taken: dict[Connection, asyncio.Future[None]] = {}  # of peers that take no more
         self._full: set[Wire] = set()  # of servers, where the layers hold single exchanges
         self._ended = False
         self._why: str | None = None  # why we ended it
@@ -189,6 +190,8 @@ class Driver:
     def _look_idle(self) -> None:
         if self._joined is not None:
             self._last_activity = self._joined.active
+        if self._asking.tasks or (self._asking.aside and not self._taken):
+            self._last_activity = self._loop.time()  # it is us who are at work
         quiet = self._loop.time() - self._last_activity
         if quiet >= self._idle_after:
             # Closing politely would wait for ever for a peer that takes nothing.
@@ -321,7 +324,14 @@ class Driver:
         elif isinstance(command, Join):
             self._join = command
         elif isinstance(command, Ask):
-            self._asking.wait(command.answer, lambda reply: self.dispatch(Answered(command, reply)))
+            answer = command.answer
+            if command.paced:
+                answer = self._when_taken(answer, command.by or self.client)
+            self._asking.wait(
+                answer,
+                lambda reply: self.dispatch(Answered(command, reply)),
+                aside=command.aside,
+            )
         elif isinstance(command, commands.Log):
             if command.level >= logging.ERROR:
                 logger.log(command.level, "engine: %s", command.message[:200])
@@ -550,8 +560,17 @@ class Driver:
 
     # --- back-pressure --------------------------------------------------------------------
 
+    async def _when_taken(self, answer: Coroutine[Any, Any, Any], peer: Connection) -> Any:
+        """A result, when a peer takes data."""
+        reply = await answer
+        while (taken := self._taken.get(peer)) is not None:
+            await asyncio.wait([taken])
+        return reply
+
     def writer_full(self, wire: Wire) -> None:
         """A peer takes data more slowly than it comes: stop reading what is meant for it."""
+        if wire.connection not in self._taken:
+            self._taken[wire.connection] = self._loop.create_future()
         if self.client.alpn == b"h2" and wire.connection is not self.client:
             self._full.add(wire)
             self.dispatch(Full(wire.connection, on=True))
@@ -561,6 +580,8 @@ class Driver:
 
     def writer_drained(self, wire: Wire) -> None:
         """A slow peer has caught up, or has gone."""
+        if (taken := self._taken.pop(wire.connection, None)) is not None:
+            taken.set_result(None)
         if wire in self._full:
             self._full.discard(wire)
             self.dispatch(Full(wire.connection, on=False))

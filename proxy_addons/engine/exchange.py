@@ -20,7 +20,6 @@ from mitmproxy.proxy.layers.http import (
     DropStream,
     GetHttpConnection,
     HTTPMode,
-    HttpStream,
     SendHttp,
 )
 from mitmproxy.proxy.layers.http._events import (
@@ -36,14 +35,24 @@ from mitmproxy.proxy.layers.http._events import (
 )
 
 from proxy_addons.addons.heads import ASKS_FOR_US, CHALLENGE, fault_of_head
+from proxy_addons.addons.requests import RECORD, SENDING
 from proxy_addons.addons.words import unquoted
+from proxy_addons.engine.asking import Answered
 from proxy_addons.engine.http1 import UNANSWERED, size_of
-from proxy_addons.engine.layers import BadRequest, BadRequestHook, UpstreamFailedHook
+from proxy_addons.engine.layers import (
+    BadRequest,
+    BadRequestHook,
+    UpstreamFailedHook,
+)
+from proxy_addons.engine.pace import Late, Wait
+from proxy_addons.engine.sends import Sends
+from proxy_addons.engine.watches import Watches
 from proxy_addons.engine.websockets import WebSocketRelay
 from proxy_addons.engine.wires import HoldStream
 
 if TYPE_CHECKING:
     from mitmproxy.http import Message
+
 
 type Commands[T] = layer.CommandGenerator[T]
 
@@ -51,7 +60,7 @@ _UNSAFE = re.compile(rb"[\x00\r\n]")  # RFC 9110 5.5; also a folded line (RFC 91
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 9.2.1
 
 
-class Stream(HttpStream):
+class Stream(Sends, Watches):
     """One HTTP exchange.
 
     Differs from mitmproxy's in this: a refusal is answered before the request's body has come, and
@@ -62,6 +71,18 @@ class Stream(HttpStream):
     _asked_again = False
 
     def _handle_event(self, event: events.Event) -> Commands[None]:
+        if isinstance(event, Late):
+            if event.what is Wait.TRICKLE and event.key is self:
+                yield from self._trickle()
+            return
+        if isinstance(event, Answered):
+            if event.command is self._waiting:
+                self._waiting = None
+                yield from self._then(event.reply)
+            elif event.command is self._body_waits:
+                self._body_waits = None
+                yield from self._body_then(event.reply)
+            return
         yield from super()._handle_event(event)
         if (
             isinstance(event, RequestHeaders)
@@ -79,6 +100,14 @@ class Stream(HttpStream):
             # keeps the end of the answer back until the request has ended.
             self.client_state = self.state_late_request_body
             yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+        elif (
+            isinstance(event, ResponseEndOfMessage)
+            and self.client_state == self.state_pour_request_body
+            and self.server_state == self.state_done
+        ):
+            # The same, of a body that is held: it has its answer, and is not sent the rest.
+            yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+            yield from self._not_wanted()
 
     def state_late_request_body(self, event: events.Event) -> Commands[None]:
         """The server has answered; what still comes of the request goes to it all the same."""
@@ -174,7 +203,10 @@ class Stream(HttpStream):
     # --- the server -----------------------------------------------------------------------
 
     def start_request_stream(self) -> Commands[None]:
-        """Send the request on as its body comes."""
+        """Send the request on as its body comes; where that is looked at, once it is known."""
+        if SENDING in self.flow.metadata:
+            self.client_state = self.state_hold_request_body
+            return
         # What comes of it while the server is being reached would pile up here.
         yield SendHttp(HoldStream(self.stream_id, on=True), self.context.client)
         reached = yield from self.make_server_connection()
@@ -208,11 +240,18 @@ class Stream(HttpStream):
         self, event: RequestProtocolError | ResponseProtocolError
     ) -> Commands[None]:
         """A peer broke off. Before the answer has begun, ours says so instead of mitmproxy's."""
+        if self.server_state == self.state_watch_response_body:
+            self._over_with()
         if (
             isinstance(event, ResponseProtocolError)
             and self.server_state == self.state_wait_for_response_headers
-            and self.client_state in (self.state_done, self.state_stream_request_body)
+            and self.client_state
+            in (self.state_done, self.state_stream_request_body, self.state_pour_request_body)
         ):
+            if self.client_state == self.state_pour_request_body:
+                if self._body_ended:
+                    self.client_state = self.state_done
+                yield from self._body_failed()
             if self._may_ask_again(event.message):
                 yield from self._ask_again()
             else:
@@ -238,6 +277,7 @@ class Stream(HttpStream):
             and request.method in _SAFE
             and self.client_state == self.state_done
             and not request.raw_content
+            and not self.flow.metadata[RECORD].bytes_up  # nobody has kept what has gone on
             and not request.trailers
             and opened is not None
             and opened < request.timestamp_start
@@ -260,6 +300,10 @@ class Stream(HttpStream):
             self.flow.error = mitmproxy_flow.Error(mitmproxy_flow.Error.KILLED_MESSAGE)
         if (yield from self.check_killed(emit_error_hook=True)):
             return
+        yield from self._answer_instead()
+
+    def _answer_instead(self) -> Commands[None]:
+        """Send an answer of ours, whatever the server still sends."""
         assert self.flow.response is not None
         self.flow.response.timestamp_start = time.time()
         # In these states mitmproxy ends the answer itself; else the body is still coming.

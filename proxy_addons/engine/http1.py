@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import h11
 from h11._readers import ChunkedReader
 from h11._receivebuffer import ReceiveBuffer
 from mitmproxy.connection import ConnectionState
@@ -32,6 +31,7 @@ from mitmproxy.proxy.layers.http._http1 import (
     make_body_reader,
 )
 
+from proxy_addons.engine.framing import InChunks, frame
 from proxy_addons.engine.layers import BadRequest, BadRequestHook, carrier
 from proxy_addons.engine.outcomes import ConnectRefused
 from proxy_addons.engine.pace import Late, Wait, said
@@ -55,7 +55,6 @@ _SWITCHING = 101
 # and carriage returns by themselves, and controls that some programs take for white space.
 _UNCLEAR = re.compile(rb"(?<!\r)\n|\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _REQUEST_LINE = re.compile(rb"[^ \t]+ [^ \t]+ [^ \t]+")  # RFC 9112 3: single spaces
-_CHUNK_LIMIT = 1 << 62  # bytes: larger sizes overflow in other readers
 
 
 class _Heads(ReceiveBuffer):
@@ -80,30 +79,6 @@ def is_quiet(response: Response) -> bool:
     """Whether an answer may well have long pauses: server-sent events (WHATWG HTML 9.2)."""
     kind: str = response.headers.get("content-type", "")
     return kind.lower().startswith("text/event-stream")
-
-
-class _ChunkedReader:
-    """Reads a chunked body; passes over trailer fields, which RFC 9110 6.5.1 allows.
-
-    mitmproxy raises for trailers in HTTP/1, and has no limit on the line of a chunk.
-    """
-
-    def __init__(self, reader: ChunkedReader, limit: int) -> None:
-        self._reader = reader
-        self._limit = limit
-
-    def __call__(self, buffer: Any) -> Any:
-        event = self._reader(buffer)
-        if event is None and len(buffer) > self._limit:
-            msg = "a chunk's head without end"
-            raise h11.RemoteProtocolError(msg)
-        if self._reader._bytes_in_chunk > _CHUNK_LIMIT:  # noqa: SLF001 - h11 does not tell otherwise
-            msg = "a chunk larger than anything"
-            raise h11.RemoteProtocolError(msg)
-        return h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) else event
-
-    def read_eof(self) -> Any:
-        return self._reader.read_eof()
 
 
 def _strip_hop(response: Response) -> None:
@@ -170,7 +145,7 @@ class _Paced(Http1Connection):
     def reader(self, size: int | None) -> Any:
         """Reads a body of a size; None is one in chunks."""
         reader = make_body_reader(size)
-        return _ChunkedReader(reader, self.limit) if isinstance(reader, ChunkedReader) else reader
+        return InChunks(reader, self.limit) if isinstance(reader, ChunkedReader) else reader
 
 
 class Server(_Paced, Http1Server):
@@ -304,6 +279,8 @@ class Client(_Paced, Http1Client):
         if isinstance(event, HoldStream):
             yield Hold(self.wire, (self, "body"), on=event.on)
             return
+        if isinstance(event, RequestHeaders) and not event.end_stream:
+            frame(event.request)
         yield from super().send(event)
         if isinstance(event, RequestEndOfMessage) and self.state == self.read_headers:
             self.pace.begin(Wait.FIRST_BYTE, (self, self.stream_id))

@@ -24,6 +24,7 @@ from mitmproxy.proxy.layers.http import (
 from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
 
 from proxy_addons.engine import http1, http2
+from proxy_addons.engine.asking import Answered
 from proxy_addons.engine.exchange import Stream
 from proxy_addons.engine.outcomes import ConnectRefused
 from proxy_addons.engine.pace import Late
@@ -84,6 +85,8 @@ class Http(HttpLayer):
         self._deadlines: dict[Server, float] = {}
         self._alarm: commands.RequestWakeup | None = None
         self._http2: list[tuple[Connection, http2.Server | http2.Client]] = []
+        # What exchanges have asked for, whose client takes no more of them for now (HTTP/2).
+        self._parked: dict[int, Answered] = {}
         # Exchanges of which one side is held, by the connection whose peer is slow.
         self._held: dict[tuple[Connection, int], Connection] = {}
         self._full: set[Connection] = set()  # servers' connections that take no more for now
@@ -99,15 +102,8 @@ class Http(HttpLayer):
             yield from super()._handle_event(event)
         elif isinstance(event, events.Wakeup) and event.command is self._alarm:
             yield from self._ring()
-        elif isinstance(event, Late):
-            yield from self._late(event)
-        elif isinstance(event, Full):
-            if event.on:
-                self._full.add(event.connection)
-            else:
-                self._full.discard(event.connection)
-            yield from self._balance()
-            yield from self._tell_tunnels(event)
+        elif isinstance(event, (Late, Answered, Full)):
+            yield from self._ours(event)
         elif (
             isinstance(event, events.ConnectionEvent)
             and event.connection not in self.connections
@@ -122,13 +118,32 @@ class Http(HttpLayer):
         while self._gone:
             let_go(self._gone.pop())
 
+    def _ours(self, event: Late | Answered | Full) -> Commands[None]:
+        """What the driver says that mitmproxy does not know."""
+        if isinstance(event, Late):
+            yield from self._late(event)
+        elif isinstance(event, Answered):
+            yield from self._answered(event)
+            if self._http2:
+                yield from self._balance()
+        else:
+            if event.on:
+                self._full.add(event.connection)
+            else:
+                self._full.discard(event.connection)
+            yield from self._balance()
+            yield from self._tell_tunnels(event)
+
     def make_stream(self, stream_id: int) -> Commands[None]:
         """An exchange begins."""
         self.streams[stream_id] = Stream(self.context.fork(), stream_id)
         yield from self.event_to_child(self.streams[stream_id], events.Start())
 
     def _late(self, event: Late) -> Commands[None]:
-        """Hand it to the side whose wait it was, here or inside a tunnel."""
+        """Hand it to the side or exchange whose wait it was, here or inside a tunnel."""
+        if isinstance(event.key, Stream) and self._is_ours(event.key):
+            yield from self.event_to_child(event.key, event)
+            return
         side = event.key[0] if isinstance(event.key, tuple) else None
         if side is self.connections[self.context.client]:
             yield from self.event_to_child(side, event)
@@ -138,6 +153,26 @@ class Http(HttpLayer):
                 yield from self.event_to_child(self.connections[server], event)
                 return
         yield from self._tell_tunnels(event)
+
+    def _answered(self, event: Answered) -> Commands[None]:
+        """Hand it to the exchange that has asked, when its client takes more of it."""
+        exchange = event.command.owner
+        if not isinstance(exchange, Stream) or not self._is_ours(exchange):
+            yield from self._tell_tunnels(event)
+            return
+        side = self.connections[self.context.client]
+        if (
+            event.command.paced
+            and event.command.by is None
+            and isinstance(side, http2.Server)
+            and side.h2_conn.waiting(exchange.stream_id) > _HIGH
+        ):
+            self._parked[exchange.stream_id] = event
+        else:
+            yield from self.event_to_child(exchange, event)
+
+    def _is_ours(self, exchange: Stream) -> bool:
+        return self.streams.get(exchange.stream_id) is exchange
 
     def _tell_tunnels(self, event: events.Event) -> Commands[None]:
         for exchange in list(self.streams.values()):
@@ -268,6 +303,7 @@ class Http(HttpLayer):
 
     def _balance(self) -> Commands[None]:
         """Hold the side that sends faster than its peer takes, where one of them is HTTP/2."""
+        yield from self._unpark()
         waiting: dict[tuple[Connection, int], int] = {}
         for slow, side in self._http2:
             if side.h2_conn.stream_buffers or (
@@ -288,6 +324,20 @@ class Http(HttpLayer):
                 yield from self.event_to_child(
                     self.connections[source], HoldStream(key[1], on=False)
                 )
+
+    def _unpark(self) -> Commands[None]:
+        """Let those go on whose client takes more again."""
+        if not self._parked:
+            return
+        side = self.connections[self.context.client]
+        assert isinstance(side, http2.Server)
+        for stream_id, event in list(self._parked.items()):
+            exchange = self.streams.get(stream_id)
+            if exchange is None or exchange is not event.command.owner:
+                del self._parked[stream_id]
+            elif side.h2_conn.waiting(stream_id) < _LOW:
+                del self._parked[stream_id]
+                yield from self.event_to_child(exchange, event)
 
     def _hold(self, slow: Connection, stream_id: int) -> Commands[None]:
         exchange = self.streams.get(stream_id)

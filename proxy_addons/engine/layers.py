@@ -33,6 +33,16 @@ class UpstreamFailedHook(commands.StartHook):  # type: ignore[no-untyped-call] #
     flow: HTTPFlow
 
 
+@dataclass
+class BodyRefusedHook(commands.StartHook):  # type: ignore[no-untyped-call] # of mitmproxy
+    """What is sent, or has come back, is refused, and nothing of it has gone on.
+
+    An addon sets `flow.response`.
+    """
+
+    flow: HTTPFlow
+
+
 @dataclass(slots=True)
 class BadRequest:
     """What a client sent and cannot be treated as a request.
@@ -67,7 +77,7 @@ class SpliceEndHook(commands.StartHook):  # type: ignore[no-untyped-call] # of m
     blocking = False
 
 
-OWN_HOOKS = ("upstream_failed", "bad_request", "splice_end")
+OWN_HOOKS = ("upstream_failed", "body_refused", "bad_request", "splice_end")
 
 
 @dataclass(slots=True)
@@ -182,6 +192,7 @@ __all__ = [
     "OWN_HOOKS",
     "BadRequest",
     "BadRequestHook",
+    "BodyRefusedHook",
     "Refuse",
     "Splice",
     "SpliceEndHook",

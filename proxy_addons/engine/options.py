@@ -27,6 +27,8 @@ class EngineOptions:
         first_byte_timeout: seconds from the request's end to the head of its answer.
         body_timeout: seconds without a byte in the middle of a body.
         handshake_timeout: seconds from an accepted CONNECT to TLS inside it.
+        trickle_after: seconds after which a client gets some of an answer that is kept back; 0:
+            never. trickle_bytes: how many.
         http2_streams: requests at a time on one HTTP/2 connection of a client.
         connection_strategy: `lazy`: a server is contacted only after the decision.
         rawtcp: False: nothing that is not HTTP, WebSocket or a spliced tunnel is relayed.
@@ -42,6 +44,8 @@ class EngineOptions:
     first_byte_timeout: float = 120.0
     body_timeout: float = 60.0
     handshake_timeout: float = 15.0
+    trickle_after: float = 10.0
+    trickle_bytes: int = 1
     http2_streams: int = 100
     connection_strategy: str = "lazy"
     rawtcp: bool = False
@@ -75,5 +79,7 @@ def options_of(settings: Settings) -> EngineOptions:
         first_byte_timeout=limits.first_byte_timeout,
         body_timeout=limits.body_timeout,
         handshake_timeout=limits.handshake_timeout,
+        trickle_after=settings.content.trickle.after,
+        trickle_bytes=settings.content.trickle.bytes,
         http2_streams=limits.http2_streams,
     )

@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 from typing import Self
 
+CUT_OFF = "cut off: refused for what was found in it"
+"""Why an answer that had begun to go out ends there."""
 # What the kernel says when this process, or the machine, has no descriptor or memory to give.
 SPENT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 

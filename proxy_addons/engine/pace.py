@@ -28,6 +28,7 @@ class Wait(StrEnum):
     FIRST_BYTE: the head of an answer, the request having been sent on.
     BODY: the next byte of a body. Begun anew with every byte; not running while we do not read.
     STREAM: the same for one of several exchanges on a connection: only that exchange ends.
+    TRICKLE: a client waits for an answer that is kept back. It is not late: it gets some of it.
     """
 
     HEAD = "head"
@@ -35,13 +36,14 @@ class Wait(StrEnum):
     FIRST_BYTE = "first-byte"
     BODY = "body"
     STREAM = "stream"
+    TRICKLE = "trickle"
 
     # That of Enum is written in Python; begin and end run several times a request.
     __hash__ = str.__hash__
 
 
 # Of these the layers are told (`Late`), and end one exchange; the others end the connection.
-OF_THE_LAYERS = frozenset({Wait.FIRST_BYTE, Wait.STREAM})
+OF_THE_LAYERS = frozenset({Wait.FIRST_BYTE, Wait.STREAM, Wait.TRICKLE})
 OF_BODIES = frozenset({Wait.BODY, Wait.STREAM})
 
 
@@ -50,7 +52,7 @@ class Late(events.Event):
     """A wait has taken too long. Layers that do not know its key hand it on or pass it over.
 
     Attributes:
-        what: `FIRST_BYTE` or `STREAM`; its wait has been ended.
+        what: `FIRST_BYTE`, `STREAM` or `TRICKLE`; its wait has been ended.
         key: as it was begun with.
     """
 
@@ -96,6 +98,8 @@ class Pace:
             return options.handshake_timeout
         if what is Wait.FIRST_BYTE:
             return options.first_byte_timeout
+        if what is Wait.TRICKLE:
+            return options.trickle_after
         return options.body_timeout
 
     def overdue(

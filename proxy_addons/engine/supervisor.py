@@ -254,7 +254,7 @@ class Supervisor:
             if status in _CANNOT_RUN and not part.ready.is_set():
                 logger.error("%s cannot run with these settings", part.name)
                 return _CANNOT_RUN[0]
-            if part.renewed and status in {0, -signal.SIGTERM}:  # the latter while it only begins
+            if part.renewed and status in {0, -signal.SIGHUP}:  # the latter while it only begins
                 part.renewed = False
                 continue
             part.deaths = 0 if time.monotonic() - started > _STEADY_AFTER else part.deaths + 1
@@ -330,7 +330,7 @@ class Supervisor:
             elif part.process is not None and part.process.returncode is None:
                 # Workers change over between two requests; the portal is simply started anew.
                 part.renewed = not part.number
-                part.process.send_signal(signal.SIGHUP if part.number else signal.SIGTERM)
+                part.process.send_signal(signal.SIGHUP)
 
     async def _stop(self, keepers: list[asyncio.Task[int]]) -> None:
         """Stop every part: ask, wait, insist."""

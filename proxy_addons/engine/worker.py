@@ -35,6 +35,7 @@ from proxy_addons.engine.authority import AuthorityError, load_or_make, now_utc
 from proxy_addons.engine.connector import Connector
 from proxy_addons.engine.driver import Acceptor, Driver
 from proxy_addons.engine.egress import ways_out
+from proxy_addons.engine.examining import Examining
 from proxy_addons.engine.failclosed import FailClosed
 from proxy_addons.engine.hooks import HookTable
 from proxy_addons.engine.knowing import Knowing
@@ -115,6 +116,7 @@ class Worker:
         basis = basis_of(settings, None, self._own)
         self.gate = Gate(basis, self.log, loops=loops_of(settings))
         self.knowing = Knowing(self.gate, settings)
+        self.examining = Examining(self.gate, settings, number)
         self._contexts = TlsContexts(
             load_or_make(settings.paths.ca_dir, settings.page.organisation, now_utc()),
             settings.tls.trusted_ca_file,
@@ -203,6 +205,7 @@ class Worker:
         keeper.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await keeper
+        await self.examining.close()
         await self.knowing.close()
         await asyncio.to_thread(self._close_log)
         metrics.stop()
@@ -329,6 +332,7 @@ class Worker:
     async def _house_keeping(self) -> None:
         self.log.tick()
         self._sweep()
+        self.examining.tend(time.monotonic())
         self._look_at_memory(await asyncio.to_thread(memory.used))
         await self._look_at_index()
         if self._shown is not None:
@@ -445,6 +449,7 @@ class Worker:
             # People go on being known as before, by the settings of before.
             logger.error("the last good settings stay in force: %s", problem)
             return
+        self.examining.renew(settings)
         self.settings = settings
         self._options = options_of(settings)  # of connections from now on
         self._ways_out = ways_out(settings.network.egress)

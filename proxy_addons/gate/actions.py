@@ -199,6 +199,8 @@ class Actions:
         metrics.count("allow", RULE_GATEWAY_ACTION)
         if reference:
             return self._page(doing, Kind.REVIEW_ASKED, reference, back=deed.back)
+        if deed.again and action != END_BREAK:
+            return self._page(doing, Kind.SEND_AGAIN, "")
         return Verdict(Course.REFUSE, _see_other(doing.asked, deed.back), doing.transaction)
 
     def _asked_for(self, doing: _Doing, query: str, action: str) -> tuple[Who, Deed]:

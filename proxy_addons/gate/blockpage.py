@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from proxy_addons.gate.certificates import wording_for
 from proxy_addons.gate.echo import address, plain, sf_string, visible
-from proxy_addons.gate.negotiate import Form, form_for
+from proxy_addons.gate.negotiate import Form, form_for, is_git
 from proxy_addons.gate.pages import (
     CONTENT_SECURITY_POLICY,
     CONTENT_SECURITY_POLICY_OF_BUTTONS,
@@ -20,6 +20,7 @@ from proxy_addons.gate.pages import (
 )
 from proxy_addons.gate.refusal import Answer, Kind, Refusal
 from proxy_addons.gate.wording import WORDING, Wording, date_words, when_words, why_then
+from proxy_addons.policy.findings import OF_ANSWERS, OF_REQUESTS, parted, words_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,12 +47,14 @@ _BY_RULE = frozenset(
 )  # fmt: skip
 # What the person has to do something about: programs must see that they cannot.
 _WAITS = frozenset({Kind.COACH, Kind.STATEMENT})
-_DONE = frozenset({Kind.REVIEW_ASKED})
+_DONE = frozenset({Kind.REVIEW_ASKED, Kind.SEND_AGAIN})
+_PAGES = frozenset({"", "document"})  # Sec-Fetch-Dest
 
 # `<`, `>` and `&` too, so that the JSON is harmless in whatever it is pasted into.
 _JSON_SAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 _GROUP = 4
+_LONGEST_PHRASE = 300
 
 
 class _Time(NamedTuple):
@@ -89,7 +92,7 @@ def _reason(refusal: Refusal, wording: Wording) -> str:
         return visible(decision.reason, 600)
     if refusal.kind == Kind.BREAK_UNAVAILABLE and refusal.detail:
         return visible(refusal.detail, 600)
-    if refusal.kind in _DONE:
+    if refusal.kind == Kind.REVIEW_ASKED:
         return f"{wording.summary} The question is {visible(refusal.detail, 80)}."
     return wording.summary
 
@@ -99,7 +102,13 @@ def _facts(refusal: Refusal) -> list[tuple[str, str]]:
     decision = refusal.decision
     if refusal.kind in _BY_RULE and decision is not None:
         names = ", ".join(name.replace("-", " ") for name in decision.categories)
-        facts += [("Category", names), ("Rule", decision.rule), ("Policy clause", decision.clause)]
+        what = ", ".join(words_of(each) for each in decision.findings)
+        facts += [
+            ("Found", what),
+            ("Category", names),
+            ("Rule", decision.rule),
+            ("Policy clause", decision.clause),
+        ]
     if refusal.kind != Kind.BREAK_UNAVAILABLE:
         facts.append(("Review" if refusal.kind in _DONE else "Technical detail", refusal.detail))
     return [(name, visible(value, 400)) for name, value in facts if value]
@@ -134,9 +143,30 @@ def _clock_words(moment: datetime) -> str:
     return f"{date_words(moment)}, {moment:%H:%M:%S} {moment.tzname() or ''}".rstrip()
 
 
+def _title(refusal: Refusal, wording: Wording, *, waits: bool = False) -> str:
+    """The heading. What was found in what is sent says nothing against the page it was for."""
+    found = refusal.decision.findings if refusal.decision is not None else ()
+    if refusal.kind == Kind.POLICY and any(parted(each)[0] in OF_REQUESTS for each in found):
+        return "This was not sent"
+    return f"{wording.title} at the moment" if waits else wording.title
+
+
+def _steps(refusal: Refusal, wording: Wording) -> list[str]:
+    """What has happened, as it was: a file that came back was asked for, what is sent was not."""
+    steps = list(wording.steps)
+    if refusal.kind not in {Kind.POLICY, Kind.COACH}:
+        return steps
+    decision = refusal.decision
+    if decision is not None and any(parted(each)[0] in OF_ANSWERS for each in decision.findings):
+        steps[0] = "The site was asked for it. What it sent has not been passed on to you."
+    elif refusal.method == "POST" and refusal.sec_fetch_dest.strip().lower() in _PAGES:
+        steps.append("Your browser's Back button leads back to what you wrote.")
+    return steps
+
+
 def _html(refusal: Refusal, wording: Wording) -> str:
     retry = _retry(refusal)
-    steps = list(wording.steps)
+    steps = _steps(refusal, wording)
     offer = refusal.help
     if refusal.kind == Kind.POLICY and retry is None and not offer.breaks and not offer.words:
         steps.append("This rule is the same at every time of day: waiting will not change it.")
@@ -148,7 +178,7 @@ def _html(refusal: Refusal, wording: Wording) -> str:
         steps.append("There is nothing else to do: you can close this page and carry on.")
     return _TEMPLATE.render(
         page=refusal.page,
-        title=offer.title or (f"{wording.title} at the moment" if retry else wording.title),
+        title=offer.title or _title(refusal, wording, waits=retry is not None),
         host=visible(refusal.host, 260),
         reason=_reason(refusal, wording),
         retry=retry,
@@ -176,6 +206,7 @@ def _json(refusal: Refusal, wording: Wording) -> str:
         "clause": _well_formed(decision.clause) if decision else None,
         "reason": _reason(refusal, wording),
         "categories": [_well_formed(name) for name in decision.categories] if decision else [],
+        "findings": list(decision.findings) if decision else [],
         "retry_at": retry_at.isoformat() if retry_at else None,
         "reference": _well_formed(refusal.reference) if refusal.reference else None,
         "contact": _well_formed(refusal.page.contact),
@@ -197,7 +228,9 @@ def _form(refusal: Refusal) -> Form:
     What waits for a person is a page for whoever asks for one: a program that takes anything has
     to see by the form that this is not the site's answer.
     """
-    form = form_for(refusal.accept, refusal.sec_fetch_dest)
+    form = form_for(refusal.accept, refusal.sec_fetch_dest, refusal.url)
+    if is_git(refusal.url, refusal.sec_fetch_dest):
+        return form  # it shows this one as what it is
     if refusal.kind not in _WAITS or form in {Form.IMAGE, Form.STYLE, Form.SCRIPT, Form.JSON}:
         return form
     wanted = "html" in refusal.accept.lower() or refusal.sec_fetch_dest.strip()
@@ -212,7 +245,7 @@ def _comment(refusal: Refusal) -> str:
 
 
 def _text(refusal: Refusal, wording: Wording) -> str:
-    lines = [f"{wording.title}: {visible(refusal.host, 260)}", _reason(refusal, wording)]
+    lines = [f"{_title(refusal, wording)}: {visible(refusal.host, 260)}", _reason(refusal, wording)]
     retry = _retry(refusal)
     if retry:
         lines.append(f"Allowed from: {retry.iso}")
@@ -278,4 +311,13 @@ def render(refusal: Refusal) -> Answer:
         headers.append(("Content-Language", "en-GB"))
     if wording.retry_after is not None:
         headers.append(("Retry-After", str(wording.retry_after)))
-    return Answer(wording.status, tuple(headers), _body(form, refusal, wording))
+    return Answer(wording.status, tuple(headers), _body(form, refusal, wording), _phrase(refusal))
+
+
+def _phrase(refusal: Refusal) -> str:
+    """What a downloader says of it: apt, pip and wget show the status line and nothing else."""
+    decision = refusal.decision
+    if decision is None or not decision.findings:
+        return ""
+    text = f"Forbidden: {decision.reason} Reference {refusal.reference or 'none'}"
+    return "".join(c if " " <= c <= "~" else "?" for c in text[:_LONGEST_PHRASE])

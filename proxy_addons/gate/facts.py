@@ -12,8 +12,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from proxy_addons.accesslog import Transaction
     from proxy_addons.gate.refusal import Answer
+    from proxy_addons.gate.sending import Sending
+    from proxy_addons.gate.watching import Watch
     from proxy_addons.identity.proof import Proof
     from proxy_addons.policy.model import Person
     from proxy_addons.urlkey import UrlKey
@@ -123,8 +127,11 @@ class RequestFacts:
         fetch_mode: the `Sec-Fetch-Mode` header, else "".
         fetch_site: the `Sec-Fetch-Site` header, else "".
         fetch_user: the `Sec-Fetch-User` header, else "".
+        range: the `Range` header, else "".
         purpose: all headers by which browsers say that they fetch ahead (`Sec-Purpose` and its
             forerunners), else "".
+        body: the fields that say what its body is, by their names in lower case, as
+            `content.uploads.Upload` has them; None: it has no body.
     """
 
     method: str
@@ -144,6 +151,8 @@ class RequestFacts:
     fetch_site: str = ""
     fetch_user: str = ""
     purpose: str = ""
+    range: str = ""
+    body: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)  # not frozen, as above
@@ -157,6 +166,9 @@ class Verdict:
         host: the host that was judged and must be the one connected to; "" where none is.
         port: its port.
         close: whether the connection ends with the answer.
+        watch: looks at the answer as it passes, and says which part of a file to ask for; None
+            where nothing has to be looked at.
+        sending: looks at the request's body before it is sent on; None where none is looked at.
     """
 
     course: Course
@@ -165,3 +177,5 @@ class Verdict:
     host: str = ""
     port: int = 0
     close: bool = False
+    watch: Watch | None = None
+    sending: Sending | None = None

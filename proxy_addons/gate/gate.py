@@ -17,9 +17,10 @@ from proxy_addons.gate.actions import Actions, is_ours
 from proxy_addons.gate.basis import Basis, basis_of
 from proxy_addons.gate.clients import Clients
 from proxy_addons.gate.facts import Course, RequestFacts, Verdict, Visitor
-from proxy_addons.gate.helping import Helping
 from proxy_addons.gate.judge import Judgement, judge
+from proxy_addons.gate.looking import Looking
 from proxy_addons.gate.names import host_key_of, names_of, with_carried, with_resolved
+from proxy_addons.gate.parts import Seen
 from proxy_addons.gate.people import NOTHING_READ, People
 from proxy_addons.gate.personal import Personal
 from proxy_addons.gate.reconsidering import why_to_end
@@ -63,7 +64,7 @@ _LAPSED = "the sign-in of this tunnel has ended"
 __all__ = ["Basis", "Gate", "basis_of"]
 
 
-class Gate(Helping):
+class Gate(Looking):
     """Decides, explains and records.
 
     Args:
@@ -95,6 +96,8 @@ class Gate(Helping):
     ) -> None:
         self.basis = basis
         self.resolved = resolved or Resolved(time.monotonic)
+        self.seen = Seen(time.monotonic)
+        self.bodies = None
         self._loops = loops
         self.log = log
         self.overloaded: str | None = None
@@ -227,7 +230,6 @@ class Gate(Helping):
         if refused is not None:
             verdict = refused
         else:
-            counted = self.personal.count(visitor, facts, judgement, self._now().local)
             transaction = self._recorder.begin(
                 visitor,
                 facts,
@@ -236,9 +238,13 @@ class Gate(Helping):
                 handling="inspected" if visitor.tls else "plain",
             )
             self._recorder.note(transaction, judgement)
-            transaction.counted = counted
             metrics.count(str(judgement.decision.action), judgement.decision.rule)
             verdict = Verdict(Course.PASS, None, transaction, reached.host, reached.port)
+            if judgement.looks or facts.body is not None:
+                verdict = self._look(visitor, facts, judgement, verdict)
+            if verdict.course is Course.PASS:
+                at = self._now().local
+                transaction.counted = self.personal.count(visitor, facts, judgement, at)
         metrics.observe_decision(time.perf_counter() - started)
         return verdict
 
@@ -302,6 +308,7 @@ class Gate(Helping):
         keys: Sequence[UrlKey],
         method: str,
         traits: frozenset[str] = NO_TRAITS,
+        findings: frozenset[str] = frozenset(),
     ) -> Judgement:
         """Judge by all names, also those inside others and those that an address stood for.
 
@@ -312,8 +319,8 @@ class Gate(Helping):
         assert basis.index is not None
         keys = with_carried(keys, basis.settings.carriers)
         keys = with_resolved(keys, self.resolved)
-        person, today = visitor.person, self.people.today
-        return judge(basis.decider, basis.index, person, keys, method, self._now(), traits, today)
+        person, today, now = visitor.person, self.people.today, self._now()
+        return judge(basis.decider, basis.index, person, keys, method, now, traits, today, findings)
 
     def via(self, visitor: Visitor, *, http2: bool) -> bytes | None:
         """What a request that is sent on says of us in `Via`; None for nothing.

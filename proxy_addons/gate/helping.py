@@ -26,6 +26,7 @@ from proxy_addons.urlkey.carriers import CarriedError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from proxy_addons.accesslog import Transaction
     from proxy_addons.gate.actions import Actions, Deeds
     from proxy_addons.gate.facts import RequestFacts, Verdict, Visitor
     from proxy_addons.gate.judge import Judgement
@@ -85,15 +86,31 @@ class Helping(Visits):
         self.actions.deeds = deeds
 
     def _refuse_judged(
-        self, visitor: Visitor, facts: RequestFacts, key: UrlKey, judgement: Judgement
+        self,
+        visitor: Visitor,
+        facts: RequestFacts,
+        key: UrlKey,
+        judgement: Judgement,
+        transaction: Transaction | None = None,
     ) -> Verdict | None:
-        """Refuse what the policy blocks, or what waits for a click; None when it may pass."""
+        """Refuse what the policy blocks, or what waits for a click; None when it may pass.
+
+        Args:
+            visitor: whose request it is.
+            facts: its head.
+            key: its canonical address.
+            judgement: of it, or of what came back.
+            transaction: its record, where it was let through and something came back.
+        """
         action, personal, at = judgement.decision.action, self.personal, self._now().local
+        found = judgement.decision.findings
         if action is Action.BLOCK:
             kind = Kind.POLICY
             personal.refused(visitor, facts, judgement, at)
-            judgement = self._in_time(visitor, facts, judgement)
-            in_a_break = lambda: self._in_a_break(visitor, facts, judgement)  # noqa: E731 - asked for only where it helps
+            if not found:
+                judgement = self._in_time(visitor, facts, judgement)
+            # No time and no break makes another file of it.
+            in_a_break = lambda: not found and self._in_a_break(visitor, facts, judgement)  # noqa: E731 - asked for only where it helps
             offer = personal.instead(visitor, facts, key, judgement, at, in_a_break)
         elif personal.waits(visitor, judgement, at):
             kind = Kind.STATEMENT if personal.statement is not None else Kind.UNDECIDED
@@ -102,9 +119,11 @@ class Helping(Visits):
             return None
         else:
             kind, offer = Kind.COACH, personal.to_confirm(visitor, facts, key, judgement)
-        if kind in {Kind.POLICY, Kind.COACH} and not judgement.key.is_address:
+        if kind in {Kind.POLICY, Kind.COACH} and not judgement.key.is_address and not found:
             self.resolved.refused(judgement.key.host)
-        return self._recorder.refuse_by_policy(visitor, facts, key, judgement, kind, offer)
+        return self._recorder.refuse_by_policy(
+            visitor, facts, key, judgement, kind, offer, transaction
+        )
 
     def _in_time(self, visitor: Visitor, facts: RequestFacts, judgement: Judgement) -> Judgement:
         """What is refused, with when it would be allowed by what will stand for the person."""
@@ -135,7 +154,12 @@ class Helping(Visits):
 
     @abstractmethod
     def _judge(
-        self, visitor: Visitor, keys: Sequence[UrlKey], method: str, traits: frozenset[str] = ...
+        self,
+        visitor: Visitor,
+        keys: Sequence[UrlKey],
+        method: str,
+        traits: frozenset[str] = ...,
+        findings: frozenset[str] = ...,
     ) -> Judgement:
         """Judge by all names; may raise CarriedError."""
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from proxy_addons.gate.rules import RULE_REVIEW_ALLOWED
 from proxy_addons.gate.sites import site_of
 from proxy_addons.gate.today import NOTHING_TODAY
+from proxy_addons.policy.decide import against, decide
 from proxy_addons.policy.model import STRICTNESS, Action, Decision, Moment, Person, Resource
 from proxy_addons.policy.retry import retry_ahead
 
@@ -46,6 +47,7 @@ class Judgement:
         categories: of all names together, sorted.
         splice: True only when every name is one that must not be decrypted.
         keys: all names, those inside others too.
+        looks: kinds of findings (policy/findings.py) in a body that could make it a stricter one.
     """
 
     decision: Decision
@@ -53,6 +55,7 @@ class Judgement:
     categories: tuple[str, ...]
     splice: bool
     keys: Sequence[UrlKey] = field(default=(), compare=False)
+    looks: frozenset[str] = _NONE
 
     @property
     def host(self) -> str:
@@ -69,6 +72,7 @@ def judge(  # noqa: PLR0913, PLR0917 - each is a fact of its own
     moment: Moment,
     traits: frozenset[str] = _NONE,
     today: Today = NOTHING_TODAY,
+    findings: frozenset[str] = _NONE,
 ) -> Judgement:
     """Judge a request by the strictest of its names.
 
@@ -81,6 +85,7 @@ def judge(  # noqa: PLR0913, PLR0917 - each is a fact of its own
         moment: when.
         traits: categories that the request has whatever its names (gate/traits.py).
         today: what the person has confirmed, and what reviews have given or allowed.
+        findings: what was found in a body, once one has been looked at.
     """
     if not keys:
         # A request without a name cannot be judged. The dispatch turns this into a refusal.
@@ -89,28 +94,44 @@ def judge(  # noqa: PLR0913, PLR0917 - each is a fact of its own
     if len(keys) == 1 and not traits:  # nearly always: there is nothing to compare
         key = keys[0]
         found = _categories(decider, index, key, today)
-        decision = decider.decide(person, Resource(key, found, method), moment)
+        resource = Resource(key, found, method)
+        decision = _decided(decider, person, resource, moment, findings)
         if decision.action is not Action.ALLOW and person.name is not None:
-            decision = _settled(decider, person, key, found, decision, moment, today)
-        return Judgement(decision, key, in_order(found), not decision.inspect, keys)
+            decision = _settled(decider, person, resource, decision, moment, today, findings)
+        return Judgement(decision, key, in_order(found), not decision.inspect, keys, decision.looks)
     strictest: Decision | None = None
     deciding = keys[0]
-    categories = _NONE
+    categories = looks = _NONE
     splice = True
     for key in keys:
         found = _categories(decider, index, key, today)
         if traits:
             found |= traits
-        decision = decider.decide(person, Resource(key, found, method), moment)
+        resource = Resource(key, found, method)
+        decision = _decided(decider, person, resource, moment, findings)
         if decision.action is not Action.ALLOW and person.name is not None:
-            decision = _settled(decider, person, key, found, decision, moment, today)
+            decision = _settled(decider, person, resource, decision, moment, today, findings)
         categories = categories | found if categories else found
+        looks |= decision.looks
         splice = splice and not decision.inspect
         if strictest is None or STRICTNESS[decision.action] > STRICTNESS[strictest.action]:
             strictest = decision
             deciding = key
     assert strictest is not None
-    return Judgement(strictest, deciding, in_order(categories), splice, keys)
+    return Judgement(strictest, deciding, in_order(categories), splice, keys, looks)
+
+
+def _decided(
+    decider: Decider,
+    person: Person,
+    resource: Resource,
+    moment: Moment,
+    findings: frozenset[str],
+) -> Decision:
+    """What the policy says: from memory, unless something was found that rules look at."""
+    if findings and not findings.isdisjoint(decider.policy.findings):
+        return decide(decider.policy, person, resource, moment, findings=findings)
+    return decider.decide(person, resource, moment)
 
 
 def in_time(  # noqa: PLR0913, PLR0917 - as of `judge`
@@ -171,18 +192,20 @@ def _categories(
 def _settled(
     decider: Decider,
     person: Person,
-    key: UrlKey,
-    categories: frozenset[str],
+    resource: Resource,
     decision: Decision,
     moment: Moment,
     today: Today,
+    findings: frozenset[str],
 ) -> Decision:
     """What the policy said of one name, after what the person did about it.
 
     A confirmation lets through what is coached; a review lets through what is blocked, but no
-    threat that only an exemption by name opens, and nothing for whom nothing counts any more.
+    threat that only an exemption by name opens, nothing for whom nothing counts any more, and no
+    file that rules refuse for what it is.
     """
     assert person.name is not None
+    key, categories, _ = resource
     if decision.action is Action.COACH:
         if today.confirmed(person.name, decision.rule, site_of(key.host), moment.local):
             return replace(decision, action=Action.ALLOW)
@@ -193,6 +216,8 @@ def _settled(
     reference = today.allowed_site(person.name, key.host, moment.local)
     if reference is None:
         return decision
+    if findings and (refused := against(policy, person, resource, moment, findings)) is not None:
+        return refused
     return replace(
         decision,
         action=Action.ALLOW,
@@ -201,4 +226,5 @@ def _settled(
         reason=f"Information security allowed it after a review ({reference}).",
         retry_at=None,
         retry_ended=_NONE,
+        looks=policy.looks_anyhow(policy.facts(person, resource)),
     )

@@ -7,7 +7,7 @@ Must never: take a label from outside (names come from the policy and from this 
 the request in hand, or kill the worker when the disk is full.
 
 Before `start` every call does nothing, so that programs that only decide need no files.
-The files themselves are made in metricfiles.py.
+The files themselves are made in metricfiles.py, what they count is named in metricfamilies.py.
 """
 
 from __future__ import annotations
@@ -15,102 +15,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
+from prometheus_client import CollectorRegistry, Counter, values
 
 from proxy_addons.gate import metricfiles
+from proxy_addons.gate.metricfamilies import DECISION_BUCKETS, REQUEST_BUCKETS, Families
 from proxy_addons.gate.tallies import OTHER, Spread, Tally
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Seconds. A refusal takes under a millisecond, a page from the web tenths, a download minutes.
-REQUEST_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
-# Seconds. Decisions take microseconds; what is slower than a millisecond deserves a look.
-DECISION_BUCKETS: Final = (25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 25e-3, 0.1)
-
 # Labels come from the policy and are few; the cap holds the files to their allocated size should
 # somebody generate a policy with thousands of rules.
 MAX_SERIES: Final = 2_000
-
-
-class Families:
-    """All metric families of a worker, with the children of its hot path looked up beforehand.
-
-    Args:
-        worker: the worker's number, the `worker` label of what is told apart by worker.
-        registry: where the families are registered.
-    """
-
-    def __init__(self, worker: int, registry: CollectorRegistry) -> None:
-        name = str(worker)
-
-        def gauge(metric: str, text: str) -> Gauge:
-            # `livemax` with a label of our own, because the `pid` label of the other modes would
-            # hold the worker's number.
-            family = Gauge(
-                metric, text, ("worker",), registry=registry, multiprocess_mode="livemax"
-            )
-            return family.labels(name)
-
-        self.requests = Counter(
-            "watchhouse_requests", "Decided requests.", ("action", "rule"), registry=registry
-        )
-        self.refusals = Counter(
-            "watchhouse_refusals", "Answers of the gateway's own.", ("kind",), registry=registry
-        )
-        self.unusable = Counter(
-            "watchhouse_unusable_connections",
-            "Connections that ended before a request could be made on them.",
-            ("why",),
-            registry=registry,
-        )
-        self.sign_ins = Counter(
-            "watchhouse_sign_in",
-            "Attempts to find out who is asking.",
-            ("way", "outcome"),
-            registry=registry,
-        )
-        volume = Counter(
-            "watchhouse_bytes", "Bytes of finished requests.", ("direction",), registry=registry
-        )
-        self.bytes_up = volume.labels("up")
-        self.bytes_down = volume.labels("down")
-        self.duration = Histogram(
-            "watchhouse_request_duration_seconds",
-            "From the request's head to the end of its answer.",
-            registry=registry,
-            buckets=REQUEST_BUCKETS,
-        )
-        self.decision = Histogram(
-            "watchhouse_decision_duration_seconds",
-            "From the request's head to the decision.",
-            registry=registry,
-            buckets=DECISION_BUCKETS,
-        )
-        self.connections = gauge("watchhouse_open_connections", "Client connections now open.")
-        self.memory = gauge(
-            "watchhouse_worker_memory_bytes", "Memory of the worker, without mapped files."
-        )
-        self.shedding = gauge(
-            "watchhouse_worker_shedding", "1 while the worker takes on nothing new; else 0."
-        )
-        self.heartbeat = gauge(
-            "watchhouse_worker_heartbeat_timestamp_seconds", "When the worker last said it lives."
-        )
-        self.process = gauge("watchhouse_worker_process_id", "Process id of the worker.")
-        self.started = gauge(
-            "watchhouse_worker_start_timestamp_seconds", "When the worker began to work."
-        )
-        self.index_built = gauge(
-            "watchhouse_index_built_timestamp_seconds",
-            "When the category index in use was compiled; 0 while there is none.",
-        )
-        self.log_healthy = gauge(
-            "watchhouse_log_healthy", "1 while the access log can be written; else 0."
-        )
-        self.log_lag = gauge(
-            "watchhouse_log_lag_seconds", "How long the oldest unsynced record of the log waits."
-        )
 
 
 class WorkerMetrics:
@@ -134,6 +50,7 @@ class WorkerMetrics:
         self._unusable = Tally(MAX_SERIES, OTHER)
         self._signed_in = Tally(MAX_SERIES, (OTHER, OTHER))
         self._durations, self._decisions = Spread(REQUEST_BUCKETS), Spread(DECISION_BUCKETS)
+        self._examinations = Spread(REQUEST_BUCKETS)
         self._up = self._down = 0
         self._lock: int | None = None
         self._value_class: Any = None
@@ -158,6 +75,10 @@ class WorkerMetrics:
     def observe_decision(self, seconds: float) -> None:
         """One decision took so many seconds."""
         self._decisions.add(seconds)
+
+    def observe_examination(self, seconds: float) -> None:
+        """One body was looked at, which took so many seconds."""
+        self._examinations.add(seconds)
 
     def count_refusal(self, kind: str) -> None:
         """One answer of the gateway's own was given."""
@@ -217,6 +138,13 @@ class WorkerMetrics:
             self._families.memory.set(used)
             self._families.shedding.set(shedding)
 
+    def held(self, bodies: int, memory: int, disk: int) -> None:
+        """So many bodies are kept back, with so many bytes in memory and in files."""
+        if self._families is not None:
+            self._families.held_bodies.set(bodies)
+            self._families.held_memory.set(memory)
+            self._families.held_disk.set(disk)
+
     def flush(self) -> None:
         """Put what was counted since the last time where others can read it."""
         families = self._families
@@ -233,6 +161,7 @@ class WorkerMetrics:
         families.connections.set(self._connections)
         self._durations.pour(families.duration)
         self._decisions.pour(families.decision)
+        self._examinations.pour(families.examination)
         families.bytes_up.inc(self._up)
         families.bytes_down.inc(self._down)
         self._up = self._down = 0
@@ -348,6 +277,12 @@ def observe_decision(seconds: float) -> None:
         _current.observe_decision(seconds)
 
 
+def observe_examination(seconds: float) -> None:
+    """One body was looked at, which took so many seconds."""
+    if _current is not None:
+        _current.observe_examination(seconds)
+
+
 def count_sign_in(way: str, outcome: str) -> None:
     """Somebody was asked who they are, or has said so: way and outcome, names of ours."""
     if _current is not None:
@@ -392,6 +327,12 @@ def memory(used: int, *, shedding: bool) -> None:
     """The worker uses so many bytes; see `WorkerMetrics.memory`."""
     if _current is not None:
         _current.memory(used, shedding=shedding)
+
+
+def held(bodies: int, memory: int, disk: int) -> None:
+    """So many bodies are kept back; see `WorkerMetrics.held`."""
+    if _current is not None:
+        _current.held(bodies, memory, disk)
 
 
 def heartbeat(*, now: float, index_built: float | None, log_healthy: bool, log_lag: float) -> None:

@@ -5,11 +5,12 @@ Out: a `Form`. Must never: raise, or take more than linear time on a hostile hea
 
 A browser says in Sec-Fetch-Dest what it will do with the answer; it does so for secure addresses
 only, so Accept decides elsewhere. `*/*` alone, or no Accept, gets the page: it may be a browser's
-frame as well as curl, and only the page says everything.
+frame as well as curl, and only the page says everything. Git shows text, and nothing else.
 """
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 
@@ -80,6 +81,10 @@ _LONGEST_ACCEPT = 2_000
 
 _EXACT, _FAMILY_WILDCARD, _ANYTHING = 3, 2, 1
 
+# What Git asks for first, with `*/*`, and later on (gitprotocol-http(5)).
+_OF_GIT = re.compile(r"[^?]*/info/refs(?:\?service=git-[a-z-]+)?")
+_GITS = "application/x-git-"
+
 
 def _quality(parameters: list[str]) -> float:
     for parameter in parameters:
@@ -98,6 +103,8 @@ def _exact_form(media_type: str) -> Form | None:
         return _TYPES[media_type]
     if media_type.startswith("image/"):
         return Form.IMAGE
+    if media_type.startswith(_GITS):
+        return Form.TEXT
     return Form.JSON if media_type.endswith("+json") else None
 
 
@@ -121,7 +128,17 @@ def _liking(accept: str) -> dict[Form, tuple[int, float]]:
     return liking
 
 
-def form_for(accept: str, sec_fetch_dest: str = "") -> Form:
+def is_git(url: str, sec_fetch_dest: str = "") -> bool:
+    """Whether it is Git that asks, by the address: it shows the words of a text, and of no page.
+
+    Args:
+        url: as it was asked for.
+        sec_fetch_dest: the Sec-Fetch-Dest header, or "", as Git has it.
+    """
+    return not sec_fetch_dest.strip() and _OF_GIT.fullmatch(url) is not None
+
+
+def form_for(accept: str, sec_fetch_dest: str = "", url: str = "") -> Form:
     """The form of the answer.
 
     The client's quality decides, then how exactly it named the type (`application/json, */*` means
@@ -131,7 +148,10 @@ def form_for(accept: str, sec_fetch_dest: str = "") -> Form:
     Args:
         accept: the Accept header, or "".
         sec_fetch_dest: the Sec-Fetch-Dest header, or "".
+        url: as it was asked for.
     """
+    if is_git(url, sec_fetch_dest):
+        return Form.TEXT
     destination = sec_fetch_dest.strip().lower()
     if destination in _DESTINATIONS:
         return _DESTINATIONS[destination]

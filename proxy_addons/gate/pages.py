@@ -43,15 +43,17 @@ CONTENT_SECURITY_POLICY_OF_BUTTONS = (
 """Of a block page with something to click."""
 
 
-def environment(*folders: Path, style: Markup = STYLE) -> Environment:
+def environment(*folders: Path, style: Markup = STYLE, at_once: bool = True) -> Environment:
     """A Jinja environment with the shared base page: escapes everything, forgives nothing.
 
-    All templates are read and compiled now: a refusal must not depend on the disk, which may be
-    what has just failed, and no event loop may wait for it.
+    All templates are read now: a refusal must not depend on the disk, which may be what has just
+    failed, and no event loop may wait for it.
 
     Args:
         folders: template folders besides the shared one; the first that has a name wins.
         style: the style sheet of its pages.
+        at_once: whether all are compiled now; else each at its first use, which then takes some
+            hundredths of a second longer.
     """
     sources: dict[str, str] = {}
     for folder in (*folders, _TEMPLATES):
@@ -67,6 +69,6 @@ def environment(*folders: Path, style: Markup = STYLE) -> Environment:
         cache_size=-1,
     )
     made.globals["style"] = style
-    for name in sources:
+    for name in sources if at_once else ():
         made.get_template(name)
     return made

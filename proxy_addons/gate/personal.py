@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from proxy_addons.urlkey import UrlKey
 
 _HOUR = 60
+_ASKING = frozenset({"GET", "HEAD"})  # what can be asked for again by its address alone
 _CLAUSE = "Inf/27 3.8"
 _REASON = "Please read how the web may be used here, and confirm it. Then you can browse."
 
@@ -194,7 +195,8 @@ class Personal:
             return None
 
         def make(label: str, action: str, argument: str = "") -> Button:
-            token = tokens.make(person, asked.host, Deed(action, argument, facts.path))
+            deed = Deed(action, argument, facts.path, again=facts.method not in _ASKING)
+            token = tokens.make(person, asked.host, deed)
             return Button(label, address_of(action, token))
 
         return make

@@ -117,6 +117,7 @@ class Recorder:
         judgement: Judgement,
         page: str = "policy",
         offer: Help = NO_HELP,
+        transaction: Transaction | None = None,
     ) -> Verdict:
         """Refuse what a rule of the policy does not let through.
 
@@ -127,15 +128,17 @@ class Recorder:
             judgement: of it.
             page: which to give (refusal.py).
             offer: what the person can do about it.
+            transaction: its record, where it was let through and what came back is refused.
         """
-        kind = "connect" if facts.method == "CONNECT" else ("https" if visitor.tls else "http")
-        transaction = self.begin(
-            visitor,
-            facts,
-            key,
-            kind=kind,
-            handling="none" if kind == "connect" else "inspected" if visitor.tls else "plain",
-        )
+        if transaction is None:
+            kind = "connect" if facts.method == "CONNECT" else ("https" if visitor.tls else "http")
+            transaction = self.begin(
+                visitor,
+                facts,
+                key,
+                kind=kind,
+                handling="none" if kind == "connect" else "inspected" if visitor.tls else "plain",
+            )
         self.note(transaction, judgement)
         decision = judgement.decision
         refusal = replace(

@@ -44,6 +44,7 @@ class Kind(StrEnum):
     ACTION_FAILED = "action-failed"
     BREAK_UNAVAILABLE = "break-unavailable"
     REVIEW_ASKED = "review-asked"
+    SEND_AGAIN = "send-again"
     UPSTREAM_FAILED = "upstream-failed"
     UPSTREAM_TIMEOUT = "upstream-timeout"
     UPSTREAM_NAME = "upstream-name"
@@ -148,8 +149,11 @@ class Answer:
         status: HTTP status code.
         headers: (name, value) pairs, visible ASCII and spaces only.
         body: the bytes; the caller leaves them out for HEAD.
+        phrase: the status line's words (RFC 9112 4), visible ASCII and spaces; "" for the status's
+            own. HTTP/2 has none. Package managers and downloaders show them, and no page.
     """
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    phrase: str = ""

@@ -28,6 +28,7 @@ RULE_GATEWAY_ACTION = "gateway-action"
 RULE_BREAK_UNAVAILABLE = "break-unavailable"
 RULE_NOT_ACKNOWLEDGED = "not-acknowledged"
 RULE_REVIEW_ALLOWED = "review-allowed"
+RULE_MARKED_IN_CLEAR = "marked-in-clear"
 
 # The page of each refusal (refusal.Kind).
 KINDS = {

@@ -36,11 +36,13 @@ class Deed(NamedTuple):
         action: `start-break` and its kin (actions.py).
         argument: minutes, a rule and a site, a version of the statement, a reason; or "".
         back: path and query that were asked for.
+        again: whether something was sent there, which nobody but the person can send again.
     """
 
     action: str
     argument: str = ""
     back: str = "/"
+    again: bool = False
 
 
 class TokenError(Exception):
@@ -75,7 +77,7 @@ class Tokens:
         if len(back) > _LONGEST_BACK or not back.startswith("/"):
             back = "/"
         expiry = int(self._clock()) + LIFE
-        fields = [expiry, deed.action, deed.argument, back]
+        fields = [expiry, deed.action, deed.argument, back, deed.again]
         content = json.dumps(fields, separators=(",", ":")).encode()
         return _text(content + self._mac(person, host, content, expiry))
 
@@ -122,9 +124,9 @@ def _parts(token: str) -> tuple[int, Deed, bytes, bytes]:
     )
     content, mac = data[:-_MAC], data[-_MAC:]
     fields = json.loads(content)
-    if type(fields) is not list or [type(field) for field in fields] != [int, str, str, str]:
+    if type(fields) is not list or [type(field) for field in fields] != [int, str, str, str, bool]:
         raise ValueError
-    expiry, action, argument, back = fields
+    expiry, *deed = fields
     if not 0 <= expiry < 1 << 40:
         raise ValueError
-    return expiry, Deed(action, argument, back), content, mac
+    return expiry, Deed(*deed), content, mac

@@ -216,6 +216,16 @@ WORDING: dict[Kind, Wording] = {
         "Information security will look at this site. You find their answer on My browsing.",
         ("The site stays as it is until then.", "You need not ask again."),
     ),
+    Kind.SEND_AGAIN: Wording(
+        200,
+        "",
+        "You can send it now",
+        "What you sent before has not reached the site, and the gateway has not kept it.",
+        (
+            "Press your browser's Back button twice: that leads back to what you wrote.",
+            "Then send it again.",
+        ),
+    ),
     Kind.UPSTREAM_FAILED: Wording(
         502,
         "destination_unavailable",

@@ -24,7 +24,7 @@ class _Answer(NamedTuple):
 
     Attributes:
         decision: what was decided.
-        passes: whether it may be another in another minute.
+        passes: whether it may be another in another minute, with the same standing for the person.
         stands: whether it may be another where something else stands for the person.
     """
 
@@ -66,7 +66,7 @@ class Decider:
         self._of_hosts: dict[Question, Decision | dict[frozenset[str], Decision]] = {}
         self._kept = 0  # decisions in it
         # What is of this minute only.
-        self._passing: list[Question] = []
+        self._passing: list[tuple[Question, frozenset[str] | None]] = []
         self._passing_facts: list[Facts] = []
         self._moment: Moment | None = None
         self._minute: tuple[int, ...] = ()
@@ -105,18 +105,16 @@ class Decider:
         return answer
 
     def _keep(self, question: Question, states: frozenset[str], answer: _Answer) -> None:
-        # Whether states matter, or the clock, depends on the question without them: all answers to
-        # it are of one kind.
-        found = self._of_hosts.get(question)
-        if found is None:
-            if answer.passes:
-                self._passing.append(question)
-            self._of_hosts[question] = (
-                {states: answer.decision} if answer.stands else answer.decision
-            )
-        else:
+        # Whether states matter depends on the question without them: all answers to it are of one
+        # kind. Whether the clock does depends on them too: most people's day is their rota's.
+        if answer.stands:
+            found = self._of_hosts.setdefault(question, {})
             assert isinstance(found, dict)
             found[states] = answer.decision
+        else:
+            self._of_hosts[question] = answer.decision
+        if answer.passes:
+            self._passing.append((question, states if answer.stands else None))
         self._kept += 1
 
     def _begin(self, moment: Moment) -> None:
@@ -135,9 +133,13 @@ class Decider:
             self._answers.clear()
             self._kept = 0
         else:
-            for question in self._passing:
-                found = self._of_hosts.pop(question)
-                self._kept -= len(found) if isinstance(found, dict) else 1
+            for question, states in self._passing:
+                found = self._of_hosts[question]
+                if isinstance(found, dict) and states is not None:
+                    del found[states]
+                if states is None or not found:
+                    del self._of_hosts[question]
+                self._kept -= 1
             for facts in self._passing_facts:
                 del self._answers[facts]
         self._passing.clear()

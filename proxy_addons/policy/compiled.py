@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from zoneinfo import ZoneInfo
 
+    from proxy_addons.policy.findings import Wanted
     from proxy_addons.policy.model import Moment, Person, Resource
     from proxy_addons.policy.timespaces import TimeCondition, TimeSpace
 
@@ -38,6 +39,8 @@ class Facts(NamedTuple):
         method: upper case; empty when no rule of the policy looks at methods.
         exempted: categories that a live exemption opens; rules that block or coach pass them by.
         states: of what stands for the person (states.py), that which rules of the policy name.
+        findings: of what was found in a body (findings.py), that which rules name; none before one
+            has been looked at.
     """
 
     profile: str
@@ -46,6 +49,7 @@ class Facts(NamedTuple):
     method: str
     exempted: frozenset[str] = _NONE
     states: frozenset[str] = _NONE
+    findings: frozenset[str] = _NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,8 @@ class Rule:
         hosts: canonical hosts; their subdomains are meant as well.
         methods: upper case.
         states: what stands for the person (states.py).
+        findings: what has to have been found in a body, each kind by itself. Before a body has been
+            looked at, such a rule never matches.
         time: when it applies.
     """
 
@@ -76,6 +82,7 @@ class Rule:
     hosts: frozenset[str] | None = None
     methods: frozenset[str] | None = None
     states: frozenset[str] | None = None
+    findings: tuple[Wanted, ...] = ()
     time: TimeCondition | None = None
 
     @property
@@ -84,7 +91,14 @@ class Rule:
         conditions = (
             self.profiles, self.categories, self.hosts, self.methods, self.states, self.time,
         )  # fmt: skip
-        return all(condition is None for condition in conditions)
+        return not self.findings and all(condition is None for condition in conditions)
+
+    def told(self, facts: Facts) -> tuple[str, ...]:
+        """Of what was found, that which the rule looks at, sorted."""
+        if not self.findings:
+            return ()
+        meant = frozenset[str]().union(*(each.meant for each in self.findings))
+        return tuple(sorted(meant & facts.findings))
 
     def concerns(self, facts: Facts) -> bool:
         """Whether every condition but the time is met.
@@ -100,6 +114,10 @@ class Rule:
             and (self.hosts is None or not self.hosts.isdisjoint(facts.hosts))
             and (self.methods is None or facts.method in self.methods)
             and (self.states is None or not self.states.isdisjoint(facts.states))
+            and (
+                not self.findings
+                or all(not each.meant.isdisjoint(facts.findings) for each in self.findings)
+            )
         )
 
 
@@ -150,6 +168,7 @@ class Policy:
     _hosts: frozenset[str] = field(init=False, repr=False, compare=False)
     _methods: frozenset[str] = field(init=False, repr=False, compare=False)
     _states: frozenset[str] = field(init=False, repr=False, compare=False)
+    _findings: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.strictest_profile not in self.profiles:
@@ -164,14 +183,18 @@ class Policy:
         hosts = self.never_inspect_hosts.union(*(rule.hosts or () for rule in self.rules))
         methods = frozenset[str]().union(*(rule.methods or () for rule in self.rules))
         states = frozenset[str]().union(*(rule.states or () for rule in self.rules))
+        findings = frozenset[str]().union(
+            *(each.meant for rule in self.rules for each in rule.findings)
+        )
         # A frozen dataclass has no other way to hold what is derived once.
         object.__setattr__(self, "_rules_of", rules_of)
         object.__setattr__(self, "_hosts", hosts)
         object.__setattr__(self, "_methods", methods)
         object.__setattr__(self, "_states", states)
+        object.__setattr__(self, "_findings", findings)
 
-    def facts(self, person: Person, resource: Resource) -> Facts:
-        """What the rules can see of this request.
+    def facts(self, person: Person, resource: Resource, findings: frozenset[str] = _NONE) -> Facts:
+        """What the rules can see of this request, and of what was found in its body.
 
         A profile that the policy does not know is judged as the strictest one: rules that name
         profiles would all pass it by.
@@ -181,7 +204,10 @@ class Policy:
         hosts, states = self._hosts_named(resource), person.states
         if states:
             states = states & self._states
-        return Facts(profile, resource.categories, hosts, method, person.exempted, states)
+        if findings:
+            findings = findings & self._findings
+        categories, exempted = resource.categories, person.exempted
+        return Facts(profile, categories, hosts, method, exempted, states, findings)
 
     def with_aliases(self, categories: Collection[str]) -> frozenset[str]:
         """Categories together with the names that imported lists have for them."""
@@ -210,25 +236,62 @@ class Policy:
         """What could make the decision on these facts another one, as it stands in the rules.
 
         Returns:
-            Whether the time could, and whether what stands for the person could.
+            Whether the time could, with what stands for the person now, and whether what stands for
+            them could, at whatever time.
         """
         seen = [facts]
         if facts.exempted or facts.profile in self.otherwise:
             # Decided as well, for comparison: without the exemption (decide.py).
             profile = self.otherwise.get(facts.profile, facts.profile)
             seen.append(facts._replace(profile=profile, exempted=_NONE))
-        time = states = False
-        for each in seen:
-            anything = each._replace(states=self._states)
-            for rule in self.rules_of(each.profile):
-                if not rule.concerns(anything):
-                    continue
-                time = time or rule.time is not None
-                states = states or rule.states is not None
-                certain = rule.time is None and rule.states is None
-                if certain and rule.action is not Action.COACH:
-                    break  # it decides at the latest, whenever and whatever stands
-        return time, states
+        return any(map(self._turns_on_time, seen)), any(map(self._turns_on_states, seen))
+
+    def _turns_on_time(self, facts: Facts) -> bool:
+        for rule in self.rules_of(facts.profile):
+            if rule.concerns(facts):
+                if rule.time is not None:
+                    return True
+                if rule.action is not Action.COACH:
+                    return False  # it decides at the latest, whenever
+        return False
+
+    def _turns_on_states(self, facts: Facts) -> bool:
+        anything = facts._replace(states=self._states)
+        for rule in self.rules_of(facts.profile):
+            if rule.concerns(anything):
+                if rule.states is not None:
+                    return True
+                if rule.time is None and rule.action is not Action.COACH:
+                    return False  # it decides at the latest, whatever stands
+        return False
+
+    def looks(self, facts: Facts) -> frozenset[str]:
+        """The kinds of findings (findings.py) that could make the decision another one.
+
+        Whatever the time, and whatever stands for the person: a body may come minutes later.
+        """
+        if not self._findings:
+            return _NONE
+        kinds: set[str] = set()
+        open_to = facts._replace(states=self._states, findings=self._findings)
+        for rule in self.rules_of(facts.profile):
+            if not rule.concerns(open_to):
+                continue
+            if rule.findings:
+                kinds.update(each.kind for each in rule.findings)
+            elif rule.time is None and rule.states is None and rule.action is not Action.COACH:
+                break  # it decides at the latest
+        return frozenset(kinds)
+
+    def looks_anyhow(self, facts: Facts) -> frozenset[str]:
+        """The same, if no rule that looks at something else decided."""
+        open_to = facts._replace(states=self._states, findings=self._findings)
+        return frozenset(
+            each.kind
+            for rule in self.rules_of(facts.profile)
+            if rule.findings and rule.concerns(open_to)
+            for each in rule.findings
+        )
 
     def rules_of(self, profile: str) -> tuple[Rule, ...]:
         """The rules, in order, that can concern a profile."""
@@ -238,6 +301,11 @@ class Policy:
     def names_hosts(self) -> bool:
         """Whether anything in the policy looks at hosts; otherwise categories alone count."""
         return bool(self._hosts)
+
+    @property
+    def findings(self) -> frozenset[str]:
+        """The findings that rules look at; all others make no difference."""
+        return self._findings
 
     @property
     def states(self) -> frozenset[str]:

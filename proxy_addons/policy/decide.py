@@ -34,7 +34,13 @@ _NO_RULE_REASON = "No rule of the policy covers this request, so it is refused."
 
 
 def decide(
-    policy: Policy, person: Person, resource: Resource, moment: Moment, *, trace: bool = False
+    policy: Policy,
+    person: Person,
+    resource: Resource,
+    moment: Moment,
+    *,
+    findings: frozenset[str] = frozenset(),
+    trace: bool = False,
 ) -> Decision:
     """Decide one request.
 
@@ -43,6 +49,7 @@ def decide(
         person: who asks. A profile that the policy does not know counts as the strictest.
         resource: what is asked for, under one name.
         moment: when.
+        findings: what was found in a body (findings.py), once one has been looked at.
         trace: whether the decision carries its trace, rule by rule.
 
     Returns:
@@ -52,7 +59,8 @@ def decide(
     Raises:
         ValueError: the moment names no time zone. The caller refuses the request in hand.
     """
-    return decide_facts(policy, policy.facts(person, resource), policy.local(moment), trace=trace)
+    facts = policy.facts(person, resource, findings)
+    return decide_facts(policy, facts, policy.local(moment), trace=trace)
 
 
 def decide_facts(policy: Policy, facts: Facts, local: datetime, *, trace: bool = False) -> Decision:
@@ -102,8 +110,38 @@ def decide_facts(policy: Policy, facts: Facts, local: datetime, *, trace: bool =
         inspect=policy.inspects(facts),
         exempted=not blocks and _rests_on_exemption(policy, facts, rule, local),
         retry_at=retry_at(policy, facts, local) if blocks else None,
+        looks=frozenset() if blocks else policy.looks(facts),
+        findings=rule.told(facts),
         trace=steps,
     )
+
+
+def against(
+    policy: Policy, person: Person, resource: Resource, moment: Moment, findings: frozenset[str]
+) -> Decision | None:
+    """What rules on findings say by themselves, where that is no permission; else None.
+
+    Information security looks at a site when it allows one after a review, not at each file that
+    comes from there.
+    """
+    facts = policy.facts(person, resource, findings)
+    now = policy.reading(policy.local(moment))
+    for rule in policy.rules_of(facts.profile):
+        met = rule.findings and rule.concerns(facts) and (rule.time is None or rule.time.holds(now))
+        if met:
+            if rule.action is Action.ALLOW:
+                return None
+            return Decision(
+                action=rule.action,
+                rule=rule.id,
+                clause=rule.clause,
+                reason=rule.reason,
+                categories=tuple(sorted(facts.categories)),
+                profile=facts.profile,
+                inspect=policy.inspects(facts),
+                findings=rule.told(facts),
+            )
+    return None
 
 
 def _rests_on_exemption(policy: Policy, facts: Facts, rule: Rule, local: datetime) -> bool:

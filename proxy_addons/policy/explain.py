@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from proxy_addons.policy.findings import words_of
 from proxy_addons.policy.model import Action, TraceStep
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ def _met(policy: Policy, rule: Rule, facts: Facts, local: datetime) -> str:
         parts.append(f"method {facts.method}")
     if rule.states is not None:
         parts.append(f"state {_listed(facts.states & rule.states)}")
+    if rule.findings:
+        parts.append(f"found {', '.join(map(words_of, rule.told(facts)))}")
     if rule.time is not None:
         parts.append(f"{_time(policy, local)} is {rule.time}")
     return "; ".join(parts) or "matches everything"
@@ -111,10 +114,13 @@ def _unmet(policy: Policy, rule: Rule, facts: Facts, local: datetime) -> str:
 
 
 def _unmet_now(policy: Policy, rule: Rule, facts: Facts, local: datetime) -> str:
-    """The same of the conditions that may be met another time."""
+    """The same of the conditions that may be met another time, or by what a body holds."""
     if rule.states is not None and rule.states.isdisjoint(facts.states):
         are = _listed(facts.states) or "none that rules name"
         return f"state is {are}; the rule is for {_listed(rule.states)}"
+    for wanted in rule.findings:
+        if wanted.meant.isdisjoint(facts.findings):
+            return f"no {wanted.kind.replace('_', ' ')} is found that is in {_listed(wanted.names)}"
     return f"{_time(policy, local)} is not {rule.time}"
 
 

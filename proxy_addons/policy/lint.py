@@ -135,15 +135,16 @@ def _hardest(policy: Policy, *rules: Rule) -> Iterator[Facts]:
         *(rule.profiles for rule in rules if rule.profiles is not None)
     )
     methods = [rule.methods for rule in rules if rule.methods is not None]
-    for profile, categories, host, method, states in product(
+    for profile, categories, host, method, states, findings in product(
         sorted(profiles),
         _one_of_each([rule.categories for rule in rules]),
         _hosts([rule.hosts for rule in rules if rule.hosts is not None]),
         sorted(methods[0].intersection(*methods)) if methods else [_OTHER_METHOD],
         _one_of_each([rule.states for rule in rules]),
+        _one_of_each([each.meant for rule in rules for each in rule.findings]),
     ):
         hosts = frozenset(host_and_parents(host))
-        yield Facts(profile, categories, hosts, method, states=states)
+        yield Facts(profile, categories, hosts, method, states=states, findings=findings)
 
 
 def _one_of_each(conditions: Iterable[frozenset[str] | None]) -> list[frozenset[str]]:

@@ -34,6 +34,7 @@ RESERVED_RULES = frozenset(
         "overloaded",
         "port-denied",
         "review-allowed",
+        "marked-in-clear",
         "sign-in-failed",
         "sign-in-required",
         "sign-in-unavailable",
@@ -144,6 +145,8 @@ class Decision:
             (aware, the policy's time zone), None when waiting does not help, and for what is not
             blocked. With what stands for the person as it is, unless `retry.retry_ahead` was told
             what will.
+        looks: kinds of findings (findings.py) in a body that could make it another decision.
+        findings: of what was found, that which made the rule match.
         retry_ended: states (states.py) whose end it is that opens it then; else empty.
         trace: rule by rule, filled only on request (`explain`).
     """
@@ -158,4 +161,6 @@ class Decision:
     exempted: bool = False
     retry_at: datetime | None = None
     retry_ended: frozenset[str] = frozenset()
+    looks: frozenset[str] = frozenset()
+    findings: tuple[str, ...] = ()
     trace: tuple[TraceStep, ...] = ()

@@ -7,6 +7,7 @@ Must never: start on settings that have an error in them.
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import sys
@@ -104,4 +105,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    gc.freeze()  # nobody needs to wait until it has been looked through for garbage
+    sys.exit(status)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _FOLDER = Path(__file__).parent / "templates"
 _STYLE = STYLE + Markup((_FOLDER / "portal.css").read_text("utf-8"))  # noqa: S704 - our own file
-_TEMPLATES = environment(_FOLDER, style=_STYLE)
+# Compiling all thirty took a third of the portal's start; nobody looks at most of them on a day.
+_TEMPLATES = environment(_FOLDER, style=_STYLE, at_once=False)
 
 NO_STORE = "no-store"
 

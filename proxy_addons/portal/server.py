@@ -1,7 +1,7 @@
 """The portal as a process: sockets, signals, a graceful end.
 
 In: settings, and listening sockets of our own or inherited ones.
-Out: a served portal until SIGTERM or SIGINT.
+Out: a served portal until SIGTERM or SIGINT; until SIGHUP, after which another takes over.
 Must never: touch browsing; it shares no memory, no lock and no listener with the workers.
 """
 
@@ -35,6 +35,7 @@ _QUEUE = 256  # connections that wait to be accepted
 _IDLE = 15.0  # seconds that a connection may stay open between requests
 _LOOK = 5.0  # seconds between looks at the certificate's files
 _GRACE = 3.0  # seconds for requests in progress when it stops
+_HANDOVER = 0.5  # seconds for requests on connections that were taken when a successor is to start
 
 
 class PortalError(Exception):
@@ -155,6 +156,13 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    followed = asyncio.Event()
+
+    def make_way() -> None:
+        followed.set()
+        stop.set()
+
+    loop.add_signal_handler(signal.SIGHUP, make_way)
     await runner.setup()
     try:
         for listener in sockets:
@@ -173,6 +181,12 @@ async def _serve(
     finally:
         if watching is not None:
             watching.cancel()
+        if followed.is_set():
+            # What connects from now on waits for the successor. Who is connected, and has not asked
+            # yet, is answered: a browser that gets no PAC file goes round the gateway.
+            for site in list(runner.sites):
+                await site.stop()
+            await asyncio.sleep(_HANDOVER)
         await runner.cleanup()
 
 
@@ -184,6 +198,9 @@ def run(
     parent: int | None = None,
 ) -> None:
     """Serve the portal until SIGTERM or SIGINT; requests in progress get three seconds to end.
+
+    At SIGHUP it ends for a successor on the same sockets, which are open elsewhere too: nobody is
+    turned away meanwhile.
 
     Args:
         settings: of this gateway.

@@ -132,6 +132,8 @@ class _Side:
         elif isinstance(frame, PingFrame) and "ACK" not in frame.flags:
             self._stream.send(PingFrame(0, frame.opaque_data, flags=["ACK"]).serialize())
         elif isinstance(frame, RstStreamFrame):
+            if frame.stream_id not in self._over:
+                self._heads.pop(frame.stream_id, None)  # broken off: it is no answer
             self._over.add(frame.stream_id)
         elif isinstance(frame, GoAwayFrame | PushPromiseFrame):
             self.ended = True

@@ -72,24 +72,42 @@ def _problems(row: Row, seen: Observed, want: str, names: Mapping[str, str]) -> 
         yield f"wanted {passed} answers of the origin, got: {seen.said}"
     if any(answer.by_origin for answer in rest):
         yield f"more came from the origin than should: {seen.said}"
-    if want == "refused":
+    if want == "withheld":
+        yield from _came(row, seen)
+    elif want == "refused":
         yield from _unrefused(row, seen, passed)
     elif want == "passed":
         if not all(answer.by_gateway for answer in rest):
             yield f"got: {seen.said}"
-    elif rest and (want == "closed" or not _says_cut(row, rest)):
-        yield f"wanted no answer, got: {seen.said}"
-    elif not seen.ended:
-        yield "the connection was left open"
+    else:
+        yield from _unclosed(row, seen, want, rest)
     if seen.origin is not None:
         yield from _reached(row, seen, want, passed, names)
     if seen.records is not None:
         yield from _unrecorded(row, seen, want)
 
 
+def _unclosed(row: Row, seen: Observed, want: str, rest: Sequence[Answer]) -> Iterator[str]:
+    if rest and (want == "closed" or not _says_cut(row, rest)):
+        yield f"wanted no answer, got: {seen.said}"
+    elif not seen.ended:
+        yield "the connection was left open"
+
+
 def _says_cut(row: Row, answers: Sequence[Answer]) -> bool:
     """Whether what came back is but Watchhouse saying that it broke the request off."""
     return all(answer.by_gateway and answer.status in row.status for answer in answers)
+
+
+def _came(row: Row, seen: Observed) -> Iterator[str]:
+    """What speaks against an answer having been withheld, or broken off where it had begun."""
+    for answer in seen.answers:
+        if answer.by_gateway and answer.status not in row.status:
+            yield f"wanted {_list(row.status)}, got: {seen.said}"
+        elif not answer.by_gateway and not (answer.status == 0 and row.h2):
+            yield f"answered, but not by Watchhouse: {seen.said}"
+    if not seen.answers and not seen.ended:
+        yield "the connection was left open"
 
 
 def _unrefused(row: Row, seen: Observed, passed: int) -> Iterator[str]:
@@ -112,18 +130,20 @@ def _reached(
 ) -> Iterator[str]:
     """What the origin got that it should not have got, or did not get that it should."""
     assert seen.origin is not None
-    cut = want == "cut"
-    if seen.requests > passed + cut or seen.requests < passed:
-        yield f"the origin got {seen.requests} requests, not {passed}"
+    cut = want in {"cut", "withheld"}
+    # For a part of a file it is asked several times.
+    most = seen.requests if want == "withheld" else passed + cut
+    least = 1 if want == "withheld" else passed
+    if not least <= seen.requests <= most:
+        yield f"the origin got {seen.requests} requests, not {least}"
     everything = b"\n".join(seen.origin).decode("latin-1")
     if not passed and everything and not cut:
         yield f"the origin was contacted: {everything[:60]!r}"
     if not row.mentions and names["blocked"].lower() in everything.lower():
         yield "the refused name reached the origin"
-    if passed:
-        for expression in row.gets:
-            if not re.search(filled(expression, names), everything):
-                yield f"the origin did not get {expression!r}"
+    for expression in row.gets if least else ():
+        if not re.search(filled(expression, names), everything):
+            yield f"the origin did not get {expression!r}"
     for expression in row.never:
         if re.search(filled(expression, names), everything):
             yield f"the origin got {expression!r}"
@@ -135,7 +155,9 @@ def _unrecorded(row: Row, seen: Observed, want: str) -> Iterator[str]:
     if not seen.records:
         yield "no record"
         return
-    blocks = [record for record in seen.records if record["action"] == "block"]
+    # Of what comes back, more may be asked before it is given: the answer has not come either way.
+    refusals = {"block", "coach"} if want == "withheld" else {"block"}
+    blocks = [record for record in seen.records if record["action"] in refusals]
     if want in {"passed", "cut"}:
         if len(blocks) == len(seen.records):
             yield "no record of what passed"

@@ -52,6 +52,10 @@ class Origin:
     Args:
         addresses: where to listen; port 0 is any free one.
         tls: for connections that begin with TLS; None closes those.
+
+    Attributes:
+        answer: what is answered to each request, after which the connection is closed; None for
+            a short text, after which it is kept.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class Origin:
         self._listeners = [socket.create_server(address) for address in addresses]
         self.ports = [listener.getsockname()[1] for listener in self._listeners]
         self._own: set[object] = set()  # where connections of our own come from: see _accepted
+        self.answer: bytes | None = None
         self._tls = tls
         self._got: list[Got] = []
         self._changed = threading.Condition()
@@ -176,6 +181,9 @@ class Origin:
                 sock.sendall(_TUNNEL)
                 return True
             got.requests += 1
+            if self.answer is not None:
+                sock.sendall(self.answer)
+                return False
             if key := re.search(rb"(?im)^sec-websocket-key: *(\S+)", head):
                 sock.sendall(_switched(key[1]))
                 while more := sock.recv(65536):

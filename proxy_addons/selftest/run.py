@@ -58,7 +58,7 @@ def run(rows: Iterable[Row], place: Place, at_hand: Collection[str]) -> Iterator
             yield Result(row, Observed(), verdict)
             continue
         seen = send(row, place)
-        for _ in range(_AGAIN):
+        for _ in range(0 if _BUSY in row.status else _AGAIN):
             if not any(answer.by_gateway and answer.status == _BUSY for answer in seen.answers):
                 break
             # It refuses everything just now (load, the log's disk): that says nothing of the row.

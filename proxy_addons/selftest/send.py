@@ -60,6 +60,7 @@ def send(row: Row, place: Place) -> Observed:
         _prelude(row.prelude, place)
     if place.origin is not None:
         place.origin.take()  # what the prelude brought
+        place.origin.answer = row.answer
     seen = Observed()
     plain = Plain(place.proxy, row.source or place.source, place.patience, place.used)
     seen.ports.append(plain.port)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from proxy_addons.selftest.answers import AnswerError, answer_of
 from proxy_addons.selftest.hello import Hello
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from proxy_addons.selftest.http2 import Head
 
 FILE = "evasions.yaml"
-WANTS = ("refused", "closed", "passed", "cut")
+WANTS = ("refused", "closed", "passed", "cut", "withheld")
 NEEDS = ("origin", "origin-tls", "resolver", "bank", "people")
 _LEFT = re.compile(r"\{[a-z][a-z._-]*\}")
 _STATUSES = (400, 403)  # of a refusal, where a row names none
@@ -49,6 +50,7 @@ class Row:
         half: say that no more will come, when all has been sent.
         h2: heads and bodies of requests by HTTP/2.
         after: a handshake message after the handshake (1: another ClientHello), or 0.
+        answer: what the origin answers to each request; None for a short text.
         want: what may be observed: any of WANTS.
         passed: how many answers of the origin come before that.
         status: what a refusal may have as its status.
@@ -74,6 +76,7 @@ class Row:
     half: bool = False
     h2: tuple[tuple[Head, str | None], ...] = ()
     after: int = 0
+    answer: bytes | None = None
     want: tuple[str, ...] = ()
     passed: int = 0
     status: tuple[int, ...] = _STATUSES
@@ -232,7 +235,9 @@ def _row(group: str, raw: dict[str, Any]) -> Row:
         raise TableError(f"{name!r}: needs: wanted some of {', '.join(NEEDS)}")
     if "passed" in want and not (raw.get("gets") or raw.get("never")):
         raise TableError(f"{name!r}: passed: say what the origin must get, or must not")
-    if passed or "cut" in want:
+    if "withheld" in want and not (raw.get("answer") and set(want) == {"withheld"}):
+        raise TableError(f"{name!r}: withheld: stands alone, and says what is answered")
+    if passed or not {"cut", "withheld"}.isdisjoint(want):
         needs.add("origin-tls" if tls is not None else "origin")
     if h2:
         needs.add("http2")
@@ -250,6 +255,7 @@ def _row(group: str, raw: dict[str, Any]) -> Row:
         half=bool(raw.get("half", False)),
         h2=h2,
         after=int(raw.get("after", 0)),
+        answer=_answer(raw.get("answer"), name),
         want=want,
         passed=passed,
         status=tuple(raw.get("status", _STATUSES)),
@@ -269,6 +275,13 @@ def _texts(raw: object, name: str, key: str) -> tuple[str, ...]:
     if not isinstance(raw, list | tuple) or not all(isinstance(each, str) for each in raw):
         raise TableError(f"{name!r}: {key}: wanted a text or a list of texts")
     return tuple(raw)
+
+
+def _answer(raw: object, name: str) -> bytes | None:
+    try:
+        return None if raw is None else answer_of(raw)
+    except AnswerError as problem:
+        raise TableError(f"{name!r}: answer: {problem}") from problem
 
 
 def _hello(raw: dict[str, Any], name: str) -> Hello | None:

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 from proxy_addons.policy.model import TRAITS
 from proxy_addons.settings import model
 from proxy_addons.settings.carriers_file import read_carriers
+from proxy_addons.settings.content_build import ContentBuilder
 from proxy_addons.settings.oddities import MAIN_FILE, POLICY_FILE, Loaded, oddities
 from proxy_addons.settings.people_build import PeopleBuilder
 from proxy_addons.settings.policy_file import PolicySource, read_policy
 from proxy_addons.settings.policy_names import check_names, compile_policy
 from proxy_addons.settings.problems import Problem, Report, SettingsError
+from proxy_addons.settings.read_table import Given, read_table
 from proxy_addons.settings.shifts_build import ShiftsBuilder, with_categories
-from proxy_addons.settings.table import Given, read_table
 from proxy_addons.settings.tree import Mapping, read
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ def _load(
     identity, directory = of_people.identity(), of_people.directory()
     standing, portal = of_people.standing(), of_people.portal()
     listen, shifts = builder.listen(), builder.shifts.built()
+    content = builder.content.built()
     report.raise_if_any()
     policy = compile_policy(
         source, given["tls.never_inspect.categories"].value, tls.never_inspect_hosts
@@ -153,6 +155,7 @@ def _load(
         standing=standing,
         portal=portal,
         shifts=with_categories(shifts, policy.expanded),
+        content=content,
         page=builder.page(),
         pac=model.Pac(given["pac.proxies"].value),
         paths=paths,
@@ -205,6 +208,9 @@ class _Builder:
         self.people = PeopleBuilder(given, environ, lambda key: self._path(key, config_dir), report)
         self.shifts = ShiftsBuilder(
             given, environ, lambda key: self._path(key, config_dir), config_dir, report
+        )
+        self.content = ContentBuilder(
+            given, lambda key: self._path(key, self.paths().data_dir), report
         )
 
     def _value(self, name: str) -> Any:

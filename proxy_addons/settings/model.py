@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
+from proxy_addons.settings.content import Content
 from proxy_addons.settings.people import (
     Certificate,
     Directory,
@@ -266,6 +267,7 @@ class Settings:
         standing: where exemptions and withdrawals are kept.
         portal: who may sign in to the portal.
         shifts: breaks, allowances, coaching, the statement (`personal_use`).
+        content: scanners, and how far bodies are looked into (`content`).
     """
 
     listen: Listen
@@ -284,6 +286,7 @@ class Settings:
     standing: Standing = field(default_factory=Standing)
     portal: Portal = field(default_factory=Portal)
     shifts: Shifts = field(default_factory=Shifts)
+    content: Content = field(default_factory=Content)
 
     @property
     def listening_files(self) -> tuple[Path, Path]:

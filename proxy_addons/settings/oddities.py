@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxy_addons.policy.lint import findings
+from proxy_addons.settings import content_build
 from proxy_addons.settings.insecure import insecure, open_files, readable_secrets
 from proxy_addons.settings.problems import Problem
+from proxy_addons.settings.read_table import Given, misspelt_variables
 from proxy_addons.settings.shifts_build import odd
-from proxy_addons.settings.table import DENIED_DESTINATIONS, Given, misspelt_variables
+from proxy_addons.settings.table import DENIED_DESTINATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -49,7 +51,8 @@ def oddities(loaded: Loaded, environ: MappingOf[str, str]) -> Iterator[Problem]:
     settings = loaded.settings
     for key, message in insecure(settings, DENIED_DESTINATIONS):
         yield Problem(loaded.given[key].place, key, message)
-    for key, message in odd(settings.shifts, settings.policy.states):
+    of_content = content_build.odd(settings.content)
+    for key, message in (*odd(settings.shifts, settings.policy.states), *of_content):
         if loaded.given[key].place != "default":  # what nobody wrote needs no defending
             yield Problem(loaded.given[key].place, key, message)
     folder = settings.paths.config_dir

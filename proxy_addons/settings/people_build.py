@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from proxy_addons.settings.kinds import Located
     from proxy_addons.settings.people_kinds import EgressSource
     from proxy_addons.settings.problems import Report
-    from proxy_addons.settings.table import Given
+    from proxy_addons.settings.read_table import Given
 
 
 class PeopleBuilder:

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from proxy_addons.policy.findings import KINDS, Wanted, names_of, wanted
 from proxy_addons.policy.model import Action
 from proxy_addons.policy.states import STATES
 from proxy_addons.policy.timespaces import DAY_NAMES, EVERY_DAY, MINUTES_A_DAY, TimeRange
@@ -68,6 +69,7 @@ class RuleSource:
         within: time spaces, one of which must hold.
         outside: time spaces, none of which may hold.
         states: states of the person, one of which must hold.
+        findings: what has to have been found in a body, each kind by itself.
     """
 
     place: str
@@ -83,6 +85,7 @@ class RuleSource:
     within: tuple[Located, ...] | None
     outside: tuple[Located, ...] | None
     states: tuple[str, ...] | None
+    findings: tuple[Wanted, ...] = ()
 
     @property
     def is_catch_all(self) -> bool:
@@ -96,7 +99,7 @@ class RuleSource:
             self.outside,
             self.states,
         )
-        return all(condition is None for condition in conditions)
+        return not self.findings and all(condition is None for condition in conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +253,7 @@ class RuleKind:
             within=conditions.within,
             outside=conditions.outside,
             states=conditions.states,
+            findings=conditions.findings,
         )
 
 
@@ -263,6 +267,7 @@ class _Conditions:
     within: tuple[Located, ...] | None = None
     outside: tuple[Located, ...] | None = None
     states: tuple[str, ...] | None = None
+    findings: tuple[Wanted, ...] = ()
 
     def __init__(self, node: Node | None, key: str, report: Report) -> None:
         if node is None:
@@ -273,6 +278,9 @@ class _Conditions:
         self.hosts = fields.take("hosts", _some(Host()), None)
         self.methods = fields.take("methods", _some(METHOD), None)
         self.states = fields.take("state", _some(Choice(tuple(sorted(STATES)))), None)
+        kinds = {kind: _some(Choice(tuple(sorted(names_of(kind))))) for kind in KINDS}
+        given = {kind: fields.take(kind, some, None) for kind, some in kinds.items()}
+        self.findings = tuple(wanted(kind, names) for kind, names in given.items() if names)
         time = fields.node("time")
         fields.done()
         if time is not None:

@@ -114,6 +114,7 @@ def compile_policy(
                 hosts=None if rule.hosts is None else frozenset(rule.hosts),
                 methods=None if rule.methods is None else frozenset(rule.methods),
                 states=None if rule.states is None else frozenset(rule.states),
+                findings=rule.findings,
                 time=_time(rule, spaces),
             )
         )

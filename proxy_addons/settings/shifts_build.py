@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from proxy_addons.settings.kinds import Located
     from proxy_addons.settings.problems import Report
-    from proxy_addons.settings.table import Given
+    from proxy_addons.settings.read_table import Given
 
 _SECTION = "personal_use."
 STATEMENT_FILE = "statement.md"

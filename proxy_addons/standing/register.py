@@ -150,7 +150,12 @@ class Register:
                 "significant": "yes" if wanted.significant else None,
                 "force reference": own,
             }
-            _append(connection, number, actor, now, "request", why, changes)
+            append(
+                connection,
+                tables.exemption_steps,
+                number,
+                Step.by(actor, now, "request", why, changes),
+            )
             return made
 
     def approve(
@@ -350,24 +355,4 @@ def _take(  # noqa: PLR0913, PLR0917 - what a step is
         .where(tables.exemptions.c.id == found.id)
         .values(revision=found.revision + 1, **values)
     )
-    _append(connection, found.id, actor, now, kind, note, changes or {})
-
-
-def _append(
-    connection: Connection,
-    number: int,
-    actor: Actor,
-    now: datetime,
-    kind: str,
-    note: str,
-    changes: Mapping[str, Any],
-) -> None:
-    told = {
-        name: value.astimezone(UTC).isoformat(timespec="seconds")
-        if isinstance(value, datetime)
-        else str(value)
-        for name, value in changes.items()
-        if value is not None
-    }
-    step = Step(now, kind, actor.name, actor.how, note, told)
-    append(connection, tables.exemption_steps, number, step)
+    append(connection, tables.exemption_steps, found.id, Step.by(actor, now, kind, note, changes))

@@ -165,7 +165,12 @@ class Reviews:
                 )
                 .returning(reviews.c.id)
             ).scalar_one()
-            _append(connection, number, actor, now, "review-request", why, {"site": key.host})
+            append(
+                connection,
+                review_steps,
+                number,
+                Step.by(actor, now, "review-request", why, {"site": key.host}),
+            )
             return review_rows.by_id(connection, number)
 
     def allow(
@@ -244,7 +249,7 @@ class Reviews:
         with self._step(actor, reference, seen, doing) as (connection, found, now, change):
             review_rules.undecided(found)
             decision = _Decision(actor, now, "review-declined", why, change, found.site)
-            return decision.take(connection, found, {"state": "declined"}, {})
+            return decision.take(connection, found, {"state": "declined"})
 
     def end(self, actor: Actor, reference: str, *, seen: int, why: str) -> Review:
         """End at once what a review opened: the policy and the lists hold again as they are."""
@@ -256,7 +261,7 @@ class Reviews:
             connection.execute(
                 update(reviews).where(reviews.c.id == found.id).values(until=now, change=change)
             )
-            _append(connection, found.id, actor, now, "review-ended", why, {})
+            append(connection, review_steps, found.id, Step.by(actor, now, "review-ended", why))
             return review_rows.by_id(connection, found.id)
 
     # --- parts of steps ---------------------------------------------------------------------------
@@ -323,7 +328,7 @@ class _Decision:
         connection: Connection,
         found: Review,
         values: Mapping[str, Any],
-        changes: Mapping[str, Any],
+        changes: Mapping[str, Any] | None = None,
     ) -> Review:
         """Change the row and append the step."""
         connection.execute(
@@ -338,7 +343,12 @@ class _Decision:
                 **values,
             )
         )
-        _append(connection, found.id, self._actor, self._now, self._kind, self._why, changes)
+        append(
+            connection,
+            review_steps,
+            found.id,
+            Step.by(self._actor, self._now, self._kind, self._why, changes),
+        )
         return review_rows.by_id(connection, found.id)
 
 
@@ -364,21 +374,3 @@ def _set_categories(
     )
     if not done.rowcount:
         connection.execute(insert(site_categories).values(host=host, **values))
-
-
-def _append(
-    connection: Connection,
-    number: int,
-    actor: Actor,
-    now: datetime,
-    kind: str,
-    note: str,
-    changes: Mapping[str, Any],
-) -> None:
-    told = {
-        name: value.astimezone(UTC).isoformat(timespec="seconds")
-        if isinstance(value, datetime)
-        else str(value)
-        for name, value in changes.items()
-    }
-    append(connection, review_steps, number, Step(now, kind, actor.name, actor.how, note, told))

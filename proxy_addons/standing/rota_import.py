@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import itertools
 import time as clocks
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import (
@@ -35,17 +34,18 @@ from proxy_addons.standing.actor import INFORMATION_SECURITY
 from proxy_addons.standing.dates import begin_of, end_of
 from proxy_addons.standing.problems import StepRefusedError
 from proxy_addons.standing.rota import Cover
+from proxy_addons.standing.rota_plan import Changes, Count, Key, Plan, difference, joined_cover
 from proxy_addons.standing.tables import NAME
 from proxy_addons.standing.tables_shifts import duties, rota_cover, rota_imports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import tzinfo
 
     from sqlalchemy import Connection, Dialect, Select
 
     from proxy_addons.standing.actor import Actor
-    from proxy_addons.standing.rota_entries import Person, Progress, RotaFile
+    from proxy_addons.standing.rota_entries import Progress, RotaFile
     from proxy_addons.standing.store import Store
 
 PERSONAL_USE: Final = "Inf/27 2.9.1"
@@ -56,35 +56,9 @@ PAUSE: Final = 0.02
 _ANALYSED: Final = 2_000
 """After so many new duties, and each time that they have doubled, PostgreSQL counts what there is:
 of a table that it takes to be small it reads the whole period for each hundred people."""
-_NAMED: Final = 20  # people, in what an import says
 _AT_ONCE: Final = 1000  # rows in one statement that names them
 
-type _Key = tuple[datetime, datetime, str]
 type _Row = tuple[str, datetime, datetime, str, str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What an import changes.
-
-    Attributes:
-        people: in the file.
-        changed: of whom anything changes.
-        new: whom the rota did not know.
-        added: duties.
-        removed: duties.
-        gaps: people, at most twenty, whose days would not join those that the rota knows; until
-            these are over, the new days count as without a rota.
-        gap_count: how many such people there are.
-    """
-
-    people: int = 0
-    changed: int = 0
-    new: int = 0
-    added: int = 0
-    removed: int = 0
-    gaps: tuple[str, ...] = ()
-    gap_count: int = 0
 
 
 def may_import(actor: Actor) -> None:
@@ -133,7 +107,7 @@ class RotaImport:
         Raises:
             StandingUnavailableError: the store does not answer.
         """
-        count = _Count()
+        count = Count()
         for done, names in self._batches(file):
             with self._store.reading() as connection:
                 plan = self._plan(connection, file, names)
@@ -156,7 +130,7 @@ class RotaImport:
             StandingUnavailableError: the store does not answer. Some people may have their new
                 duties by then; the same file again does the rest.
         """
-        count = _Count()
+        count = Count()
         with self._store.noting() as connection:
             number = connection.execute(
                 insert(rota_imports)
@@ -187,7 +161,7 @@ class RotaImport:
                 progress("writing", done, len(file.people))
         return count.changes(len(file.people))
 
-    def _write(self, file: RotaFile, names: Sequence[str], number: int) -> _Plan:
+    def _write(self, file: RotaFile, names: Sequence[str], number: int) -> Plan:
         with self._store.shifting() as (connection, change):
             # Read again: between the two another import may have been here.
             plan = self._plan(connection, file, names)
@@ -237,7 +211,7 @@ class RotaImport:
                 copy.write_row(row)
 
     @staticmethod
-    def _cover(connection: Connection, plan: _Plan, change: int) -> None:
+    def _cover(connection: Connection, plan: Plan, change: int) -> None:
         made = [(name, plan.covers[name]) for name in plan.changed if name in plan.new]
         kept = [(name, plan.covers[name]) for name in plan.changed if name not in plan.new]
         if made:
@@ -285,10 +259,10 @@ class RotaImport:
             done += len(names)
             yield done, names
 
-    def _plan(self, connection: Connection, file: RotaFile, names: Sequence[str]) -> _Plan:
+    def _plan(self, connection: Connection, file: RotaFile, names: Sequence[str]) -> Plan:
         """What the file changes for some people, as the store is at present."""
         columns = duties.c
-        there: dict[str, dict[_Key, int]] = {name: {} for name in names}
+        there: dict[str, dict[Key, int]] = {name: {} for name in names}
         question = select(
             columns.id, columns.person, columns.begins, columns.ends, columns.kind
         ).where(
@@ -306,15 +280,15 @@ class RotaImport:
                 )
             )
         }
-        plan = _Plan()
+        plan = Plan()
         today = self._clock().astimezone(self._zone).date()
         wanted = Cover(file.first, file.last)
         for name in names:
-            joined = _joined(known.get(name), wanted, today)
+            joined = joined_cover(known.get(name), wanted, today)
             if joined is None and wanted.last >= today:
                 plan.gaps.append(name)
             cover = joined or known[name]
-            added, removed = _difference(file.people[name], there[name])
+            added, removed = difference(file.people[name], there[name])
             if added or removed or cover != known.get(name):
                 plan.changed.append(name)
                 plan.covers[name] = cover
@@ -323,49 +297,6 @@ class RotaImport:
             if name not in known:
                 plan.new.add(name)
         return plan
-
-
-class _Plan:
-    """What is to be done for some people."""
-
-    def __init__(self) -> None:
-        self.added: list[tuple[str, _Key]] = []
-        self.removed: list[int] = []
-        self.changed: list[str] = []
-        self.covers: dict[str, Cover] = {}
-        self.new: set[str] = set()
-        self.gaps: list[str] = []
-
-    @property
-    def is_change(self) -> bool:
-        return bool(self.changed)
-
-
-class _Count:
-    """Adds plans up."""
-
-    def __init__(self) -> None:
-        self._changed = self._new = self._removed = 0
-        self.added = 0
-        self._gaps: list[str] = []
-
-    def add(self, plan: _Plan) -> None:
-        self._changed += len(plan.changed)
-        self._new += len(plan.new)
-        self.added += len(plan.added)
-        self._removed += len(plan.removed)
-        self._gaps += plan.gaps
-
-    def changes(self, people: int) -> Changes:
-        return Changes(
-            people=people,
-            changed=self._changed,
-            new=self._new,
-            added=self.added,
-            removed=self._removed,
-            gaps=tuple(self._gaps[:_NAMED]),
-            gap_count=len(self._gaps),
-        )
 
 
 class _Texts(dict[datetime, str]):
@@ -380,28 +311,3 @@ class _Texts(dict[datetime, str]):
     def __missing__(self, moment: datetime) -> str:
         text = self[moment] = str(self._made(moment))
         return text
-
-
-def _difference(person: Person, there: Mapping[_Key, int]) -> tuple[list[_Key], list[int]]:
-    """Duties to add, and the numbers of those to take away."""
-    wanted = {(each.begins, each.ends, each.kind) for each in person.duties}
-    added = sorted(wanted.difference(there))
-    removed = [number for key, number in there.items() if key not in wanted]
-    return added, removed
-
-
-def _joined(known: Cover | None, wanted: Cover, today: date) -> Cover | None:
-    """The days for which the rota knows somebody after an import; None: they stay as they are.
-
-    They are one range: days in between, of which no file said anything, would count as off duty,
-    when more is allowed. Where a gap would be, the range that is over gives way to the other; if
-    neither is over, what is known stays.
-    """
-    day = timedelta(days=1)
-    if known is None:
-        return wanted
-    if wanted.first <= known.last + day and known.first <= wanted.last + day:
-        return Cover(min(known.first, wanted.first), max(known.last, wanted.last))
-    if known.last < today <= wanted.last:
-        return wanted
-    return None

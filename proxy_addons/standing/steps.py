@@ -7,15 +7,17 @@ Must never: offer a way to change or remove one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from sqlalchemy import Connection, Table
+
+    from proxy_addons.standing.actor import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,33 @@ class Step:
     how: str
     note: str
     changes: Mapping[str, str]
+
+    @classmethod
+    def by(
+        cls,
+        actor: Actor,
+        now: datetime,
+        kind: str,
+        note: str,
+        changes: Mapping[str, Any] | None = None,
+    ) -> Step:
+        """The step that somebody takes.
+
+        Args:
+            actor: who.
+            now: when, aware.
+            kind: see above.
+            note: the reason or remark.
+            changes: what it sets, by field; a field that is None is left out.
+        """
+        told = {
+            name: value.astimezone(UTC).isoformat(timespec="seconds")
+            if isinstance(value, datetime)
+            else str(value)
+            for name, value in (changes or {}).items()
+            if value is not None
+        }
+        return cls(now, kind, actor.name, actor.how, note, told)
 
 
 def append(connection: Connection, table: Table, entry: int, step: Step) -> None:

@@ -8,7 +8,7 @@ hold a time that is not UTC.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, override
+from typing import TYPE_CHECKING, Any, override
 
 from sqlalchemy import (
     JSON,
@@ -70,6 +70,30 @@ class Utc(TypeDecorator[datetime]):
 
 
 metadata = MetaData(naming_convention=NAMES)
+
+
+def steps_table(name: str, entry: str, refers_to: str, *more: Column[Any]) -> Table:
+    """The table of a register's steps (steps.py). Append-only, by triggers of its migration.
+
+    Args:
+        name: of the table.
+        entry: the column that says whose steps.
+        refers_to: `table.column` of the register.
+        more: further columns.
+    """
+    return Table(
+        name,
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column(entry, ForeignKey(refers_to), nullable=False, index=True),
+        Column("at", Utc, nullable=False),
+        Column("kind", String(REFERENCE), nullable=False),
+        Column("who", String(NAME), nullable=False),
+        Column("how", String(REFERENCE), nullable=False),
+        Column("note", Text, nullable=False),
+        *more,
+    )
+
 
 versions = Table(
     "versions",
@@ -135,19 +159,9 @@ exemptions = Table(
     ),
 )
 
-exemption_steps = Table(
-    "exemption_steps",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("exemption", ForeignKey("exemptions.id"), nullable=False, index=True),
-    Column("at", Utc, nullable=False),
-    Column("kind", String(REFERENCE), nullable=False),
-    Column("who", String(NAME), nullable=False),
-    Column("how", String(REFERENCE), nullable=False),
-    Column("note", Text, nullable=False),
-    Column("changes", JSON(none_as_null=True)),
+exemption_steps = steps_table(
+    "exemption_steps", "exemption", "exemptions.id", Column("changes", JSON(none_as_null=True))
 )
-"""Append-only, by triggers."""
 
 exemption_use = Table(
     "exemption_use",
@@ -180,18 +194,7 @@ withdrawals = Table(
     ),
 )
 
-withdrawal_steps = Table(
-    "withdrawal_steps",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("withdrawal", ForeignKey("withdrawals.id"), nullable=False, index=True),
-    Column("at", Utc, nullable=False),
-    Column("kind", String(REFERENCE), nullable=False),
-    Column("who", String(NAME), nullable=False),
-    Column("how", String(REFERENCE), nullable=False),
-    Column("note", Text, nullable=False),
-)
-"""Append-only, by triggers."""
+withdrawal_steps = steps_table("withdrawal_steps", "withdrawal", "withdrawals.id")
 
 sessions = Table(
     "sessions",

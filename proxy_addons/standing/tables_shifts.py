@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from proxy_addons.standing.tables import NAME, REFERENCE, Utc, metadata
+from proxy_addons.standing.tables import NAME, REFERENCE, Utc, metadata, steps_table
 
 VERSION = 12
 """Characters of a statement's version: the first of its hash."""
@@ -212,19 +212,9 @@ reviews = Table(
     CheckConstraint("state <> 'allowed' OR until IS NOT NULL", name="allowed_until"),
 )
 
-review_steps = Table(
-    "review_steps",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("review", ForeignKey("reviews.id"), nullable=False, index=True),
-    Column("at", Utc, nullable=False),
-    Column("kind", String(REFERENCE), nullable=False),
-    Column("who", String(NAME), nullable=False),
-    Column("how", String(REFERENCE), nullable=False),
-    Column("note", Text, nullable=False),
-    Column("changes", JSON(none_as_null=True)),
+review_steps = steps_table(
+    "review_steps", "review", "reviews.id", Column("changes", JSON(none_as_null=True))
 )
-"""Append-only, by triggers."""
 
 site_categories = Table(
     "site_categories",

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -25,9 +24,8 @@ from proxy_addons.standing.dayview import DayView
 from proxy_addons.standing.journal import Journal, leftovers
 from proxy_addons.standing.keeping import keep
 from proxy_addons.standing.minutes import FLUSH, Tally, take_over
-from proxy_addons.standing.problems import StandingUnavailableError
 from proxy_addons.standing.refusals import Refusals
-from proxy_addons.standing.thread import OwnThread
+from proxy_addons.standing.rounds import Rounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +45,6 @@ EVERY: Final = 0.5  # seconds between two looks: a change is seen well within 2 
 HOUR: Final = 3600.0
 """Seconds after which all of the present is read anew: the days move on, and a database that was
 restored from a backup may have an old version number with other rows."""
-PARTING: Final = 2.0  # seconds for which `stop` waits for what is in hand
 PATIENCE: Final = 10.0  # seconds for one look; a store that takes longer counts as gone
 PATIENCE_WHOLE: Final = 60.0  # seconds for a whole reading
 _AT_ONCE: Final = 500  # people whose minutes are taken over before other tasks have their turn
@@ -103,8 +100,6 @@ class Today:
         self._shifts = shifts
         self._journals = journals
         self._journal: Journal | None = None
-        self._every = every
-        self._flush_every = flush
         self._patience = patience
         self._clock = clock
         self._wall = wall
@@ -116,14 +111,17 @@ class Today:
         self._minutes_known = False
         self._looked: float | None = None
         self._whole_at = 0.0
-        self._flushed_at = clock()
         self._kept_at = clock() - HOUR
         self._troubles: set[str] = set()
-        self._task: asyncio.Task[None] | None = None
-        self._thread = OwnThread("today")
-        # What is written may wait for other writers; a break that has ended may not wait for that.
-        self._notes = OwnThread("today-notes")
-        self._noting: asyncio.Task[None] | None = None
+        self._rounds = Rounds(
+            "today",
+            store.place,
+            every=every,
+            note_every=flush,
+            look=self.look,
+            note=self.write_down,
+            clock=clock,
+        )
         self._counted: list[tuple[str, datetime, bool]] = []  # in this turn of the event loop
         # What the view answers, without a step in between: some are asked for every request.
         view = self._view
@@ -144,25 +142,11 @@ class Today:
         """Read for the first time, and go on looking. A failure is logged, not raised."""
         await self.look()
         await self.write_down()  # what workers that have ended left behind
-        self._task = asyncio.create_task(self._keep_looking(), name="today")
+        self._rounds.start()
 
     async def stop(self) -> None:
         """Look no more; what was counted is written down if the store answers in time."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
-        with suppress(TimeoutError):  # a store that hangs is not waited for
-            async with asyncio.timeout(PARTING):
-                await self._thread.run(bool)  # behind whatever it has in hand
-                await self._notes.run(bool)
-                if self._noting is not None:
-                    await self._noting
-                await self.write_down()
-                await self._notes.run(self._end_journal)
-        self._thread.close()
-        self._notes.close()
+        await self._rounds.stop(self._end_journal)
 
     def use(self, shifts: Shifts, zone: tzinfo | None = None) -> None:
         """Go by other settings from now on.
@@ -207,25 +191,14 @@ class Today:
     def _day_at(self, moment: datetime) -> Day:
         return self._view.days.at(moment)
 
-    async def _keep_looking(self) -> None:
-        while True:
-            await asyncio.sleep(self._every)
-            await self.look()
-            if self._clock() - self._flushed_at >= self._flush_every:
-                self._flushed_at = self._clock()
-                if self._noting is None or self._noting.done():
-                    self._noting = asyncio.create_task(self.write_down(), name="today-notes")
-
     async def look(self) -> None:
         """Look once. `start` does so by itself; public for programs with a clock of their own."""
         began = self._clock()  # what is answered is at least as new as the question
         whole = self._version is None or began - self._whole_at >= HOUR
         days = self._view.days
         try:
-            found = await self._in(
-                self._thread,
-                lambda: self._read(whole=whole),
-                PATIENCE_WHOLE if whole else self._patience,
+            found = await self._rounds.read(
+                lambda: self._read(whole=whole), PATIENCE_WHOLE if whole else self._patience
             )
         except Exception as problem:  # noqa: BLE001 - whatever it is, the view goes on
             # No request is in hand. What was read stays in force, and its age tells the gate how
@@ -240,19 +213,6 @@ class Today:
                 self._whole_at = began
         self._looked = began
         self._say(_READING, None)
-
-    async def _in[T](self, thread: OwnThread, job: Callable[[], T], patience: float) -> T:
-        """Do a job in a thread, within the time for it.
-
-        Raises:
-            StandingUnavailableError: it took longer, or the thread still has another in hand.
-        """
-        if not thread.busy:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(patience):
-                    return await thread.run(job)
-        msg = f"the standing store ({self._store.place}) does not answer in time"
-        raise StandingUnavailableError(msg)
 
     def _read(self, *, whole: bool) -> News | None:
         """In its thread: what is new."""
@@ -285,7 +245,7 @@ class Today:
             return
         try:
             job = partial(self._write, today if keeping else None)
-            kept = await self._in(self._notes, job, PATIENCE)
+            kept = await self._rounds.write(job, PATIENCE)
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is tried again
             # No request is in hand. Nothing is forgotten: the tally has it for the next time.
             self._say(_WRITING, str(problem) or type(problem).__name__)

@@ -9,17 +9,14 @@ Why it looks and is not told (LISTEN/NOTIFY): docs/adr/0012-standing-store.md.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from proxy_addons.standing.expiry import note_expiries
-from proxy_addons.standing.problems import StandingUnavailableError
+from proxy_addons.standing.rounds import Rounds
 from proxy_addons.standing.snapshot import Snapshot, read
-from proxy_addons.standing.thread import OwnThread
 from proxy_addons.standing.use import note_use
 
 if TYPE_CHECKING:
@@ -34,7 +31,6 @@ MINUTE = 60.0
 """Seconds after which uses and ends are written down, and all is read anew, changed or not: a
 database that was restored from a backup may have an old version number with other rows."""
 
-PARTING = 2.0  # seconds for which `stop` waits for a look in hand
 PATIENCE = 10.0  # seconds for one look; a store that takes longer counts as gone
 
 
@@ -65,42 +61,31 @@ class Watch:
         self.snapshot: Snapshot | None = None
         self.on_change: Callable[[], None] | None = None
         self._store = store
-        self._every = every
         self._patience = patience
         self._clock = clock
         self._wall = wall
         self._looked: float | None = None
         self._read_at = 0.0
-        self._noted_at = clock()
         self._used: set[tuple[date, str]] = set()
         self._trouble: str | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._thread = OwnThread("standing")
-        # What is written may wait for other writers; nobody's withdrawal may wait for that.
-        self._notes = OwnThread("standing-notes")
-        self._noting: asyncio.Task[None] | None = None
+        self._rounds = Rounds(
+            "standing",
+            store.place,
+            every=every,
+            note_every=MINUTE,
+            look=self._look,
+            note=self._note,
+            clock=clock,
+        )
 
     async def start(self) -> None:
         """Read for the first time, and go on looking. A failure is logged, not raised."""
         await self._look()
-        self._task = asyncio.create_task(self._keep_looking(), name="standing-watch")
+        self._rounds.start()
 
     async def stop(self) -> None:
         """Look no more; what was used is written down if the store answers in time."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
-        with suppress(TimeoutError):  # a store that hangs is not waited for
-            async with asyncio.timeout(PARTING):
-                await self._thread.run(bool)  # behind whatever it has in hand
-                await self._notes.run(bool)
-                if self._noting is not None:
-                    await self._noting
-                await self._note()
-        self._thread.close()
-        self._notes.close()
+        await self._rounds.stop()
 
     def age(self) -> float:
         """Seconds since the store last answered; infinite until it did."""
@@ -110,19 +95,10 @@ class Watch:
         """Note that an exemption was used today. Cheap: written down once a minute."""
         self._used.add((self._wall().astimezone(UTC).date(), reference))
 
-    async def _keep_looking(self) -> None:
-        while True:
-            await asyncio.sleep(self._every)
-            await self._look()
-            if self._clock() - self._noted_at >= MINUTE:
-                self._noted_at = self._clock()
-                if self._noting is None or self._noting.done():
-                    self._noting = asyncio.create_task(self._note(), name="standing-notes")
-
     async def _look(self) -> None:
         began = self._clock()  # what is answered is at least as new as the question
         try:
-            found = await self._in(self._thread, lambda: self._read(began))
+            found = await self._rounds.read(lambda: self._read(began), self._patience)
         except Exception as problem:  # noqa: BLE001 - whatever it is, the watch goes on
             # No request is in hand. The last reading stays in force, and its age tells the gate
             # how far to trust it.
@@ -135,19 +111,6 @@ class Watch:
         self.snapshot = found
         if self.on_change is not None:
             self.on_change()
-
-    async def _in[T](self, thread: OwnThread, job: Callable[[], T]) -> T:
-        """Do a job in a thread, within the time for it.
-
-        Raises:
-            StandingUnavailableError: it took longer, or the thread still has another in hand.
-        """
-        if not thread.busy:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._patience):
-                    return await thread.run(job)
-        msg = f"the standing store ({self._store.place}) does not answer in time"
-        raise StandingUnavailableError(msg)
 
     def _read(self, began: float) -> Snapshot | None:
         """In its thread: a whole reading when there is something new, else None."""
@@ -172,7 +135,7 @@ class Watch:
         if not used and not ended:
             return
         try:
-            await self._in(self._notes, lambda: self._write(used, ended, now))
+            await self._rounds.write(lambda: self._write(used, ended, now), self._patience)
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is tried again
             # No request is in hand. Nothing is forgotten: the same is written in a minute.
             self._say(str(problem) or type(problem).__name__)

@@ -139,7 +139,12 @@ class Withdrawals:
                 )
                 .returning(tables.withdrawals.c.id)
             ).scalar_one()
-            _append(connection, number, actor, now, "withdrawal", reason)
+            append(
+                connection,
+                tables.withdrawal_steps,
+                number,
+                Step.by(actor, now, "withdrawal", reason),
+            )
             return _get(connection, reference)
 
     def lift(self, actor: Actor, person: str, reason: str, *, seen: str = "") -> Withdrawal:
@@ -172,7 +177,9 @@ class Withdrawals:
                 .where(tables.withdrawals.c.id == live.id)
                 .values(lifted_by=actor.name, lifted_at=now)
             )
-            _append(connection, live.id, actor, now, "lifting", reason)
+            append(
+                connection, tables.withdrawal_steps, live.id, Step.by(actor, now, "lifting", reason)
+            )
             return _get(connection, live.reference)
 
 
@@ -204,10 +211,3 @@ def _get(connection: Connection, reference: str) -> Withdrawal:
 
 def _from_row(row: Row[Any]) -> Withdrawal:
     return Withdrawal(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented name for it
-
-
-def _append(
-    connection: Connection, number: int, actor: Actor, now: datetime, kind: str, note: str
-) -> None:
-    step = Step(now, kind, actor.name, actor.how, note, {})
-    append(connection, tables.withdrawal_steps, number, step)

@@ -55,6 +55,10 @@ KEPT = "inspected request, keep-alive"
 TUNNEL = "new spliced tunnel and a request, ÷ `squid-peek`"
 MEMORY_OF_H2 = "one HTTP/2 connection, memory a request from the 5,000th to the 50,000th"
 
+ENOUGH_PAGES = (_study("content-pages", "requests"), 3000)
+ENOUGH_DOCUMENTS = (_study("content-documents", "downloads"), 4)
+ENOUGH_OCTETS = (_study("content-large", "octets"), 2e9)
+
 GOALS: tuple[Goal, ...] = (
     _ratio(f"{KEPT}, ÷ `mitmdump`", "keep-alive", "watchhouse/mitmdump", 0.2),
     _ratio(f"{KEPT}, ÷ `e2guardian` (plain HTTP)", "keep-alive", "watchhouse/e2guardian", 0.5),
@@ -164,6 +168,40 @@ GOALS: tuple[Goal, ...] = (
             asks=(_study("shift-change", "people"), 13_000),
         )
         for key, clock in (("decision", "CPU"), ("latency", "elapsed"))
+    ),
+    *(
+        Goal(
+            f"page of 10 kB, {case}, ÷ the same without a look at it, CPU",
+            "content-pages",
+            _study("content-pages", "cases", case, "cpu_ratio", "watchhouse/watchhouse-off"),
+            1.1,
+            asks=ENOUGH_PAGES,
+        )
+        for case in ("inspected", "inspected, gzip")
+    ),
+    *(
+        Goal(
+            f"{what}, with clamd, ÷ `e2guardian` with clamd (plain HTTP), CPU",
+            scenario,
+            _study(scenario, "cases", case, "cpu_ratio", "watchhouse-clamd/e2guardian-clamd"),
+            1,
+            asks=asks,
+        )
+        for what, scenario, case, asks in (
+            ("page of 10 kB", "content-pages", "plain", ENOUGH_PAGES),
+            ("page of 10 kB, gzip", "content-pages", "plain, gzip", ENOUGH_PAGES),
+            ("Word document of 10 MB", "content-documents", "docx", ENOUGH_DOCUMENTS),
+            ("PDF of 10 MB", "content-documents", "pdf", ENOUGH_DOCUMENTS),
+        )
+    ),
+    Goal(
+        "film of 2 GB, memory beyond that before, clamd counted",
+        "content-large",
+        _study("content-large", "cases", "film", "memory", "watchhouse-clamd", "extra_mb"),
+        40,
+        unit=" MB",
+        digits=0,
+        asks=ENOUGH_OCTETS,
     ),
     Goal(
         "added latency p99, 200 connections, ÷ `mitmdump`",

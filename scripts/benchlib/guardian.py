@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, override
+from typing import TYPE_CHECKING, ClassVar, override
 
 from benchlib.side import PATH, AbsentError, Side, plain_environment
 
@@ -35,6 +35,8 @@ class E2Guardian(Side):
     # It writes head and body of an answer apart, without TCP_NODELAY: the second waits for the
     # client's delayed acknowledgement, 40 ms. That is no CPU, but it takes its time.
     share = 0.2
+    # What is set beyond its packaged configuration, for a measurement of its own.
+    extra: ClassVar[dict[str, str]] = {}
 
     @property
     @override
@@ -70,6 +72,7 @@ class E2Guardian(Side):
             "ipcfilename": f"'{self.folder}/ipc'",
             "urlipcfilename": f"'{self.folder}/urlipc'",
             "filecachedir": f"'{self.folder}'",
+            **{key: value.format(folder=folder) for key, value in self.extra.items()},
         }
         lines = [
             line
@@ -78,12 +81,16 @@ class E2Guardian(Side):
         ]
         lines += [f"{key} = {value}" for key, value in settings.items()]
         main.write_text("\n".join(lines) + "\n", encoding="latin-1")
+        self.configure(folder)
         # It drops to a user of its own, who must reach its copy and write its log.
         self.folder.chmod(0o777)
         for path in folder.rglob("*"):
             path.chmod(0o755 if path.is_dir() else 0o644)
         command = [self._program(), "-N", "-c", str(main)]
         return place.start(self.name, command, proxy=True, environ=plain_environment())
+
+    def configure(self, folder: Path) -> None:
+        """Change more in this run's copy of the configuration, for a measurement of its own."""
 
     @staticmethod
     def _program() -> str:

@@ -26,6 +26,8 @@ PAGE = "/page"
 BLOCK = 1 << 20
 # Below this folder of the origin are large files, made when a scenario asks for them.
 LARGE = "/large"
+# Files below this one are there packed only (NAME.gz), and are sent with Content-Encoding: gzip.
+PACKED = "/packed"
 # A host of the origin's that sides are told to leave encrypted.
 SPLICE_NAME = f"splice.{ZONE.decode()}"
 # The origin closes the connection after this page, so that no side can keep it for another client.
@@ -48,6 +50,11 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     default_type text/html;
+    types {{
+        text/html html; text/css css; text/javascript js; application/json json; image/png png;
+        font/woff2 woff2; application/pdf pdf; video/mp4 mp4; application/zip zip;
+        application/vnd.openxmlformats-officedocument.wordprocessingml.document docx;
+    }}
     sendfile on;
     tcp_nodelay on;
     keepalive_timeout 600;
@@ -61,6 +68,7 @@ http {{
         root {folder}/www;
         add_header Cache-Control no-store;
         location = {last_page} {{ alias {folder}/www{page}; keepalive_timeout 0; }}
+        location {packed}/ {{ gzip_static always; }}
     }}
     server {{
         listen 127.0.0.1:{https} ssl;
@@ -119,6 +127,7 @@ class Origin:
                 user=as_root,
                 page=PAGE,
                 last_page=LAST_PAGE,
+                packed=PACKED,
             )
         )
         self._log_offset, self._contacts = 0, Contacts(0, 0, 0)
@@ -159,6 +168,12 @@ class Origin:
                 checksum = zlib.crc32(part, checksum)
                 left -= file.write(part)
         return f"{LARGE}/{path.name}", checksum
+
+    def put(self, path: str, body: bytes) -> None:
+        """Serve these bytes there; below `PACKED` they are packed, and their path ends in .gz."""
+        file = self.folder / "www" / path.lstrip("/")
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(body)
 
     def contacts(self) -> Contacts:
         """All requests up to now, read from the origin's own log."""

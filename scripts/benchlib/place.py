@@ -180,6 +180,21 @@ class Program:
             f"{self.name} does not listen on {address}; it printed:\n{self.last_words()}"
         )
 
+    def await_socket(self, path: Path, seconds: float = 60) -> None:
+        """Wait until it accepts connections on a Unix socket.
+
+        Raises:
+            SideError: it ended, or does not accept in time.
+        """
+        limit = time.monotonic() + seconds
+        while time.monotonic() < limit:
+            self.check()
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as sock:
+                sock.connect(str(path))
+                return
+            time.sleep(0.05)
+        raise SideError(f"{self.name} has no {path}; it printed:\n{self.last_words()}")
+
     def stop(self) -> None:
         """End it and what it started: politely, and after ten seconds not."""
         if self._process is None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from proxy_addons.accesslog import AccessLog, Transaction
     from proxy_addons.gate.facts import RequestFacts
     from proxy_addons.gate.gate import Gate
+    from proxy_addons.gate.today import Today
 
 NAMES = 200_000
 HOSTS = 4_000
@@ -68,7 +69,6 @@ class Deciding:
         ]
         self._minute, self._there = -1, [0]
         self._chance = random.Random(8)  # noqa: S311 (not for secrets: it must repeat itself)
-        self._number = 0
         self._has_come = False
 
     @classmethod
@@ -94,8 +94,7 @@ class Deciding:
             gate = Gate(
                 basis_of(settings, index), log, clock=change.seconds, standing=NOTHING_STANDING
             )
-            if name == WITH:
-                gate.people.today = change.views[0]
+            gate.people.today = change.views[0] if name == WITH else _nothing()
             sides[name] = _Side(gate, people_of(change))
         deciding = cls(change, sides, log, folder / "lists")
         change.views[0].on_change = deciding.has_come
@@ -124,12 +123,20 @@ class Deciding:
             people = range(people_of(self._change))
             self._minute, self._there = minute, self._chance.sample(people, IN_A_MINUTE)
         pages = [(self._chance.choice(self._there), self._page()) for _ in range(PAGES)]
-        names = list(self._sides)
-        first = self._number % len(names)
-        self._number += 1
-        for name in (*names[first:], *names[:first]):
+        sides = list(self._sides.values())
+        gc.collect()
+        gc.disable()
+        for page in pages:
+            # In turn, page by page, in any order: a machine that is shared is faster now and slower
+            # then, by more than what is looked for. Who begins pays for what nobody has looked at
+            # yet, and who goes on finds some of it at hand.
+            self._chance.shuffle(sides)
+            for side in sides:
+                side.decide(*page)
+        gc.enable()
+        for side in sides:
             gc.collect()
-            self._sides[name].decide(pages, minute if counts else None)
+            side.finish(pages, minute if counts else None)
             await asyncio.to_thread(self._written)
 
     def _written(self) -> None:
@@ -162,11 +169,7 @@ class Deciding:
         for name in (AGAIN, WITH):
             side = self._sides[name]
             found[name]["more_percent"] = {
-                what: spread(
-                    # Round by round: what else the machine does falls on all of them.
-                    [100 * (a / b - 1) for a, b in zip(side.of(what), base.of(what), strict=True)]
-                )
-                for what in MEASURES
+                what: spread(side.more_than(base, what)) for what in MEASURES
             }
             found[name]["p99_more_percent"] = 100 * (found[name]["p99_us"] / base.p99() - 1)
         return found | {"decided": sum(map(len, base.took[LATENCY].values())) * REQUESTS}
@@ -186,6 +189,10 @@ class _Side:
             name: defaultdict(list) for name in MEASURES
         }
         self._latencies: list[float] = []
+        # Of the slice in hand.
+        self._cpu = 0.0
+        self._elapsed: list[float] = []
+        self._transactions: list[Transaction | None] = []
         self._reconsidered = 0.0
         self._visitors = [  # each client has one connection, and keeps it
             gate.connected(gateconfig.address(number), 40000) for number in range(people)
@@ -202,26 +209,35 @@ class _Side:
             reconsider(visitor)
         self._reconsidered += time.process_time() - begins
 
-    def decide(self, pages: list[tuple[int, list[RequestFacts]]], minute: int | None) -> None:
-        """The facts of requests in, verdicts and finished records out.
+    def decide(self, person: int, page: list[RequestFacts]) -> None:
+        """The facts of a page's requests in, verdicts out.
 
         Args:
-            pages: who opens them, and their requests.
-            minute: for which it counts; None: for none.
+            person: who opens it.
+            page: its requests.
         """
-        asked = [(self._visitors[number], each) for number, page in pages for each in page]
-        transactions: list[Transaction | None] = []
-        took: list[float] = []
-        request, keep, note = self.gate.request, transactions.append, took.append
+        visitor, took = self._visitors[person], []
+        request, keep, note = self.gate.request, self._transactions.append, took.append
         cpu, wall = time.thread_time, time.perf_counter
         begins = cpu()
-        for visitor, facts in asked:
+        for facts in page:
             began = wall()
             verdict = request(visitor, facts)
             note(wall() - began)
             keep(verdict.transaction)
-        decided = cpu()
-        for transaction in transactions:
+        self._cpu += cpu() - begins
+        self._elapsed += took
+
+    def finish(self, pages: list[tuple[int, list[RequestFacts]]], minute: int | None) -> None:
+        """The slice is decided: its records are finished, the same people connect once more.
+
+        Args:
+            pages: of the slice.
+            minute: for which it counts; None: for none.
+        """
+        cpu, asked = time.thread_time, len(self._transactions)
+        begins = cpu()
+        for transaction in self._transactions:
             assert transaction is not None
             transaction.finish(status=200, bytes_up=300, bytes_down=1024)
         finished = cpu()
@@ -230,11 +246,27 @@ class _Side:
         for visitor in fresh:
             self.gate.disconnected(visitor)
         if minute is not None:
-            self.took[DECISION][minute].append(1e6 * (decided - begins) / len(asked))
-            self.took[LATENCY][minute].append(1e6 * sum(took) / len(asked))
-            self.took[REQUEST][minute].append(1e6 * (finished - begins) / len(asked))
-            self.took[CONNECTION][minute].append(1e6 * (connected - finished) / len(pages))
-            self._latencies += took
+            took = {
+                DECISION: self._cpu / asked,
+                LATENCY: sum(self._elapsed) / asked,
+                REQUEST: (self._cpu + finished - begins) / asked,
+                CONNECTION: (connected - finished) / len(pages),
+            }
+            for what, seconds in took.items():
+                self.took[what][minute].append(1e6 * seconds)
+            self._latencies += self._elapsed
+        self._cpu, self._elapsed = 0.0, []
+        self._transactions = []
+
+    def more_than(self, base: _Side, what: str) -> list[float]:
+        """Percent that one took more than the other's, in each round.
+
+        Of the ratios of the same slice: what else the machine does falls on both.
+        """
+        return [
+            100 * (median(a / b for a, b in zip(slices, base.took[what][minute], strict=True)) - 1)
+            for minute, slices in self.took[what].items()
+        ]
 
     def of(self, what: str) -> list[float]:
         """µs of one in each round."""
@@ -252,6 +284,19 @@ class _Side:
             "p99_us": self.p99(),
             "reconsidering_seconds": self._reconsidered,
         }
+
+
+def _nothing() -> Today:
+    """As a gate has it without a view, of a class of its own.
+
+    CPython makes code fast for the class that it meets most often, and slower for others that come
+    the same way. A worker has one view only: here all sides must be strangers to each other.
+    """
+    from proxy_addons.gate.today import NOTHING_TODAY
+
+    plain = type(NOTHING_TODAY)
+    latest = type(plain.latest)
+    return type("Nothing", (plain,), {"latest": type("Never", (latest,), {})()})()
 
 
 def people_of(change: ShiftChange) -> int:

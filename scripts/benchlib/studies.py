@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchlib.bulk import SpliceBulk
+from benchlib.content import ContentDocuments, ContentLarge, ContentPages
 from benchlib.decisions import Decisions
 from benchlib.download import Download
 from benchlib.growth import Growth
@@ -33,6 +34,9 @@ STUDIES: dict[str, type[Study]] = {
         SignIn,
         SignedIn,
         ShiftChangeStudy,
+        ContentPages,
+        ContentDocuments,
+        ContentLarge,
         Growth,
         Index,
     )

@@ -13,7 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Name on the command line, and module of this package.
-NAMES = ("urlkey", "lists", "archives", "settings", "hello", "requests", "answers")
+NAMES = (
+    "urlkey",
+    "lists",
+    "archives",
+    "members",
+    "settings",
+    "hello",
+    "requests",
+    "answers",
+    "scanners",
+    "types",
+    "documents",
+    "uploads",
+)
 
 
 class Target(Protocol):

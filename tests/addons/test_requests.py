@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from support.stage import Stage
 
 HOST = "Host: allowed.test"
+TEXT = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 SECRET = "hunter2"
 
 
@@ -139,11 +140,13 @@ async def test_no_credential_is_in_any_record_or_page(
 @pytest.mark.parametrize("phase", ["head", "waiting", "answer", "upload", "refused upload"])
 @pytest.mark.parametrize("inside", [True, False])
 async def test_a_client_that_leaves_in_the_middle(phase: str, inside: bool, stage: Stage) -> None:
+    stage.streams_bodies()
+
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_head(reader)
         asked.set()
         if phase == "answer":
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 10)
+            writer.write(TEXT + b"Content-Length: 1000\r\n\r\n" + b"x" * 10)
         await reader.read()
 
     asked = asyncio.Event()
@@ -185,7 +188,7 @@ async def test_a_client_that_leaves_in_the_middle(phase: str, inside: bool, stag
 async def test_an_opening_record_has_the_counts_so_far(stage: Stage) -> None:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_head(reader)
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 10)
+        writer.write(TEXT + b"Content-Length: 1000\r\n\r\n" + b"x" * 10)
         await reader.read()
 
     await stage.origin("allowed.test", script=script)

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.clamd import RunningClamd, is_installed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +36,7 @@ def test_the_default_configuration_is_in_order(
     assert done.out.splitlines() == [
         (
             f"{config}/watchhouse.yaml and {config}/policy.yaml are in order:"
-            " 31 rules, 3 profiles, 2 time spaces"
+            " 43 rules, 4 profiles, 2 time spaces"
         )
     ]
     assert not (tmp_path / "data").exists()
@@ -61,8 +66,8 @@ def test_warnings_are_listed_and_do_not_fail(watchhouse: Callable[..., Any], con
     done = watchhouse("check", "--config", str(config))
     assert (done.code, done.err) == (0, "")
     *warnings, last = done.out.splitlines()
-    assert "32 rules" in last
-    assert len(warnings) == 32
+    assert "44 rules" in last
+    assert len(warnings) == 44
     assert all(each.startswith(f"warning: {policy}:") for each in warnings)
     assert "the rule early names no clause of the force's policy" in done.out
     assert "the rule webmail can never decide: earlier rules always do (early)" in done.out
@@ -118,3 +123,55 @@ def test_options_override_and_are_checked(watchhouse: Callable[..., Any]):
     for said in ("option listen.proxy:", "option listen.workers:", "option listen.portal:",
                  "option no.such: no such setting"):  # fmt: skip
         assert said in done.err
+
+
+def test_it_says_why_archives_cannot_be_looked_into(config: Path, tmp_path: Path):
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", "from proxy_addons.cli import main; raise SystemExit(main())"),
+            *("check", "--config", str(config)),
+            *("--data", str(tmp_path / "data")),
+        ],
+        env={**os.environ, "LIBARCHIVE": "/nowhere/libarchive.so"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    warning, last = done.stdout.splitlines()
+    assert warning.startswith(
+        "warning: every archive counts as unreadable-archive: libarchive cannot be used"
+    )
+    assert "in order" in last
+
+
+def test_scanners_are_asked_only_when_that_is_wanted(
+    watchhouse: Callable[..., Any], config: Path, tmp_path: Path
+):
+    if not is_installed():
+        pytest.skip("needs clamd (Debian: clamav-daemon)")
+    folder = Path(mkdtemp(prefix="wh"))
+    try:
+        with RunningClamd(folder) as clamd:
+            check = (
+                "check", "--config", str(config), "--data", str(tmp_path / "data"),
+                "--set", f"content.clamd.servers={clamd.unix},unix:/nowhere/s",
+            )  # fmt: skip
+            before = clamd.log()
+            done = watchhouse(*check)
+            assert (done.code, len(done.out.splitlines())) == (0, 1)
+            assert clamd.log() == before
+            done = watchhouse(*check, "--scanners")
+        _, well, ill = done.out.splitlines()
+        assert well.startswith(f"scanner {clamd.unix}: ClamAV ")
+        said = "it cannot be reached (No such file or directory)"
+        assert ill == f"warning: scanner unix:/nowhere/s: {said}"
+        assert (done.code, done.err) == (1, "")
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_there_is_no_scanner_to_ask(watchhouse: Callable[..., Any], config: Path):
+    done = watchhouse("check", "--config", str(config), "--scanners")
+    assert done.code == 0
+    assert "no virus scanner is named" in done.out.splitlines()[-1]

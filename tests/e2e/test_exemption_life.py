@@ -1,14 +1,13 @@
 """The whole life of an exemption: a browser by keyboard alone, and what it does at a real gateway.
 
 Request, approval by a second person who confirms who they are, extension, revocation, and an end by
-itself. Every page on the way is looked over by axe-core.
+itself. Axe-core looks over what only comes about on the way; tests/portal/register/test_browser.py
+has all other pages.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ import pytest
 from support import gateway as real
 from support.moving import MovingClock
 from support.portal import PASSWORD, hashed
+from support.portalpages import CHROMIUM
 from support.scene import through
 
 async_api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
     from support.gateway import Gateway
     from support.web import Web
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 pytestmark = [
     pytest.mark.browser,
@@ -73,17 +71,6 @@ def gateway(tmp_path: Path, web: Web, index: Path, clock: MovingClock) -> Iterat
     folder = tmp_path / "gateway"
     with real.Gateway(folder, settings, index=index, environ=clock.environ, workers=2) as made:
         yield made
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    options = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--lang=en-GB"]
-    if os.geteuid() == 0:
-        options.append("--no-sandbox")  # Chromium's sandbox does not work for root
-    async with async_api.async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield started
-        await started.close()
 
 
 @asynccontextmanager
@@ -149,8 +136,9 @@ async def to(page: Page, reference: str, *, look: bool = False) -> None:
 async def confirm(page: Page) -> None:
     """The page that asks for the password again."""
     assert "Confirm that it is you" in await page.inner_text("h1")
+    await keyboard.look_over(page)
     await keyboard.write(page, "#password", PASSWORD)
-    await keyboard.press(page, SENT)
+    await keyboard.press(page, SENT, look=False)
 
 
 async def look_back(browser: Browser, gateway: Gateway, *, ended: str, revoked: str) -> None:
@@ -169,7 +157,7 @@ async def test_the_whole_life(gateway: Gateway, browser: Browser, clock: MovingC
     took: dict[str, float] = {}
     assert status(gateway) == 403
     async with desk(browser, gateway, "mona") as mona, desk(browser, gateway, "ines") as ines:
-        reference = await request(mona, until=clock.today(30))
+        reference = await request(mona, until=clock.today(30), look=False)
         assert status(gateway) == 403, "a request opens nothing"
         await to(mona, reference)
         assert await mona.locator('a[href$="/approve"]').count() == 0
@@ -177,7 +165,7 @@ async def test_the_whole_life(gateway: Gateway, browser: Browser, clock: MovingC
         # By a second person, whose sign-in was too long ago.
         clock.go_on(360)
         await to(ines, reference)
-        await keyboard.press(ines, f'a[href="/exemptions/{reference}/approve"]')
+        await keyboard.press(ines, f'a[href="/exemptions/{reference}/approve"]', look=False)
         await confirm(ines)
         await keyboard.write(ines, "#why", "Agreed with DCI Wood.")
         await keyboard.press(ines, SENT, look=False)
@@ -189,17 +177,17 @@ async def test_the_whole_life(gateway: Gateway, browser: Browser, clock: MovingC
         assert record["person"] == "jane"
 
         await to(mona, reference)
-        await keyboard.press(mona, f'a[href="/exemptions/{reference}/extend"]')
+        await keyboard.press(mona, f'a[href="/exemptions/{reference}/extend"]', look=False)
         await keyboard.day(mona, "#ends", clock.today(60))
         await keyboard.write(mona, "#why", "Larch goes on for another month, says the DCI.")
         await keyboard.press(mona, SENT)
         await to(ines, reference, look=True)
-        await keyboard.press(ines, f'a[href="/exemptions/{reference}/approve"]')
+        await keyboard.press(ines, f'a[href="/exemptions/{reference}/approve"]', look=False)
         await keyboard.press(ines, SENT)
         assert status(gateway) == 200
 
         await to(ines, reference)
-        await keyboard.press(ines, f'a[href="/exemptions/{reference}/revoke"]')
+        await keyboard.press(ines, f'a[href="/exemptions/{reference}/revoke"]', look=False)
         await keyboard.write(ines, "#why", "Larch has ended early.")
         await keyboard.press(ines, SENT, look=False)
         took["revocation"] = becomes(gateway, 403)

@@ -123,7 +123,8 @@ def directly(tmp_path: Path) -> Path:
 def test_a_package_index_by_its_ordinary_client(
     directly: Path, start: Callable[..., Gateway], tmp_path: Path
 ) -> None:
-    gateway = start({})
+    packager = {"network": "127.0.0.0/8", "person": "Sample Person", "profile": "packagers"}
+    gateway = start({"identity": {"addresses": [packager]}})
     done = download(
         tmp_path / "through", "--proxy", f"http://{gateway.proxy}",
         "--cert", str(gateway.authority), without=_CERTIFICATES, seconds=60,
@@ -135,12 +136,14 @@ def test_a_package_index_by_its_ordinary_client(
     records = gateway.records(2, kind="https", status=200)
     assert records == gateway.records(), "nothing was refused, spliced or lost"
     for record in records:
-        assert (record["action"], record["rule"]) == ("allow", "everything-else")
+        assert record["action"] == "allow"
         assert (record["handling"], record["method"]) == ("inspected", "GET")
         assert record["url"].startswith(f"https://{record['host']}/")
         assert record["sni"] == record["host"]
         assert ip_address(record["server_ip"])
         assert (record["server_port"], record["error"]) == (443, None)
+    assert records[0]["rule"] == "everything-else"
+    assert records[-1]["rule"] == "software-for-packagers", "a wheel is software"
     assert records[0]["url"].endswith("/six/"), "first the list of versions"
     assert records[-1]["url"].endswith(wheel.name), "last the file"
     assert records[-1]["bytes_down"] == wheel.stat().st_size

@@ -22,6 +22,7 @@ click; without scripts wherever it says `off`):
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 from datetime import timedelta
@@ -34,6 +35,7 @@ from support.gateway import FAKETIME
 from support.officer import (
     DECIDER,
     PERSON,
+    SOON,
     STATEMENT,
     Desk,
     desk_in,
@@ -91,8 +93,16 @@ async def acknowledged(desk: Desk) -> None:
 
 
 async def hello(someone: Tab, host: str, url: str) -> None:
-    """The site's own page is there, at the address that was asked for."""
-    assert await someone.heading() == f"Hello from {host}"
+    """The site's own page is there, at the address that was asked for.
+
+    At once, as a click is answered when both workers know of it; but a busy machine's other worker
+    may take the two seconds that are promised, and the page is asked of whichever has it.
+    """
+    async with asyncio.timeout(SOON):
+        while await someone.heading() != f"Hello from {host}":
+            assert someone.page.url == url
+            await asyncio.sleep(0.5)
+            await someone.page.reload()
     assert someone.page.url == url
 
 
@@ -107,6 +117,7 @@ async def test_a_break_opens_the_page_until_its_end(
 ) -> None:
     host, elsewhere = fresh("amazon.co.uk"), fresh("hotmail.com")
     url = f"{scheme}://{host}/dp/1?ref=a%26b"
+    await desk.no_break()
     async with desk.tab(java_script_enabled=scripts) as someone:
         assert (await someone.open(url)).status == 403
         assert (await someone.heading()).startswith("This page is not available")
@@ -140,6 +151,7 @@ async def test_a_break_opens_the_page_until_its_end(
 async def test_a_break_ends_by_the_clock_on_an_open_connection(desk: Desk) -> None:
     host = fresh("amazon.co.uk")
     url = f"https://{host}/dp/1"
+    await desk.no_break()
     async with desk.tab() as someone:
         page = someone.page
         assert (await someone.open(url)).status == 403

@@ -123,6 +123,7 @@ async def test_a_refused_websocket(standard: Gateway, web: Web) -> None:
     assert web.hosts() == set()
 
 
+@pytest.mark.alone
 async def test_server_sent_events_stream(version: str, speaking: Gateway, web: Web) -> None:
     """Each event arrives when it is sent, not when the stream ends."""
     del web

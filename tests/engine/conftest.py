@@ -2,6 +2,7 @@
 
 from support.fixtures import (
     clock,
+    connect,
     lane,
     nothing_blocks,
     small_index,
@@ -10,4 +11,7 @@ from support.fixtures import (
     web_authority,
 )
 
-__all__ = ["clock", "lane", "nothing_blocks", "small_index", "stage", "stage_with", "web_authority"]
+__all__ = [
+    "clock", "connect", "lane", "nothing_blocks", "small_index", "stage", "stage_with",
+    "web_authority",
+]  # fmt: skip

@@ -17,7 +17,7 @@ from proxy_addons.engine.wires import Hold
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from support.client import Client
     from support.stage import Stage
@@ -34,20 +34,6 @@ HEAD = [(":method", "GET"), (":scheme", "https"), (":path", "/"), (":authority",
 async def stage(stage_with: Callable[..., Any]) -> Stage:
     made: Stage = await stage_with({"tls": {"http2": True}, "limits": LIMITS})
     return made
-
-
-@pytest.fixture
-async def connect(stage: Stage) -> AsyncIterator[Callable[..., Any]]:
-    sides: list[Http2] = []
-
-    async def begin() -> Http2:
-        client = await stage.tunnel("allowed.test", alpn=("h2",))
-        sides.append(Http2(client.reader, client.writer, client=True))
-        return sides[-1]
-
-    yield begin
-    for side in sides:
-        await side.close()
 
 
 async def raw(stage: Stage, sent: bytes) -> Client:
@@ -182,7 +168,8 @@ async def playing(side: Http2, stream_id: int) -> None:
     path = side.headers[stream_id][":path"]
     if path == "/never":
         return
-    side.respond(stream_id, *([("content-type", "text/event-stream")] if path == "/quiet" else []))
+    kind = "text/event-stream" if path == "/quiet" else "text/plain"
+    side.respond(stream_id, ("content-type", kind))
     await side.send(stream_id, b"hello", end=path not in {"/stops", "/breaks", "/quiet"})
     if path == "/breaks":
         side.h2.reset_stream(stream_id)
@@ -256,7 +243,8 @@ async def playing_http1(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nhello")
         await reader.read()
     length = 9 if path in {"/stops", "/breaks"} else 5
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nhello" % length)
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % length
+    writer.write(head + b"hello")
     if path == "/stops":
         await reader.read()
     # What breaks ends here.
@@ -295,6 +283,7 @@ async def test_an_upload_that_stops_is_reset_alone(
 
 
 async def test_a_large_frame_that_comes_slowly_is_not_a_body_that_stops(stage: Stage) -> None:
+    stage.streams_bodies()
     stage.roads.places["allowed.test"] = None
     frame = DataFrame(1, b"x" * 16384).serialize()
     put = [(":method", "PUT"), *HEAD[1:]]

@@ -117,7 +117,7 @@ async def test_short_of_memory_nothing_new_is_taken_on_and_what_runs_goes_on(
 
     async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_head(reader)
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nla")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nla")
         await go.wait()
         writer.write(b"te")
 

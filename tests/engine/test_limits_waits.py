@@ -182,6 +182,8 @@ async def test_a_server_that_does_not_answer_in_time(both: Stage, tls: bool, ans
 
 
 async def test_the_time_counts_from_the_end_of_the_request(both: Stage) -> None:
+    both.streams_bodies()
+
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_head(reader)
         await reader.readexactly(10)
@@ -211,7 +213,7 @@ async def test_an_answer_that_stops_in_its_body(both: Stage, head: str) -> None:
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_head(reader)
-        writer.write(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n".encode())
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n{head}\r\n\r\n".encode())
         piece = b"3\r\nabc\r\n" if "chunked" in head else b"abc"
         writer.write(piece)
         await go.wait()
@@ -237,6 +239,7 @@ async def test_an_answer_that_stops_in_its_body(both: Stage, head: str) -> None:
 
 
 async def test_an_upload_that_stops_in_its_body(both: Stage) -> None:
+    both.streams_bodies()
     await both.origin("allowed.test", script=begun())
     client = await both.client()
     client.send(f"PUT {URL} HTTP/1.1\r\n{HOST}\r\nContent-Length: 10\r\n\r\n123")
@@ -308,7 +311,9 @@ async def test_nothing_is_left_of_waits_when_exchanges_are_over(both: Stage) -> 
         while True:
             await request_head(reader)
             await reader.readexactly(6)
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc")
+            writer.write(
+                b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\nabc"
+            )
             await go.wait()
             go.clear()
             writer.write(b"def")

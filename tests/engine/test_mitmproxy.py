@@ -93,7 +93,7 @@ def test_every_option_that_the_layers_read_is_there() -> None:
     assert read - set(EngineOptions.__slots__) <= {"proxyauth"}  # of SOCKS, which we do not speak
     # Of driver and layers of our own.
     ours = {name for name in EngineOptions.__slots__ if name.endswith("_timeout")} | {
-        "head_bytes", "head_fields", "url_bytes", "http2_streams",
+        "head_bytes", "head_fields", "url_bytes", "http2_streams", "trickle_after", "trickle_bytes",
     }  # fmt: skip
     # The next-layer addon reads this one; ours does not, but has no other list to keep.
     unread = set(EngineOptions.__slots__) - read - ours
@@ -311,7 +311,9 @@ def test_our_hooks_are_named_as_the_table_knows_them() -> None:
         and issubclass(value, commands.StartHook)
         and value.__module__ == our_layers.__name__
     }
-    assert ours == set(our_layers.OWN_HOOKS) == {"upstream_failed", "bad_request", "splice_end"}
+    assert ours == set(our_layers.OWN_HOOKS) == {
+        "upstream_failed", "body_refused", "bad_request", "splice_end",
+    }  # fmt: skip
     assert ours <= set(hooks.all_hooks)
     assert our_layers.SpliceEndHook.blocking is False
     assert our_layers.BadRequestHook.blocking is True

@@ -12,9 +12,13 @@ from proxy_addons.engine.pace import Pace, Wait, said
 from proxy_addons.engine.tuning import ForkingContext, pace_of
 
 OPTIONS = EngineOptions(
-    head_timeout=3.0, handshake_timeout=4.0, first_byte_timeout=5.0, body_timeout=6.0
-)
-LIMITS = {Wait.HEAD: 3, Wait.HANDSHAKE: 4, Wait.FIRST_BYTE: 5, Wait.BODY: 6, Wait.STREAM: 6}
+    head_timeout=3.0, handshake_timeout=4.0, first_byte_timeout=5.0, body_timeout=6.0,
+    trickle_after=7.0,
+)  # fmt: skip
+LIMITS = {
+    Wait.HEAD: 3, Wait.HANDSHAKE: 4, Wait.FIRST_BYTE: 5, Wait.BODY: 6, Wait.STREAM: 6,
+    Wait.TRICKLE: 7,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("what", "limit"), LIMITS.items())

@@ -190,6 +190,23 @@ async def test_a_click_on_the_page_that_coaches(at: Stage, way: str) -> None:
     await browser.close()
 
 
+async def test_what_was_sent_before_a_click_is_for_the_person_to_send_again(
+    at: Stage, way: str
+) -> None:
+    """Its address alone would ask for something else, or for nothing that there is."""
+    browser = await Browser(at, way, "assistant.test").open()
+    status, page, _ = await browser.ask("/chat", PAGE, "POST")
+    assert status == 403
+    assert "Back button leads back to what you wrote" in page
+    status, page, leads = await browser.ask(button(page, "go on"), CLICK, "POST")
+    assert (status, leads) == (200, "")
+    assert "You can send it now" in page
+    assert at.deeds.done == [("confirm", "pc1234", "assistants", "assistant.test")]
+    assert (await browser.ask("/chat", PAGE, "POST"))[0] == 200
+    await browser.close()
+    assert at.seen == ["POST /chat HTTP/1.1"]
+
+
 async def test_the_statement_is_acknowledged(set_up: Callable[..., Any], way: str) -> None:
     at = await set_up(Shifts(acknowledgement=Acknowledgement(required=True)))
     browser = await Browser(at, way, "elsewhere.test").open()

@@ -36,7 +36,9 @@ def lane(request: pytest.FixtureRequest) -> str:
 async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """An answer that begins, and goes on for as long as anybody waits."""
     await request_head(reader)
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nbegun")
+    writer.write(
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1000000\r\n\r\nbegun"
+    )
     await reader.read()
 
 

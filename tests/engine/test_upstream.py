@@ -131,6 +131,7 @@ async def test_a_get(stage: Stage, script: Any, status: int, error: str, said: s
 @failing()
 async def test_an_upload(stage: Stage, script: Any, status: int, error: str, said: str) -> None:
     """The rest of the body is read over, and the connection goes on."""
+    stage.streams_bodies()
     await place(stage, script)
     client = await stage.client()
     client.send(
@@ -286,7 +287,8 @@ async def test_a_server_that_never_answers_the_handshake(stage_with: Callable[..
     "framing", ["Content-Length: 1000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n3e8\r\n"]
 )
 async def test_a_server_that_leaves_in_the_body(stage: Stage, framing: str, then: str) -> None:
-    body = f"HTTP/1.1 200 OK\r\n{framing}".encode() + b"x" * 500
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n{framing}"
+    body = head.encode() + b"x" * 500
     await stage.origin("allowed.test", script=saying(body, then=then))
     client = await stage.client()
     client.send(f"GET http://allowed.test/ HTTP/1.1\r\n{HOST}\r\n\r\n")
@@ -304,7 +306,8 @@ async def test_a_server_that_leaves_in_the_body(stage: Stage, framing: str, then
     "chunk", [b"zz\r\n", b"5\r\nhelloX\r\n", b"-5\r\n", b"5;" + b"e" * (300 << 10)]
 )
 async def test_chunks_that_cannot_be_read(stage: Stage, chunk: bytes) -> None:
-    body = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n" + chunk
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+    body = head + b"5\r\nhello\r\n" + chunk
     await stage.origin("allowed.test", script=saying(body, then="stay"))
     client = await stage.client()
     client.send(f"GET http://allowed.test/ HTTP/1.1\r\n{HOST}\r\n\r\n")
@@ -319,6 +322,7 @@ async def test_chunks_that_cannot_be_read(stage: Stage, chunk: bytes) -> None:
 
 async def test_an_answer_before_the_whole_request(stage: Stage) -> None:
     """413 and the like: the whole answer arrives, though the body is still being sent."""
+    stage.streams_bodies()
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_head(reader)
@@ -344,6 +348,7 @@ async def test_an_answer_before_the_whole_request(stage: Stage) -> None:
 async def test_an_answer_before_the_whole_request_that_the_server_reads_all_the_same(
     stage: Stage,
 ) -> None:
+    stage.streams_bodies()
     got: list[bytes] = []
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -497,6 +502,23 @@ async def test_what_may_have_been_done_is_not_asked_for_again(stage: Stage, meth
     client = await stage.client()
     assert (await client.get("http://allowed.test/1", HOST)).text == "first"
     assert (await client.get("http://allowed.test/2", HOST, method=method)).status == 502
+    assert len(stage.roads.taken) == 1
+
+
+async def test_a_request_with_a_body_is_not_asked_for_again(stage: Stage) -> None:
+    """Its body has gone: asked again it would say a length, and nothing would follow."""
+
+    async def tired(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_head(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst")
+        await request_head(reader)
+        await reader.readexactly(3)
+
+    await stage.origin("allowed.test", script=tired)
+    client = await stage.client()
+    assert (await client.get("http://allowed.test/1", HOST)).text == "first"
+    client.send(f"GET http://allowed.test/2 HTTP/1.1\r\n{HOST}\r\nContent-Length: 3\r\n\r\na=b")
+    assert (await client.answer()).status == 502
     assert len(stage.roads.taken) == 1
 
 

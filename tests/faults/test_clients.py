@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from support.web import Web
 
 # Times are looked at: nothing else may run beside it.
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.apart
 
 AT_A_TIME = 40
 POINTS = ("connected", "in-connect", "after-connect", "in-hello", "after-hello", "after-reply")
@@ -128,8 +128,9 @@ def test_more_clients_than_descriptors(start: Callable[..., Gateway], web: Web) 
     come_about(lambda: gateway.curl("http://www.gov.uk/after").status == 200)
     said = gateway.output.read_text()
     assert "Traceback" not in said
-    (record,) = gateway.records(1, url="http://www.gov.uk/after", action="allow")
-    assert record["status"] == 200
+    # What was asked before was let through as well, and had no descriptor for the site.
+    (record,) = gateway.records(1, url="http://www.gov.uk/after", status=200)
+    assert record["action"] == "allow"
 
 
 async def exhaust(host: str, port: int, worker: int) -> bool:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from support.web import Web
 
 # Times are looked at: nothing else may run beside it.
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.apart
 
 SHOP = "www.amazon.co.uk"  # for personal use: in breaks and out of hours
 LONGEST = 60.0  # seconds that anything here may take by a clock that nobody sets

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from support.web import Web
 
 # Times are looked at: nothing else may run beside it.
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.apart
 
 
 @pytest.mark.root

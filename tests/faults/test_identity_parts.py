@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from support.kdc import Ticket
     from support.postgres import Postgres
 
-# Times are looked at: nothing else may run beside it.
-pytestmark = pytest.mark.alone
+# Seconds are looked at.
+pytestmark = pytest.mark.apart
 
 TABLE: dict[str, list[dict[str, Any]]] = yaml.safe_load(
     (Path(__file__).parents[1] / "cases/identity_faults.yaml").read_text("utf-8")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from support.web import Web
 
 # Times are looked at: nothing else may run beside it.
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.apart
 
 AT_A_TIME = 12
 THREADS = 40  # that a worker may add for look-ups (the resolver's own limit, and some room)

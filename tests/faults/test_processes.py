@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from support.web import Web
 
 # Times are looked at: nothing else may run beside it.
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.apart
 
 # What a killed worker may lose: finished transactions younger than this (ADR 7).
 DURABLE_WITHIN = 0.2  # seconds

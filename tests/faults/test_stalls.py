@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Times are looked at: nothing else may run beside it.
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.apart
 
 LIMIT = 1  # second: every configured time
 PATIENCE = 20.0  # seconds in which an answer or an end must have come, on a busy machine

@@ -21,13 +21,18 @@ SCRIPTS = str(Path(__file__).resolve().parents[2] / "scripts")
 CASES = Path(__file__).parent / "cases"
 # Inputs of each target: about a second.
 COUNTS = {
+    "types": 1500,
     "urlkey": 3000,
     "lists": 2000,
     "archives": 300,
+    "members": 300,
     "settings": 60,
     "hello": 120,
     "requests": 80,
     "answers": 80,
+    "scanners": 5000,
+    "documents": 500,
+    "uploads": 600,
 }
 
 

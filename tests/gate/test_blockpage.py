@@ -97,6 +97,41 @@ def test_the_page_says_everything() -> None:
         assert said in text, said
 
 
+NOT_SENT = "Your request was not sent to the site."
+NOT_YET = "Nothing has been sent to the site yet."
+NOT_PASSED_ON = "What it sent has not been passed on to you."
+BACK = "Back button leads back to what you wrote"
+
+
+@pytest.mark.parametrize(
+    ("kind", "findings", "method", "said", "not_said"),
+    [
+        (Kind.POLICY, (), "GET", [NOT_SENT], [NOT_PASSED_ON, BACK]),
+        (Kind.POLICY, (), "POST", [NOT_SENT, BACK], [NOT_PASSED_ON]),
+        (Kind.POLICY, ("file_type=windows-program",), "GET", [NOT_PASSED_ON], [NOT_SENT, BACK]),
+        (Kind.POLICY, ("virus=found",), "POST", [NOT_PASSED_ON], [NOT_SENT, BACK]),
+        (
+            Kind.POLICY,
+            ("marking=secret",),
+            "POST",
+            ["This was not sent", NOT_SENT, BACK],
+            [NOT_PASSED_ON, "This page is not available"],
+        ),
+        (Kind.COACH, ("sends=force-address",), "POST", [NOT_YET, BACK], [NOT_PASSED_ON]),
+        (Kind.COACH, ("archive_member=macos-program",), "GET", [NOT_PASSED_ON], [NOT_YET, BACK]),
+    ],
+)
+def test_the_page_says_what_has_happened(
+    kind: Kind, findings: tuple[str, ...], method: str, said: list[str], not_said: list[str]
+) -> None:
+    refusal = replace(
+        REFUSAL, kind=kind, method=method, decision=replace(WEBMAIL, findings=findings)
+    )
+    text = Seen(render(refusal).body).text
+    assert [each for each in said if each not in text] == []
+    assert [each for each in not_said if each in text] == []
+
+
 def test_what_speaks_of_my_browsing_leads_there() -> None:
     offer = Help(
         words="You have 45 minutes of breaks left today.",
@@ -200,6 +235,7 @@ def test_json_is_flat_and_typed() -> None:
         "clause": "Inf/27 2.9.1",
         "reason": SHOPPING.reason,
         "categories": ["shopping", "auction-sites"],
+        "findings": [],
         "retry_at": "2026-11-24T12:00:00+00:00",
         "reference": "01KAHV7Q3M9X2T5R",
         "contact": PAGE.contact,
@@ -222,6 +258,15 @@ def test_json_keeps_its_fields_without_a_decision() -> None:
     assert bare.keys() == full.keys()
     assert bare["rule"] is bare["retry_at"] is bare["reference"] is None
     assert bare["categories"] == []
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_git_gets_text_which_it_shows(kind: Kind) -> None:
+    url = "https://git.example/demo.git/info/refs?service=git-upload-pack"
+    answer = render(replace(REFUSAL, url=url, kind=kind, accept="*/*"))
+    # remote-curl.c, show_http_message: of this type, and of no other.
+    assert headers_of(answer)["Content-Type"].partition(";")[0] == "text/plain"
+    assert b"Reference: 01KAHV7Q3M9X2T5R\n" in answer.body
 
 
 def test_an_image_is_one_pixel() -> None:

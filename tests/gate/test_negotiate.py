@@ -21,7 +21,8 @@ CASES = yaml.safe_load(
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["who"])
 def test_the_client_gets_the_form_it_can_use(case: dict[str, str]) -> None:
-    assert form_for(case.get("accept", ""), case.get("dest", "")) == Form(case["form"])
+    form = form_for(case.get("accept", ""), case.get("dest", ""), case.get("url", ""))
+    assert form == Form(case["form"])
 
 
 @SOME

@@ -99,6 +99,13 @@ def test_a_long_path_is_cut_to_what_can_be_gone_back_to(path: str, back: str) ->
     assert made.read("jane", "shop.test", token).back == back
 
 
+def test_a_token_says_whether_something_has_to_be_sent_again() -> None:
+    made, _ = tokens()
+    for again in (False, True):
+        deed = Deed("confirm", "a b", "/form", again=again)
+        assert made.read("jane", "shop.test", made.make("jane", "shop.test", deed)) == deed
+
+
 def test_a_token_names_nobody() -> None:
     token = tokens()[0].make("jane-doe", "shop.test", Deed("end-break"))
     assert b"jane" not in base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))

@@ -126,6 +126,35 @@ def test_what_neither_time_nor_states_can_change_is_remembered(
     assert [each.rule for each in told("shop", "game")] == ["shop", "shop", "rest", "break"]
 
 
+def test_the_clock_makes_forget_only_those_to_whom_it_matters(
+    make_policy: Any, make_rule: Any, within: Any, resource: Any, at: Any
+):
+    """Most people go by their rota; the office's times are for those who are on none."""
+    times = {"states": frozenset({"no-rota"}), "time": within((set(range(8)), 0, 60))}
+    duty = frozenset({"on-duty"})
+    policy = make_policy(
+        make_rule("office", Action.ALLOW, **times),
+        make_rule("off", Action.ALLOW, states=frozenset({"off-duty"})),
+        make_rule("on"),
+    )
+    decider = Decider(policy)
+    sam = Person("Sam", "address", "staff", None, None, frozenset(), frozenset({"no-rota"}))
+    kim = replace(sam, name="Kim", states=duty)
+    early, late = Moment(at("2026-11-24T00:59:59")), Moment(at("2026-11-24T01:00:00"))
+    first = [decider.decide(who, resource("shop"), early) for who in (sam, kim)]
+    (known,) = decider._of_hosts.values()
+    then = [decider.decide(who, resource("shop"), late) for who in (kim, sam)]
+    assert [each.rule for each in (*first, *then)] == ["office", "on", "on", "on"]
+    assert then[0] is first[1]
+    assert set(known) == {kim.states, sam.states}
+    # What is left without an answer is not kept.
+    alone = Decider(policy)
+    for each in (early, late, Moment(at("2026-11-24T01:01:00"))):
+        alone.decide(sam, resource("bank"), each)
+    alone.decide(sam, resource("shop"), Moment(at("2026-11-24T01:02:00")))
+    assert (len(alone._of_hosts), alone._kept) == (1, 1)
+
+
 def test_whether_it_rests_on_an_exemption_may_turn_on_the_time(
     make_policy: Any, make_rule: Any, within: Any, resource: Any, at: Any
 ):

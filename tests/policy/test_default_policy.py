@@ -31,7 +31,7 @@ def policy() -> Any:
 def test_decision(policy: Any, case: dict[str, Any]):
     assert set(case) <= {
         "categories", "profile", "state", "exempted", "at", "host", "method", "want", "retry_at",
-        "inspect", "then", "ended",
+        "inspect", "then", "ended", "found",
     }  # fmt: skip
 
     def moment_of(text: str) -> datetime:
@@ -48,7 +48,8 @@ def test_decision(policy: Any, case: dict[str, Any]):
         exempted=policy.with_aliases(case.get("exempted", ())),
         states=as_given(case.get("state", ())),
     )
-    decision = decide(policy, person, resource, Moment(local))
+    found_in_it = frozenset(case.get("found", ()))
+    decision = decide(policy, person, resource, Moment(local), findings=found_in_it)
     assert f"{decision.action} {decision.rule}" == case["want"]
     assert decision.inspect is case.get("inspect", True)
     found = Retry(decision.retry_at) if decision.retry_at else None

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from support.portalpages import browser  # noqa: F401 - a fixture
+from support.portalpages import browser, chromium_address  # noqa: F401 - fixtures

@@ -81,11 +81,11 @@ def test_the_unit_is_valid_and_confined(tmp_path: Path):
     assert done.returncode == 0, done.stderr
     assert "watchhouse.service:" not in done.stderr
     exposure = exposure_of(unit)
-    assert exposure <= 1.1, "what was given up is not to come back unnoticed"
+    assert exposure <= 1.2, "what was given up is not to come back unnoticed"
     assert f"exposure level {exposure}" in DOC
     low_ports = (ROOT / "docs" / "systemd" / "low-ports.conf").read_text("utf-8")
     unit.write_text(f"{text}\n{low_ports}")
-    assert exposure_of(unit) <= 1.5
+    assert exposure_of(unit) <= 1.6
 
 
 def exposure_of(unit: Path) -> float:

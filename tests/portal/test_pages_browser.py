@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from aiohttp.test_utils import TestServer
 from markupsafe import Markup
+from support.portalpages import CHROMIUM
 
 from proxy_addons.engine.authority import load_or_make
 from proxy_addons.gate.blockpage import render
@@ -24,23 +23,18 @@ from proxy_addons.settings.model import Page
 from proxy_addons.standing.statement import Statement
 
 async_api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
-axe = pytest.importorskip("axe_core_python.async_playwright", reason="axe is not installed")
+keyboard = pytest.importorskip("support.keyboard", reason="axe is not installed")
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from playwright.async_api import Browser, ConsoleMessage, Request, Route
 
 ROOT = Path(__file__).parents[2]
 LONDON = ZoneInfo("Europe/London")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
 ]
-
-STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 LONG = "https://www.shop.example/" + "aVeryLongPathWithoutAnyPlaceToBreak" * 30
 SHOPPING = Refusal(
@@ -138,18 +132,8 @@ ASKED = replace(
     SHOPPING, kind=Kind.REVIEW_ASKED, decision=None, detail="RV-2026-0001",
     help=Help(back="https://shop.example/"),
 )  # fmt: skip
-TO_CLICK = (IN_HOURS, IN_A_BREAK, COACH, UNREAD, NO_BREAK, ASKED)
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    options = ["--disable-gpu", "--no-first-run", "--disable-background-networking"]
-    if os.geteuid() == 0:
-        options.append("--no-sandbox")  # Chromium's sandbox does not work for root
-    async with async_api.async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield started
-        await started.close()
+SEND_AGAIN = replace(SHOPPING, kind=Kind.SEND_AGAIN, decision=None)
+TO_CLICK = (IN_HOURS, IN_A_BREAK, COACH, UNREAD, NO_BREAK, ASKED, SEND_AGAIN)
 
 
 async def examine(browser: Browser, url: str, answer: Any = None) -> None:
@@ -184,9 +168,7 @@ async def examine(browser: Browser, url: str, answer: Any = None) -> None:
         if answer is not None:
             await page.route("**/*", fulfil)
         await page.goto(url)
-        results = await axe.Axe().run(page, options={"runOnly": STANDARD})
-        violations = [(v["id"], [n["html"] for n in v["nodes"]]) for v in results["violations"]]
-        assert not violations, (url, scheme, violations)
+        await keyboard.accessible(page)
         scrolled = await page.evaluate("document.documentElement.scrollWidth")
         assert scrolled <= width, f"{url} needs sideways scrolling at {width} px"
         assert [one for one in asked if not one.startswith("data:")] == [url]

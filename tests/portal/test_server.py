@@ -107,6 +107,27 @@ def test_a_request_in_progress_is_finished(tmp_path: Path, listener: socket.sock
         assert not answer or (answer.startswith(b"HTTP/1.1 200") and answer.endswith(b"\n"))
 
 
+def test_who_connects_while_another_takes_over_is_answered(
+    tmp_path: Path, listener: socket.socket
+) -> None:
+    """Chromium takes a PAC file that does not come for leave to go round the gateway."""
+    port = listener.getsockname()[1]
+    asked = b"GET /proxy.pac HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    with portal(tmp_path, listener) as process:
+        get(port, "/healthz")
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connected:
+            time.sleep(0.1)  # it is taken, and has not asked yet
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.1)
+            connected.sendall(asked)
+            assert connected.recv(65536).startswith(b"HTTP/1.1 200 ")
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as waiting:
+            waiting.sendall(asked)
+            assert process.wait(10) == 0
+            with portal(tmp_path, listener):
+                assert waiting.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
 def test_it_ends_with_its_parent(tmp_path: Path, listener: socket.socket):
     port = listener.getsockname()[1]
     descriptor = listener.fileno()

@@ -42,8 +42,24 @@ GOOD = [
     (row("passed", "refused", passed=1, gets=("x",)), seen(REFUSAL, origin=[], records=[BLOCK])),
     (row("passed", passed=1, mentions=True), seen(PASSED, origin=[b"blocked.test"], requests=1)),
     (row("refused", h2=(((), ""),), tls=Hello()), seen(Answer(0, {}))),
+    (row("withheld"), seen(REFUSAL, origin=[b"GET"], requests=1, records=[BLOCK])),
+    (row("withheld"), seen(rest=b"HTTP/1.1 200 OK", origin=[b"GET"], requests=3, records=[BLOCK])),
+    (row("withheld", h2=(((), ""),)), seen(Answer(0, {}), origin=[b"GET"], requests=1)),
 ]
+ASKED = {"origin": [b"GET"], "requests": 1}
 HOLES = [
+    (row("withheld"), seen(PASSED, **ASKED), "from the origin"),
+    (row("withheld"), seen(STRANGER, **ASKED), "not by Watchhouse"),
+    (row("withheld", status=(502,)), seen(REFUSAL, **ASKED), "wanted 502"),
+    (row("withheld"), seen(Answer(0, {}), **ASKED), "not by Watchhouse"),
+    (row("withheld"), seen(REFUSAL, origin=[], requests=0), "got 0 requests, not 1"),
+    (row("withheld"), seen(REFUSAL, records=[ALLOW], **ASKED), "no record of a refusal"),
+    (
+        row("withheld", rules=("games",)),
+        seen(REFUSAL, records=[BLOCK], **ASKED),
+        "recorded as webmail",
+    ),
+    (row("withheld"), Observed(ports=[1], **ASKED), "was left open"),
     (row("refused"), seen(), "no refusal"),
     (row("refused"), seen(STRANGER), "not by Watchhouse"),
     (row("refused"), seen(PASSED), "from the origin"),

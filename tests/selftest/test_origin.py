@@ -51,3 +51,12 @@ def test_its_own_connections_are_not_shown(origin: Origin) -> None:
         assert origin.take() == ([], 0)
     assert not origin._got
     assert not origin._own
+
+
+def test_it_answers_what_it_is_told_and_closes(origin: Origin) -> None:
+    origin.answer = b"HTTP/1.1 206 Part\r\nX: 1\r\n\r\nhello"
+    with socket.create_connection(("127.0.0.1", origin.ports[0]), 20) as sock:
+        sock.sendall(REQUEST)
+        came = b"".join(iter(lambda: sock.recv(4096), b""))
+    assert came == origin.answer
+    assert origin.take() == ([REQUEST], 1)

@@ -33,6 +33,15 @@ ROW = "name: a row, line: GET / HTTP/1.1, want: refused"
         (f"a: [{{{ROW}, needs: luck}}]", "needs: wanted some of"),
         (f"a: [{{{ROW}, tunnel: 'x:443', tls: {{speed: 1}}}}]", "tls: wanted keys of"),
         (f"a: [{{{ROW}, h2: [{{headers: []}}]}}]", "h2: wanted requests with head and body"),
+        ("a: [{name: b, line: x, want: withheld}]", "withheld: stands alone"),
+        (
+            "a: [{name: b, line: x, want: [withheld, refused], answer: {body: [text]}}]",
+            "stands alone",
+        ),
+        (
+            "a: [{name: b, line: x, want: withheld, answer: {body: [x]}}]",
+            "answer: body: 'x' is not",
+        ),
         ("a: [", "the table: "),
     ],
 )

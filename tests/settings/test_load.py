@@ -31,7 +31,9 @@ def test_the_default_configuration_is_in_order(look: Callable[..., Examined]):
     assert result.warnings == ()
     settings = result.settings
     assert settings.policy.strictest_profile == "withdrawn"
-    assert set(settings.policy.profiles) == {"standard", "unrestricted", "withdrawn"}
+    assert set(settings.policy.profiles) == {
+        "standard", "unrestricted", "packagers", "withdrawn",
+    }  # fmt: skip
     assert settings.listen.proxy == (Endpoint("127.0.0.1", 8080),)
     assert settings.listen.workers >= 1
     assert settings.network.allow_http_ports == ((80, 80), (443, 443), (1024, 65535))
@@ -236,7 +238,9 @@ def test_the_examples_of_the_policys_documentation_are_valid(
     assert "our-translator" in {carrier.id for carrier in settings.carriers.all}
     assert len(blocks) >= 5
     assert set(policy.time_spaces) == {"breaks", "nights", "holidays"}
-    assert [rule.action for rule in policy.rules] == ["allow", "coach", "allow"]
+    assert [rule.action for rule in policy.rules] == [
+        "allow", "coach", "allow", "block", "allow",
+    ]  # fmt: skip
     assert policy.social
 
 
@@ -276,3 +280,37 @@ def test_conditions_on_states_and_rules_that_coach(look: Callable[..., Examined]
     assert policy.rules[0].action is Action.COACH
     assert policy.rules[0].states == {"on-break", "no-rota"}
     assert policy.states >= {"on-break", "no-rota"}
+
+
+def test_conditions_on_what_is_found_in_bodies(look: Callable[..., Examined], config: Path):
+    text = (config / "policy.yaml").read_text()
+    rule = (
+        "rules:\n  - {id: found, clause: Inf/27 1, reason: Fine., action: block,"
+        " when: {file_type: [software, pdf], virus: found, categories: news}}\n"
+    )
+    rule = look(policy=text.replace("rules:\n", rule, 1)).settings.policy.rules[0]
+    assert [each.kind for each in rule.findings] == ["file_type", "virus"]
+    types, virus = rule.findings
+    assert types.names == ("software", "pdf")
+    assert {"file_type=pdf", "file_type=torrent"} < types.meant
+    assert virus.meant == {"virus=found"}
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("file_type: windows-progam", "did you mean windows-program?"),
+        ("marking: restrictd", "did you mean restricted?"),
+        ("sends: force-adress", "did you mean force-address?"),
+        ("virus: []", "wanted"),
+    ],
+)
+def test_what_can_be_found_is_known(
+    look: Callable[..., Examined], config: Path, condition: str, said: str
+):
+    text = (config / "policy.yaml").read_text()
+    rule = f"rules:\n  - {{id: x, reason: Fine., action: block, when: {{{condition}}}}}\n"
+    with pytest.raises(SettingsError) as caught:
+        look(policy=text.replace("rules:\n", rule, 1))
+    assert said in str(caught.value)
+    assert condition.partition(":")[0] in str(caught.value)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import event
 from support.postgres import Postgres, binaries, postgres  # noqa: F401 - the fixture
 
 from proxy_addons.settings.model import Paths
@@ -100,6 +101,33 @@ def store(place: Place) -> Iterator[Store]:
     store = place.open()
     yield store
     store.close()
+
+
+@pytest.fixture
+def both_stores(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[dict[Place, Store]]:
+    """A store of each engine with its tables, for tests that take their time."""
+    stores = {}
+    for engine in ENGINES:
+        place = made(engine, tmp_path / engine, request)
+        place.migrate()
+        stores[place] = place.open()
+    yield stores
+    for store in stores.values():
+        store.close()
+
+
+@pytest.fixture
+def statements(store: Store) -> Iterator[list[str]]:
+    """What is sent to the database of `store`, but for the beginning and end of a transaction."""
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if not statement.startswith("BEGIN"):
+            sent.append(statement)
+
+    event.listen(store.engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(store.engine, "before_cursor_execute", note)
 
 
 @pytest.fixture(params=ENGINES, scope="module")

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from proxy_addons.standing import Store
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.apart
 
 WORKERS: Final = 8
 PEOPLE: Final = [f"person{number}" for number in range(200)]

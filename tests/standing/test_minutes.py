@@ -20,7 +20,6 @@ from proxy_addons.standing.tables_shifts import minute_totals
 from proxy_addons.standing.tables_shifts import minutes as table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from conftest import Place
@@ -109,20 +108,6 @@ def test_a_minute_belongs_to_the_duty_day_that_it_is_in(store: Store) -> None:
         ("02-29 12:00", "2028-02-29"),
         ("03-01 04:00", "2028-02-29"),
     ]  # fmt: skip
-
-
-@pytest.fixture
-def statements(store: Store) -> Iterator[list[str]]:
-    """What is sent to the database, but for the beginning and end of a transaction."""
-    sent: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if not statement.startswith("BEGIN"):
-            sent.append(statement)
-
-    event.listen(store.engine, "before_cursor_execute", note)
-    yield sent
-    event.remove(store.engine, "before_cursor_execute", note)
 
 
 def test_a_flush_is_one_statement_for_all(store: Store, statements: list[str]) -> None:

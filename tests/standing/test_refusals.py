@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, event, select
+from sqlalchemy import delete, select
 
 from proxy_addons.standing import StandingUnavailableError, Store
 from proxy_addons.standing import refusals as module
@@ -127,19 +127,6 @@ def test_whatever_is_lost_when_all_that_was_counted_is_there(
         counting.flush(fickle)
     assert len(counting) == 0
     assert rows(store) == expected
-
-
-@pytest.fixture
-def statements(store: Store) -> Iterator[list[str]]:
-    sent: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if not statement.startswith("BEGIN"):
-            sent.append(statement)
-
-    event.listen(store.engine, "before_cursor_execute", note)
-    yield sent
-    event.remove(store.engine, "before_cursor_execute", note)
 
 
 def test_a_flush_is_one_statement_for_all(store: Store, statements: list[str]) -> None:

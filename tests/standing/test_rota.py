@@ -17,7 +17,8 @@ from proxy_addons.standing import rota_import
 from proxy_addons.standing.rota import Cover, Rota
 from proxy_addons.standing.rota_csv import read_csv
 from proxy_addons.standing.rota_entries import Options
-from proxy_addons.standing.rota_import import Changes, RotaImport
+from proxy_addons.standing.rota_import import RotaImport
+from proxy_addons.standing.rota_plan import Changes
 from proxy_addons.standing.tables_shifts import duties, rota_cover
 
 if TYPE_CHECKING:

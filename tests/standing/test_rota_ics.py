@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.rotas import duties, problems
 
 from proxy_addons.standing.rota_entries import Options
 from proxy_addons.standing.rota_ics import read_ics
@@ -52,19 +53,6 @@ def read(tmp_path: Path) -> Callable[..., RotaFile]:
         return read_ics(path, LONDON, Options(**options))  # type: ignore[arg-type]
 
     return work
-
-
-def duties(file: RotaFile, person: str = "jane") -> list[str]:
-    return [
-        f"{each.begins:%m-%d %H:%M} {each.ends:%m-%d %H:%M} {each.kind}"
-        for each in file.people[person].duties
-    ]
-
-
-def problems(read: Callable[..., RotaFile], text: str | bytes, **options: object) -> list[str]:
-    with pytest.raises(RotaFileError) as caught:
-        read(text, **options)
-    return str(caught.value).splitlines()
 
 
 def test_an_event(read: Callable[..., RotaFile]):

@@ -17,7 +17,8 @@ from proxy_addons.standing.breaks import Breaks
 from proxy_addons.standing.rota import Rota
 from proxy_addons.standing.rota_csv import read_csv
 from proxy_addons.standing.rota_ics import read_ics
-from proxy_addons.standing.rota_import import Changes, RotaImport
+from proxy_addons.standing.rota_import import RotaImport
+from proxy_addons.standing.rota_plan import Changes
 from proxy_addons.standing.store import BUSY
 from proxy_addons.standing.tables_shifts import duties
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import delete, event, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from support.waiting import until
 
 from proxy_addons.policy import states
@@ -29,7 +29,7 @@ from proxy_addons.standing.today import Today
 from proxy_addons.standing.upgrade import migrate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
 
     from conftest import Place
     from sqlalchemy import Connection
@@ -77,20 +77,20 @@ async def make(clock: Clock) -> AsyncIterator[Make]:
 
     yield make
     for today in made:
-        if today._task is not None:
+        if today._rounds.running:
             await today.stop()
 
 
 def looks_of(today: Today) -> list[int]:
     """Count the looks from now on."""
     looks: list[int] = []
-    look = type(today).look.__get__(today)
+    look = today._rounds._look
 
     async def counted() -> None:
         await look()
         looks.append(1)
 
-    today.look = counted  # type: ignore[method-assign]
+    today._rounds._look = counted
     return looks
 
 
@@ -399,20 +399,6 @@ async def test_refusals_are_written_with_the_minutes(
     }
 
 
-@pytest.fixture
-def statements(store: Store) -> Iterator[list[str]]:
-    """What is sent to the database, but for the beginning of a transaction."""
-    sent: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if not statement.startswith("BEGIN"):
-            sent.append(statement)
-
-    event.listen(store.engine, "before_cursor_execute", note)
-    yield sent
-    event.remove(store.engine, "before_cursor_execute", note)
-
-
 async def test_a_look_is_one_statement_and_a_change_one_more(
     store: Store, make: Make, statements: list[str]
 ) -> None:
@@ -675,7 +661,7 @@ async def test_it_goes_on_looking_while_what_it_writes_waits_for_another_writer(
     await until(held.is_set)
     clock.now += module.FLUSH
     looks = looks_of(today)
-    await until(lambda: today._noting is not None)
+    await until(lambda: today._rounds.noting)
     seen = len(looks)
     await until(lambda: len(looks) >= seen + 5)
     assert today.age() == 0
@@ -683,7 +669,7 @@ async def test_it_goes_on_looking_while_what_it_writes_waits_for_another_writer(
     assert await asyncio.to_thread(used, store, "jane", TODAY) == Total()
     release.set()
     await holding
-    await until(lambda: today._noting is not None and today._noting.done())
+    await until(lambda: not today._rounds.noting)
     assert await asyncio.to_thread(used, store, "jane", TODAY) == Total(1, 0)
     await today.stop()
     for each in (store, other):

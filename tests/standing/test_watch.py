@@ -89,7 +89,7 @@ async def watching() -> AsyncIterator[Callable[..., Watch]]:
 
     yield make
     for watch in made:
-        if watch._task is not None:
+        if watch._rounds.running:
             await watch.stop()
 
 
@@ -184,13 +184,13 @@ async def test_a_database_that_is_killed_and_comes_back(
 def _count(watch: Watch) -> list[int]:
     """Count the looks from now on."""
     looks: list[int] = []
-    look = watch._look
+    look = watch._rounds._look
 
     async def counted() -> None:
         await look()
         looks.append(1)
 
-    watch._look = counted  # type: ignore[method-assign]
+    watch._rounds._look = counted
     return looks
 
 
@@ -291,7 +291,7 @@ async def test_it_goes_on_looking_while_what_it_writes_waits_for_another_writer(
     await until(held.is_set)
     clock.now += module.MINUTE
     looks = _count(watch)
-    await until(lambda: watch._noting is not None)
+    await until(lambda: watch._rounds.noting)
     seen = len(looks)
     await until(lambda: len(looks) >= seen + 5)
     assert watch.age() == 0

@@ -18,7 +18,9 @@ axe = pytest.importorskip("axe_core_python.async_playwright", reason="axe is not
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# Of what is in order an example each: all of it takes longer to hand over than to find.
+_OPTIONS = {"runOnly": _STANDARD, "resultTypes": ["violations"]}
 _MOST_TABS = 250
 # $WATCHHOUSE_SCREENSHOTS: a folder for pictures of all pages that are looked over, for people.
 _PICTURES = os.environ.get("WATCHHOUSE_SCREENSHOTS")
@@ -90,6 +92,16 @@ async def press(page: Page, selector: str, *, look: bool = True) -> None:
         await look_over(page)
 
 
+async def accessible(page: Page) -> None:
+    """No violation by axe."""
+    results = await axe.Axe().run(page, options=_OPTIONS)
+    violations = [
+        (each["id"], [n["html"] for n in each["nodes"]]) for each in results["violations"]
+    ]
+    assert not violations, (page.url, violations)
+    assert results["passes"], "axe has looked at the page"
+
+
 async def look_over(page: Page, name: str = "") -> None:
     """No violation by axe, nothing to scroll to sideways, the notice of monitoring.
 
@@ -105,12 +117,7 @@ async def look_over(page: Page, name: str = "") -> None:
         ).strip("-")
         file = f"{shown}-{width}-{'dark' if dark else 'light'}.png"
         await page.screenshot(path=Path(_PICTURES) / file, full_page=True)
-    results = await axe.Axe().run(page, options={"runOnly": STANDARD})
-    violations = [
-        (each["id"], [n["html"] for n in each["nodes"]]) for each in results["violations"]
-    ]
-    assert not violations, (page.url, violations)
-    assert results["passes"], "axe has looked at the page"
+    await accessible(page)
     width = await page.evaluate("document.documentElement.clientWidth")
     scrolled = await page.evaluate("document.documentElement.scrollWidth")
     assert scrolled <= width, f"{page.url} needs sideways scrolling at {width} px"

@@ -75,6 +75,17 @@ class Desk:
         status = self.gateway.curl(url, "--interface", OTHERS_ADDRESS).status
         return status, self.records(url=url, person=OTHER)[-1]["rule"]
 
+    async def no_break(self) -> None:
+        """Wait until every worker knows that the break of the test before is over.
+
+        The one that was asked to end it knows at once, the other within two seconds.
+        """
+        url, refused = f"https://{fresh('amazon.co.uk')}/", 0
+        async with asyncio.timeout(SOON):
+            while refused < 10:  # in a row: workers take connections by chance
+                reply = await asyncio.to_thread(self.gateway.curl, url)
+                refused = refused + 1 if reply.status == 403 else 0
+
     @asynccontextmanager
     async def portal(self, name: str, **options: Any) -> AsyncIterator[Page]:
         """Somebody's tab, signed in to the portal."""

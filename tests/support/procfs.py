@@ -46,6 +46,22 @@ def alive(pid: int) -> bool:
         return False
 
 
+def connections(server_port: int) -> int:
+    """Clients that are connected to a port over IPv4, whether or not anybody has accepted them."""
+    established = "01"
+    return sum(
+        int(fields[1].partition(":")[2], 16) == server_port and fields[3] == established
+        for fields in map(str.split, Path("/proc/net/tcp").read_text().splitlines()[1:])
+    )
+
+
+def unix_connections(path: Path) -> int:
+    """Clients that are connected to a Unix socket, whether or not anybody has accepted them."""
+    connected = {"02", "03"}  # net/unix/af_unix.c: without a socket, as nobody has accepted it
+    lines = map(str.split, Path("/proc/net/unix").read_text().splitlines()[1:])
+    return sum(fields[5] in connected and fields[-1] == str(path) for fields in lines)
+
+
 def holder_of(server_port: int, client_port: int, pids: Iterable[int]) -> int | None:
     """Which process has the server's end of a connection over IPv4 loopback, if any has."""
     inode = None

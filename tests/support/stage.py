@@ -244,6 +244,13 @@ class Stage:
         self._scripts: set[asyncio.Task[None]] = set()
         self.errors: list[dict[str, Any]] = []
 
+    def streams_bodies(self) -> None:
+        """What is sent goes on as it comes, as it does where no rule looks at it.
+
+        The default policy looks at all of it, and in the clear that cannot be changed.
+        """
+        self.gate._hold = lambda *_: None  # type: ignore[method-assign]
+
     @property
     def secure_port(self) -> int:
         """Of the listener with TLS, where the settings ask for one."""
@@ -276,10 +283,14 @@ class Stage:
             each.close()
         for server in self._servers:
             server.close()
+            # A connection of which the TLS had only begun has no script that would close it.
+            if abort := getattr(server, "abort_clients", None):  # from Python 3.13 on
+                abort()
         for task in self._scripts:
             task.cancel()
         await asyncio.gather(*self._scripts, return_exceptions=True)
         await asyncio.to_thread(self.log.close)
+        await self.worker.examining.close()
         await self.worker.knowing.close()
         assert not self.errors, self.errors
         return self.records()

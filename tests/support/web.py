@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 from aiohttp import WSMsgType, web
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
     from typing import Any
 
     from support.certificates import WebAuthority
@@ -52,6 +52,8 @@ class Web:
         asked: what reached the parent proxy.
         http, https, parent: their ports on 127.0.0.1.
         pages: HTML that is answered at a path, whatever the host.
+        files: what is answered at a path, with its Content-Type; in parts too.
+        programs: what answers below the first part of a path, told the rest of it.
     """
 
     authority: WebAuthority
@@ -62,6 +64,10 @@ class Web:
     https: int = 0
     parent: int = 0
     pages: dict[str, str] = field(default_factory=dict)
+    files: dict[str, tuple[bytes, str]] = field(default_factory=dict)
+    programs: dict[str, Callable[[web.Request, str], Awaitable[web.StreamResponse]]] = field(
+        default_factory=dict
+    )
 
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()
@@ -126,14 +132,29 @@ class Web:
         )
         if request.path in self.pages:
             return web.Response(text=self.pages[request.path], content_type="text/html")
+        if request.path in self.files:
+            return self._file(request, *self.files[request.path])
         word, _, rest = request.path.strip("/").partition("/")
-        handler = getattr(self, f"_say_{word}", None)
+        handler = self.programs.get(word) or getattr(self, f"_say_{word}", None)
         if handler is not None:
             return await handler(request, rest)
         return web.Response(
             text=f"<!doctype html><title>{request.host}</title>"
             f"<h1>Hello from {request.host}</h1><p>{request.path_qs}</p>",
             content_type="text/html",
+        )
+
+    @staticmethod
+    def _file(request: web.Request, body: bytes, content_type: str) -> web.Response:
+        """A file, or the part that is asked for (RFC 9110 14)."""
+        headers = {"Accept-Ranges": "bytes", "ETag": f'"{len(body)}"'}
+        part = request.http_range
+        if part.start is None and part.stop is None:
+            return web.Response(body=body, content_type=content_type, headers=headers)
+        first, last, _ = part.indices(len(body))
+        headers["Content-Range"] = f"bytes {first}-{last - 1}/{len(body)}"
+        return web.Response(
+            status=206, body=body[first:last], content_type=content_type, headers=headers
         )
 
     async def _say_bytes(self, request: web.Request, rest: str) -> web.StreamResponse:

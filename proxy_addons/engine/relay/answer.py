@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 from proxy_addons.addons.heads import ASKS_FOR_US, CHALLENGE
 from proxy_addons.engine.http1 import size_of
-from proxy_addons.engine.relay.bodies import BodyError, UntilClose, body_of
+from proxy_addons.engine.relay.bodies import (
+    LAST_CHUNK,
+    BodyError,
+    InChunks,
+    UntilClose,
+    body_of,
+    framed,
+)
 from proxy_addons.engine.relay.heads import UNTIL_CLOSE, HeadError, read_answer
 
 if TYPE_CHECKING:
@@ -42,22 +49,33 @@ class Answer:
         head_limit: bytes of a head, its empty line not counted.
         most_fields: fields in it.
         close: whether the client's connection ends with the answer.
+        watched: whether it may be cut off: then the client has to be able to tell.
 
     Attributes:
         head: what its head said; None before that.
         close: as the argument, or because only the connection's end can end the body.
         last: whether the server's connection cannot be used again.
         done: whether all of it has come.
+        opening: the head as it goes to the client.
         count: bytes of the body's content so far.
     """
 
     __slots__ = (
-        "_body", "_buffer", "_head_limit", "_method", "_most_fields",
-        "close", "done", "head", "last",
+        "_body", "_buffer", "_head_limit", "_method", "_most_fields", "_watched",
+        "close", "done", "head", "last", "opening",
     )  # fmt: skip
 
-    def __init__(self, method: str, head_limit: int, most_fields: int, *, close: bool) -> None:
+    def __init__(
+        self,
+        method: str,
+        head_limit: int,
+        most_fields: int,
+        *,
+        close: bool,
+        watched: bool = False,
+    ) -> None:
         self._method = method
+        self._watched = watched
         self._head_limit = head_limit
         self._most_fields = most_fields
         self._buffer = b""
@@ -66,11 +84,17 @@ class Answer:
         self.close = close
         self.last = False
         self.done = False
+        self.opening = b""
 
     @property
     def count(self) -> int:
         """See the class."""
         return self._body.count if self._body is not None else 0
+
+    @property
+    def content(self) -> bytes:
+        """Of the body, what the last `feed` brought, without framing."""
+        return self._body.content if self._body is not None else b""
 
     @property
     def begun(self) -> bool:
@@ -114,15 +138,19 @@ class Answer:
     def _begin(self, head: AnswerHead) -> bytes:
         self.head = head
         self.last = head.close
-        self.close = self.close or head.length == UNTIL_CLOSE
-        self._body = body_of(head.length)
+        in_chunks = self._watched and head.length == UNTIL_CLOSE
+        self.close = self.close or (head.length == UNTIL_CLOSE and not in_chunks)
+        self._body = InChunks() if in_chunks else body_of(head.length)
         self.done = self._body.done
         lines = [b"HTTP/1.1 %d %b" % (head.status, head.reason)]
         lines += [b"%b: %b" % field for field in head.fields]
+        if in_chunks:
+            lines.append(b"Transfer-Encoding: chunked")
         if self.close:
             lines.append(b"Connection: close")
         lines += (b"", b"")
-        return b"\r\n".join(lines)
+        self.opening = b"\r\n".join(lines)
+        return self.opening
 
     def _pass(self, data: bytes) -> bytes:
         body = self._body
@@ -139,17 +167,29 @@ class Answer:
             self.last = True
         return passed
 
-    def end(self) -> None:
-        """The server sends no more.
+    def framed(self, data: bytes, *, last: bool = False) -> bytes:
+        """Content as it goes to the client, framed anew.
+
+        Args:
+            data: a piece of it; none only where it is the last.
+            last: whether nothing comes behind it.
+        """
+        assert self._body is not None
+        return framed(self._body, data, last=last)
+
+    def end(self) -> bytes:
+        """The server sends no more. Gives what the client still gets for that.
 
         Raises:
             AnswerError: it was not done.
         """
         self.last = True
         if self.done:
-            return
+            return b""
         if self.head is None:
             raise AnswerError(LEFT_IN_HEAD)
-        if not isinstance(self._body, UntilClose):
+        if not isinstance(self._body, (UntilClose, InChunks)):
             raise AnswerError(LEFT_IN_BODY)
         self.done = True
+        self._body.content = b""
+        return LAST_CHUNK if isinstance(self._body, InChunks) else b""

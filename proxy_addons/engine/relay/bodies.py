@@ -14,6 +14,7 @@ from proxy_addons.engine.relay.heads import CHUNKED, UNTIL_CLOSE
 
 _HEAD = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"  # chunks follow
 _EMPTY_LINE = b"\r\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
 _FRAMING_LIMIT = 64 * 1024  # bytes of chunk heads and trailers between two pieces of data
 
 
@@ -26,10 +27,12 @@ class Body(Protocol):
 
     Attributes:
         count: bytes of content so far, without framing.
+        content: what the last `feed` was given of it, without framing.
         done: whether its end has come.
     """
 
     count: int
+    content: bytes
     done: bool
 
     def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
@@ -46,10 +49,11 @@ class Body(Protocol):
 class Fixed:
     """A body of a known length."""
 
-    __slots__ = ("_left", "count", "done")
+    __slots__ = ("_left", "content", "count", "done")
 
     def __init__(self, length: int) -> None:
         self._left = length
+        self.content = b""
         self.count = 0
         self.done = length == 0
 
@@ -59,11 +63,13 @@ class Fixed:
         if size < self._left:
             self._left -= size
             self.count += size
+            self.content = data
             return data, b""
         passed, rest = (
             (data, b"") if size == self._left else (data[: self._left], data[self._left :])
         )
         self.count += self._left
+        self.content = passed
         self._left = 0
         self.done = True
         return passed, rest
@@ -72,16 +78,32 @@ class Fixed:
 class UntilClose:
     """A body that ends with its connection."""
 
-    __slots__ = ("count", "done")
+    __slots__ = ("content", "count", "done")
 
     def __init__(self) -> None:
+        self.content = b""
         self.count = 0
         self.done = False
 
     def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
         """See `Body.feed`."""
         self.count += len(data)
+        self.content = data
         return data, b""
+
+
+class InChunks(UntilClose):
+    """A body that ends with its connection, passed on in chunks.
+
+    So a client can tell that it has all of it, and that it has not where it is cut off.
+    """
+
+    __slots__ = ()
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
+        """See `Body.feed`."""
+        super().feed(data)
+        return b"%x\r\n%b\r\n" % (len(data), data) if data else b"", b""
 
 
 class Chunked:
@@ -92,9 +114,12 @@ class Chunked:
             it ends behind an empty line, so that it can be fed from one to the next.
     """
 
-    __slots__ = ("_exact", "_more", "_parser", "_pieces", "_silent", "_tail", "count", "done")
+    __slots__ = (
+        "_exact", "_more", "_parser", "_pieces", "_silent", "_tail", "content", "count", "done",
+    )  # fmt: skip
 
     def __init__(self, *, exact: bool) -> None:
+        self.content = b""
         self.count = 0
         self.done = False
         self._exact = exact
@@ -126,9 +151,10 @@ class Chunked:
         if self._silent > _FRAMING_LIMIT:
             raise BodyError("a chunk's head, or trailers, without end")
         self.count += size
+        self.content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         out = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces]
         if self.done:
-            out.append(b"0\r\n\r\n")
+            out.append(LAST_CHUNK)
         return b"".join(out), None if self._more else rest
 
     def _parse(self, data: bytes) -> bytes:
@@ -153,6 +179,20 @@ class Chunked:
                 raise BodyError("a chunk that cannot be read") from problem
             self._more = True
         return b""
+
+
+def framed(body: Body, data: bytes, *, last: bool = False) -> bytes:
+    """Content of a body as it goes on, framed anew.
+
+    Args:
+        body: as it came.
+        data: a piece of it; none only where it is the last.
+        last: whether nothing comes behind it.
+    """
+    if isinstance(body, Fixed):
+        return data
+    piece = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+    return piece + LAST_CHUNK if last else piece
 
 
 def body_of(length: int, *, exact: bool = False) -> Body:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from proxy_addons.gate.gate import Gate
     from proxy_addons.gate.refusal import Answer
     from proxy_addons.gate.signin import Found
+    from proxy_addons.gate.watching import Watch
 
 logger = logging.getLogger("watchhouse.engine")
 
@@ -138,8 +139,24 @@ class Desk:
         )
         return _page(answer, transaction, exchange.facts.method, close=exchange.close)
 
+    def refused(self, exchange: Exchange) -> bytes:
+        """The page for a body that is refused, sent or come back, of which nothing has gone on."""
+        looked = exchange.sending or exchange.watch
+        assert looked is not None
+        assert looked.refusal is not None
+        return _page(
+            looked.refusal, exchange.transaction, exchange.facts.method, close=exchange.close
+        )
+
     def written(
-        self, client: Client, head: RequestHead, path: str, host: str | None, *, absolute: bool
+        self,
+        client: Client,
+        head: RequestHead,
+        path: str,
+        host: str | None,
+        *,
+        absolute: bool,
+        watch: Watch | None,
     ) -> bytes:
         """A request's head as it goes on.
 
@@ -149,12 +166,15 @@ class Desk:
             path: path and query.
             host: what `Host` has to say; None leaves what the client said.
             absolute: for a parent proxy, which is told the whole address (RFC 9112 3.2.2).
+            watch: of the answer, or None.
         """
         fields = forward_fields(
             head.fields,
             websocket=False,
             via=self.gate.via(self.visitors[client], http2=False),
             host=None if host is None else host.encode(),
+            watched=watch is not None,
+            part=None if watch is None else watch.part,
         )
         if absolute:
             path = f"http://{host}{path}"
@@ -182,7 +202,8 @@ def _page(answer: Answer, transaction: Transaction, method: str, *, close: bool)
         method: of the request: HEAD gets the same head without the body (RFC 9110 9.3.2).
         close: whether the connection ends with it.
     """
-    lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}"]
+    phrase = answer.phrase or HTTPStatus(answer.status).phrase
+    lines = [f"HTTP/1.1 {answer.status} {phrase}"]
     lines += [f"{name}: {value}" for name, value in answer.headers]
     lines.append(f"Content-Length: {len(answer.body)}")
     if close:

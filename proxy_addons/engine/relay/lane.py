@@ -1,4 +1,4 @@
-"""The relay lane's layer: reads requests of one client connection, asks the gate, passes bodies on.
+"""The relay lane's layer: what comes of one client connection, in order, from request to answer.
 
 In: events of the client's connection, in the clear or out of its TLS, and of servers.
 Out: commands; requests and answers with heads written anew.
@@ -8,68 +8,41 @@ ordinary (the generic lane does, from its first byte on); leave a record open be
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import HTTPMode
-from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
 from mitmproxy.proxy.mode_specs import UpstreamMode
 
-from proxy_addons.addons.heads import facts_of_head, fault_of_head
-from proxy_addons.addons.observing import observe
 from proxy_addons.addons.requests import kind_of
 from proxy_addons.addons.words import unquoted
-from proxy_addons.engine.asking import Answered, Ask
-from proxy_addons.engine.http1 import UNANSWERED
-from proxy_addons.engine.httplayer import Http
+from proxy_addons.engine.asking import Answered
 from proxy_addons.engine.outcomes import ConnectRefused
 from proxy_addons.engine.pace import Late, Wait, said
-from proxy_addons.engine.relay.answer import Answer, AnswerError
+from proxy_addons.engine.relay.answer import Answer
+from proxy_addons.engine.relay.asks import Asks
 from proxy_addons.engine.relay.bodies import BodyError, body_of
-from proxy_addons.engine.relay.desk import refusal
-from proxy_addons.engine.relay.exchange import Exchange
-from proxy_addons.engine.relay.heads import read_request
+from proxy_addons.engine.relay.replies import Replies
+from proxy_addons.engine.relay.sends import Sends
 from proxy_addons.engine.relay.servers import Servers
 from proxy_addons.engine.tuning import pace_of
 from proxy_addons.engine.wires import Hold
-from proxy_addons.gate.facts import Course, Verdict
+from proxy_addons.gate.facts import Verdict
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.context import Context
 
     from proxy_addons.engine.relay.desk import Desk
-    from proxy_addons.engine.relay.heads import RequestHead
+    from proxy_addons.engine.relay.exchange import Exchange
     from proxy_addons.engine.relay.ways import Way
-    from proxy_addons.gate.facts import RequestFacts
 
 type Commands = layer.CommandGenerator[None]
 
-# An absolute-form target (RFC 9112 3.2.2) as browsers write it; others are for the generic lane.
-_ABSOLUTE = re.compile(r"http://([^/?#@\\]+)(/.*)", re.IGNORECASE)
-_TUNNEL = re.compile(r"[^/?#@\\]+:[0-9]{1,5}")  # RFC 9110 9.3.6
-_END = b"\r\n\r\n"
 # Bytes of further requests that may wait behind one that is being answered.
 _PIPELINE_LIMIT = 64 * 1024
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 9.2.1
-_ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
-class _Asked(NamedTuple):
-    """A request that is about to be decided.
-
-    Attributes:
-        head: as the client sent it.
-        path: path and query; "" of a tunnel.
-        facts: what the gate is told of it.
-    """
-
-    head: RequestHead
-    path: str
-    facts: RequestFacts
-
-
-class Relay(layer.Layer):
+class Relay(Asks, Sends, Replies):
     """The relay of one client connection.
 
     Args:
@@ -86,8 +59,6 @@ class Relay(layer.Layer):
         self._pace = pace_of(context)
         self._servers = Servers(context, inside=self._inside)
         self._in = b""  # of the client, not used yet
-        self._exchange: Exchange | None = None
-        self._asked: _Asked | None = None  # a request that waits for word of who sends it
         self._held = False
         self._over = False  # nothing of the client is read any more
 
@@ -104,6 +75,10 @@ class Relay(layer.Layer):
         elif isinstance(event, (events.ConnectionEvent, events.CommandCompleted)):
             if isinstance(event, events.ConnectionClosed) and event.connection is client:
                 self._over = True
+                if self._exchange is not None:
+                    self._exchange.let_go()
+                    if self._exchange.sending is not None:
+                        self._exchange.sending.close()
                 yield commands.CloseConnection(client)
             elif (way := self._servers.of(event)) is not None:
                 yield from self._from_server(way, event)
@@ -112,7 +87,9 @@ class Relay(layer.Layer):
 
     def _time(self, event: events.Event) -> Commands:
         """The beginning, something that took too long, or word of who sends a request."""
-        if isinstance(event, Answered):
+        if isinstance(event, Answered) and event.command.aside:
+            yield from self._go_on_with(event)
+        elif isinstance(event, Answered):
             asked, self._asked = self._asked, None
             if asked is not None and not self._over:
                 yield from self._decide(asked, event.reply)
@@ -121,7 +98,11 @@ class Relay(layer.Layer):
                 event.reply.transaction.finish(error="the client left before it was answered")
         elif isinstance(event, Late):
             exchange = self._exchange
-            if exchange is not None and event.key is exchange:
+            if exchange is None or event.key is not exchange:
+                return
+            if event.what is Wait.TRICKLE:
+                yield from self._trickle(exchange)
+            else:
                 why = said(event.what, self._pace.limit(event.what))
                 yield from self._fail(exchange, ConnectRefused(why, "upstream-timeout"))
                 yield from self._work()
@@ -129,6 +110,17 @@ class Relay(layer.Layer):
             mode = self.context.client.proxy_mode
             assert isinstance(mode, UpstreamMode)
             self.context.server.via = (mode.scheme, mode.address)
+
+    def _go_on_with(self, event: Answered) -> Commands:
+        """Word of a body or an answer; or that has ended meanwhile, or the client has left."""
+        if self._over:
+            return
+        if event.command is self._waiting:
+            self._waiting = None
+            yield from self._then(event.reply)
+        elif event.command is self._body_waits:
+            self._body_waits = None
+            yield from self._body_then(event.reply)
 
     def _work(self) -> Commands:
         """Do what can be done with what has come from the client."""
@@ -142,154 +134,12 @@ class Relay(layer.Layer):
                     self._held = True
                     yield Hold(self.context.client, self, on=True)
                 return
-            elif exchange.way is not None and exchange.way.opening:
+            elif self._body_waits is not None or (
+                exchange.way is not None and exchange.way.opening
+            ):
                 return
             else:
                 yield from self._upload(exchange)
-
-    # --- requests -------------------------------------------------------------------------
-
-    def _read_head(self) -> layer.CommandGenerator[bool]:
-        """Take up the next request. False when its head has not come whole."""
-        data = self._in
-        while data.startswith(b"\r\n"):
-            data = data[2:]  # RFC 9112 2.2: empty lines before a request
-        options = self.context.options
-        end = data.find(_END)
-        if end < 0:
-            if len(data) <= options.head_bytes and _may_become_ordinary(data):
-                self._pace.begin(Wait.HEAD)
-                return False
-            yield from self._give_way(Http(self.context, self._mode))
-            return True
-        self._pace.end(Wait.HEAD)
-        end += len(_END)
-        head = read_request(data[:end]) if end <= options.head_bytes else None
-        if (
-            head is None
-            or len(head.fields) > options.head_fields
-            or len(head.target) > options.url_bytes
-            or fault_of_head(head.method.encode(), b"HTTP/1.1", head.fields) is not None
-        ):
-            yield from self._give_way(Http(self.context, self._mode))
-        elif head.method == "CONNECT":
-            if self._inside or head.length or not _TUNNEL.fullmatch(head.target):
-                yield from self._give_way(Http(self.context, self._mode))
-            else:
-                self._in = data[end:]
-                yield from self._connect(head)
-        elif self._inside and head.target.startswith("/"):
-            self._in = data[end:]
-            yield from self._begin(head, "", head.target)
-        elif not self._inside and (found := _ABSOLUTE.fullmatch(head.target)) is not None:
-            self._in = data[end:]
-            yield from self._begin(head, *found.groups())
-        else:
-            yield from self._give_way(Http(self.context, self._mode))
-        return True
-
-    def _begin(self, head: RequestHead, authority: str, path: str) -> Commands:
-        """Have a request decided, and send it on or answer it."""
-        facts = facts_of_head(
-            head.fields,
-            method=head.method,
-            scheme="https" if self._inside and self.context.server.tls else "http",
-            path=path,
-            target_authority=authority,
-            to_us=not self._inside,
-        )
-        asked = _Asked(head, path, facts)
-        if self._inside:
-            yield from self._decide(asked, None)
-        else:
-            yield from self._sign_in(asked)
-
-    def _sign_in(self, asked: _Asked) -> Commands:
-        """Outside tunnels: find out who sends a request before it is decided."""
-        found = self._desk.sign_in(self.context.client, asked.facts)
-        if found is None or isinstance(found, Verdict):
-            yield from self._decide(asked, found)
-        else:
-            self._asked = asked
-            yield Ask(found)
-
-    def _decide(self, asked: _Asked, refused: Verdict | None) -> Commands:
-        """Who sends a request is known, or it is refused for that, or answered by the gate."""
-        client, facts = self.context.client, asked.facts
-        if facts.method == "CONNECT":
-            yield from self._tunnel(asked, refused or self._desk.decide(client, facts))
-            return
-        found = refused or self._desk.act(client, facts)
-        if found is None or isinstance(found, Verdict):
-            yield from self._decided(asked, found or self._desk.decide(client, facts))
-        else:
-            self._asked = asked
-            yield Ask(found)
-
-    def _decided(self, asked: _Asked, verdict: Verdict) -> Commands:
-        """A request is decided: send it on or answer it."""
-        head, path, facts = asked.head, asked.path, asked.facts
-        transaction = verdict.transaction
-        assert transaction is not None
-        upload = body_of(head.length, exact=True)
-        exchange = Exchange(facts, transaction, upload, close=head.close or verdict.close)
-        self._exchange = exchange
-        self._desk.open(self.context.client, exchange)
-        if verdict.course is not Course.PASS:
-            answer = refusal(verdict, facts, close=exchange.close)
-            yield commands.SendData(self.context.client, answer)
-            yield from self._complete(exchange)
-            return
-        host = None
-        if not self._inside:
-            bare = f"[{verdict.host}]" if ":" in verdict.host else verdict.host
-            host = bare if verdict.port == 80 else f"{bare}:{verdict.port}"
-        exchange.head = self._desk.written(
-            self.context.client, head, path, host, absolute=self._mode is HTTPMode.upstream
-        )
-        exchange.address = (verdict.host, verdict.port)
-        if self._in and not upload.done:
-            # What is there of the body is read before anybody is asked to take it.
-            try:
-                exchange.head += self._take(exchange, self._in)
-            except BodyError as problem:
-                yield from self._fail(exchange, ConnectRefused(str(problem), "bad-request"))
-                return
-        yield from self._send(exchange)
-
-    def _connect(self, head: RequestHead) -> Commands:
-        """A tunnel is asked for: have it decided."""
-        facts = facts_of_head(
-            head.fields,
-            method="CONNECT",
-            scheme="",
-            path="",
-            target_authority=head.target,
-            to_us=True,
-        )
-        yield from self._sign_in(_Asked(head, "", facts))
-
-    def _tunnel(self, asked: _Asked, verdict: Verdict) -> Commands:
-        """A tunnel is decided: refuse it, or see what comes inside it."""
-        context = self.context
-        if verdict.course is not Course.PASS:
-            assert verdict.transaction is not None
-            close = asked.head.close or verdict.close
-            yield commands.SendData(context.client, refusal(verdict, asked.facts, close=close))
-            verdict.transaction.finish()
-            observe(verdict.transaction)
-            if close:
-                yield from self._leave()
-            return
-        context.server.address = (verdict.host, verdict.port)
-        child: layer.Layer = (
-            HttpUpstreamProxy.make(context, send_connect=True)[0]
-            if self._mode is HTTPMode.upstream
-            else layer.NextLayer(context)
-        )
-        self._pace.begin(Wait.HANDSHAKE)
-        yield commands.SendData(context.client, _ESTABLISHED)
-        yield from self._give_way(child)
 
     # --- to the server --------------------------------------------------------------------
 
@@ -297,7 +147,11 @@ class Relay(layer.Layer):
         """Send a request to its server, on a connection that is there or a new one."""
         options = self.context.options
         exchange.answer = Answer(
-            exchange.facts.method, options.head_bytes, options.head_fields, close=exchange.close
+            exchange.facts.method,
+            options.head_bytes,
+            options.head_fields,
+            close=exchange.close,
+            watched=exchange.watch is not None,
         )
         exchange.way = self._servers.kept(exchange.address)
         exchange.fresh = exchange.way is None
@@ -312,7 +166,10 @@ class Relay(layer.Layer):
 
     def _send_on(self, way: Way, exchange: Exchange) -> Commands:
         yield from self._servers.send(way, exchange.head)
-        yield from self._after_upload(exchange)
+        if exchange.sending is not None:
+            yield from self._pour_up(way, exchange)
+        else:
+            yield from self._after_upload(exchange)
 
     def _upload(self, exchange: Exchange) -> Commands:
         """More of a request's body has come."""
@@ -321,6 +178,9 @@ class Relay(layer.Layer):
             passed = self._take(exchange, data)
         except BodyError as problem:
             yield from self._fail(exchange, ConnectRefused(str(problem), "bad-request"))
+            return
+        if exchange.sending is not None:
+            yield from self._hold_body(exchange)
             return
         way = exchange.way
         if passed and way is not None and way.open:
@@ -347,111 +207,28 @@ class Relay(layer.Layer):
         elif exchange.answered and self._exchange is exchange:
             yield from self._next(exchange)
 
-    # --- from the server ------------------------------------------------------------------
-
-    def _from_server(self, way: Way, event: events.Event) -> Commands:
-        yield from self._servers.through(way, event)
-        yield from self._look(way)
-        if self._in and not self._over:
-            yield from self._work()
-
-    def _look(self, way: Way) -> Commands:
-        """Act on what has come out of a way."""
-        exchange = self._exchange
-        if exchange is None or exchange.way is not way or exchange.answered:
-            if way.received or way.ended:
-                # Nothing was asked: it would be taken for the answer to the next request.
-                way.received.clear()
-                yield from self._servers.close(way)
-            return
-        if way.error is not None:
-            yield from self._fail(exchange, way.error)
-            return
-        if way.open and not way.used:
-            way.used = True
-            yield from self._send_on(way, exchange)
-        if way.received:
-            data = way.received[0] if len(way.received) == 1 else b"".join(way.received)
-            way.received.clear()
-            yield from self._answered(way, exchange, data)
-        if way.ended and not exchange.answered and way in self._servers:
-            yield from self._left(way, exchange)
-
-    def _answered(self, way: Way, exchange: Exchange, data: bytes) -> Commands:
-        """Bytes of an answer came."""
-        answer, transaction = exchange.answer, exchange.transaction
-        assert answer is not None
-        waited = answer.head is None
-        try:
-            passed = answer.feed(data)
-        except AnswerError as problem:
-            text = f"not a sound HTTP response: {problem}" if waited else str(problem)
-            yield from self._fail(exchange, ConnectRefused(text, "upstream-response"))
-            return
-        head = answer.head
-        if head is None:
-            return
-        if waited:
-            self._pace.end(Wait.FIRST_BYTE, exchange)
-            transaction.status = head.status
-            transaction.content_type = head.content_type
-            if peer := way.carrier.peername:
-                transaction.server_ip, transaction.server_port = peer[0], peer[1]
-        transaction.bytes_down = answer.count
-        if passed:
-            exchange.begun = True
-            yield commands.SendData(self.context.client, passed)
-        if answer.done:
-            exchange.close = answer.close
-            yield from self._complete(exchange)
-        elif not (head.content_type or "").lower().startswith("text/event-stream"):
-            self._pace.begin(Wait.BODY, exchange)  # events may have long pauses
-
-    def _left(self, way: Way, exchange: Exchange) -> Commands:
-        """A server sends no more."""
-        answer = exchange.answer
-        assert answer is not None
-        yield from self._servers.close(way)
-        if not answer.begun:
-            if self._may_ask_again(exchange):
-                self._pace.end(Wait.FIRST_BYTE, exchange)
-                yield from self._send(exchange)
-            else:
-                yield from self._fail(exchange, UNANSWERED)
-            return
-        try:
-            answer.end()
-        except AnswerError as problem:
-            yield from self._fail(exchange, str(problem))
-            return
-        exchange.close = answer.close
-        yield from self._complete(exchange)
-
-    @staticmethod
-    def _may_ask_again(exchange: Exchange) -> bool:
-        """Whether the server has only closed a connection that it had kept open for long enough.
-
-        A browser would ask again itself (RFC 9112 9.3.1), but from us it gets an answer.
-        """
-        return (
-            not exchange.fresh
-            and exchange.facts.method in _SAFE
-            and exchange.upload.done
-            and exchange.upload.count == 0
-        )
-
     # --- ends -----------------------------------------------------------------------------
 
     def _complete(self, exchange: Exchange) -> Commands:
         """The answer has gone out whole."""
         exchange.begun = exchange.answered = True
-        self._pace.end(Wait.BODY, exchange)
+        self._over_with(exchange)
         self._desk.finish(self.context.client, exchange, None)
         answer, way = exchange.answer, exchange.way
-        if answer is not None and answer.last and way is not None and way in self._servers:
+        # A server that answers before it has all of what is held is not sent the rest.
+        last = exchange.sending is not None or (answer is not None and answer.last)
+        if last and way is not None and way in self._servers:
             yield from self._servers.close(way)
+        yield from self._poured_out(exchange)
         if exchange.upload.done:
             yield from self._next(exchange)
+
+    def _over_with(self, exchange: Exchange) -> None:
+        """Nothing more goes out of an answer."""
+        self._waiting = None
+        exchange.let_go()
+        for what in (Wait.BODY, Wait.TRICKLE):
+            self._pace.end(what, exchange)
 
     def _next(self, exchange: Exchange) -> Commands:
         """An exchange is over: what follows can be taken up."""
@@ -469,6 +246,8 @@ class Relay(layer.Layer):
         if way is not None and way in self._servers:
             yield from self._servers.close(way)
         if exchange.begun:
+            self._over_with(exchange)
+            yield from self._poured_out(exchange)
             # The client sees by the connection's end that its answer is not whole.
             self._desk.finish(self.context.client, exchange, unquoted(problem))
             self._exchange = None
@@ -502,11 +281,3 @@ class Relay(layer.Layer):
         yield from successor.handle_event(events.Start())
         if data:
             yield from successor.handle_event(events.DataReceived(self.context.client, data))
-
-
-def _may_become_ordinary(data: bytes) -> bool:
-    """Whether the beginning of a head can be that of an ordinary one.
-
-    If not, the generic lane need not wait for its end, which may never come.
-    """
-    return data[:1].isalpha() and data.count(b"\n") == data.count(b"\r\n")

@@ -159,8 +159,13 @@ def _profile(policy: Policy, person: Person) -> str:
 
 
 def _can_change(policy: Policy, person: Person, categories: frozenset[str]) -> bool:
-    """Whether a rule that looks at the time or at states concerns these categories."""
+    """Whether a rule that looks at the time or at states concerns these categories.
+
+    Rules on what is found in a body say nothing before one is sent or has come.
+    """
     for rule in policy.rules_of(_profile(policy, person)):
+        if rule.findings:
+            continue
         if rule.categories is None or not rule.categories.isdisjoint(categories):
             if rule.time is not None or rule.states is not None:
                 return True

@@ -1,125 +1,73 @@
 """One exemption: what it says, its history, and the steps that its reader may take.
 
-In: a visit, a reference, what was typed. Out: pages; steps in the register.
-Must never: take a step itself (register.py does, with its rules); take one that another person's
-access hangs on without a fresh proof of who takes it.
+In: a visit, an exemption, a form. Out: pages; a form as the register's step.
+Must never: judge a step itself (steps.py asks the register's rules, which ask again).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, override
 
-from aiohttp import hdrs, web
-
-from proxy_addons.portal.access import PAGES
-from proxy_addons.portal.register.forms import Form
 from proxy_addons.portal.register.reading import Reading
 from proxy_addons.portal.register.requesting import FIELDS
 from proxy_addons.portal.register.shown import day_words, moment_words, shown_step, until_words
+from proxy_addons.portal.register.stepped import SteppedPages
 from proxy_addons.portal.register.steps import KINDS, Kind, needs_another, open_to, refusal
 from proxy_addons.portal.register.taking import Taken, call
-from proxy_addons.portal.signin import onward
 from proxy_addons.standing import rules
 from proxy_addons.standing.dates import months_later
-from proxy_addons.standing.problems import StaleViewError, StepRefusedError, UnknownReferenceError
+from proxy_addons.standing.exemption import Exemption
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import date
 
+    from aiohttp import web
+
+    from proxy_addons.portal.register.forms import Form
     from proxy_addons.portal.signin.guard import Guard, Visit
     from proxy_addons.portal.signin.services import Services
-    from proxy_addons.standing.exemption import Exemption
+    from proxy_addons.standing.problems import StepRefusedError
     from proxy_addons.standing.steps import Step
 
-_REFERENCE = "{reference:[A-Za-z0-9-]{1,32}}"
-_DONE = {"request": "The request is sent. Information security decides on it.", **{
-    kind.name: kind.done for kind in KINDS.values()
-}}  # fmt: skip
 _NONE = "There is no such exemption, or it is not one that you can see."
 
 
-class OneExemption:
+class OneExemption(SteppedPages[Exemption]):
     """The handlers."""
 
+    PAGE = "exemption"
+    PATH = "/exemptions"
+    REFERENCE = "{reference:[A-Za-z0-9-]{1,32}}"
+    KINDS = KINDS
+    REQUESTED = "The request is sent. Information security decides on it."
+
     def __init__(self, services: Services, guard: Guard) -> None:
-        self._services = services
-        self._guard = guard
+        super().__init__(services, guard)
         self._reading = Reading(services)
-        self._zone = services.settings.policy.time_zone
 
-    def routes(self) -> list[web.RouteDef]:
-        """What is served, and by which handler."""
-        page = self._guard.page
-        step = f"/exemptions/{_REFERENCE}/{{step:{'|'.join(KINDS)}}}"
-        return [
-            web.get(f"/exemptions/{_REFERENCE}", page(PAGES["exemption"], self.show)),
-            web.get(step, page(PAGES["exemption"], self.ask)),
-            web.post(step, page(PAGES["exemption"], self.take)),
-        ]
+    @override
+    async def _found(self, visit: Visit, reference: str) -> Exemption:
+        return await self._reading.one(visit, reference)
 
-    async def show(self, request: web.Request, visit: Visit) -> web.Response:
-        """The page of an exemption."""
-        try:
-            found = await self._found(request, visit)
-        except UnknownReferenceError:
-            return self._none(visit)
-        return await self._show(visit, found, done=_DONE.get(request.query.get("done", "")))
+    @override
+    def _refusal(self, name: str, visit: Visit, found: Exemption) -> StepRefusedError | None:
+        return refusal(name, visit.actor, found, visit.now)
 
-    async def ask(self, request: web.Request, visit: Visit) -> web.Response:
-        """The form of a step."""
-        kind = KINDS[request.match_info["step"]]
-        try:
-            found = await self._found(request, visit)
-        except UnknownReferenceError:
-            return self._none(visit)
-        problem = refusal(kind.name, visit.actor, found, visit.now)
-        if problem is not None:
-            return await self._show(visit, found, problem=str(problem), status=403)
-        if kind.proven and not visit.has_just_proven:
-            raise web.HTTPSeeOther(onward.with_next("/confirm", request.path))
-        form = Form(self._services.drafts.take(visit.someone.name, request.path))
-        return await self._step(visit, found, kind, form)
+    @override
+    def _call(self, name: str, taken: Taken) -> Callable[[], object] | None:
+        wanted = call(name, taken)
+        return None if wanted is None else lambda: wanted(self._services.register())
 
-    async def take(self, request: web.Request, visit: Visit) -> web.Response:
-        """A step was sent."""
-        kind = KINDS[request.match_info["step"]]
-        form = await Form.posted(request)
-        try:
-            found = await self._found(request, visit)
-        except UnknownReferenceError:
-            return self._none(visit)
-        if kind.proven and not visit.has_just_proven:
-            self._services.drafts.keep(visit.someone.name, request.path, form.fields)
-            where = onward.with_next("/confirm", request.path)
-            return web.Response(status=303, headers={hdrs.LOCATION: where})
-        seen = form.text("seen")
-        # A view that cannot be told is none that was looked at.
-        revision = int(seen) if seen.isdecimal() and len(seen) < 10 else -1
-        taken = Taken(visit.actor, found.reference, revision, form, self._zone)
-        wanted = call(kind.name, taken)
-        if wanted is None:
-            return await self._step(visit, found, kind, form, status=400)
-        try:
-            await self._services.threads.run(lambda: wanted(self._services.register()))
-        except StaleViewError as problem:
-            # Nothing was changed: what is shown now is what to decide on.
-            now = await self._found(request, visit)
-            return await self._show(visit, now, problem=str(problem), status=409)
-        except StepRefusedError as problem:
-            # Nothing was changed: the form comes back with what was typed, unless the step itself
-            # is no longer theirs to take.
-            if refusal(kind.name, visit.actor, found, visit.now) is not None:
-                return await self._show(visit, found, problem=str(problem), status=403)
-            form.wrong(FIELDS.get(problem.rule, ""), str(problem))
-            return await self._step(visit, found, kind, form, status=400)
-        where = f"/exemptions/{found.reference}?done={kind.name}"
-        return web.Response(status=303, headers={hdrs.LOCATION: where})
+    @override
+    def _field(
+        self, name: str, visit: Visit, found: Exemption, problem: StepRefusedError
+    ) -> str | None:
+        if self._refusal(name, visit, found) is not None:
+            return None
+        return FIELDS.get(problem.rule, "")
 
-    # --- inside -----------------------------------------------------------------------------
-
-    async def _found(self, request: web.Request, visit: Visit) -> Exemption:
-        return await self._reading.one(visit, request.match_info["reference"])
-
+    @override
     async def _show(
         self,
         visit: Visit,
@@ -138,6 +86,7 @@ class OneExemption:
         last_use = used.get(found.reference)
         return self._services.answers.show(
             "exemption.html",
+            path=self.PATH,
             status=status,
             visit=visit,
             here="exemptions",
@@ -156,6 +105,7 @@ class OneExemption:
             problem=problem,
         )
 
+    @override
     async def _step(
         self, visit: Visit, found: Exemption, kind: Kind, form: Form, *, status: int = 200
     ) -> web.Response:
@@ -177,6 +127,7 @@ class OneExemption:
             latest=latest,
         )
 
+    @override
     def _none(self, visit: Visit) -> web.Response:
         return self._services.answers.show(
             "problem.html", status=404, visit=visit, title="There is no such page", text=_NONE

@@ -28,7 +28,7 @@ class Taken:
 
     Attributes:
         actor: who takes it.
-        reference: of the exemption.
+        reference: of the exemption, or the review.
         seen: its revision as looked at.
         form: what was typed.
         zone: the force's, for days.

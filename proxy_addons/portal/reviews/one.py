@@ -1,130 +1,76 @@
 """One review: what was asked, its history, and the decisions that its reader may take.
 
-In: a visit, a reference, what was typed. Out: pages; steps in the register.
-Must never: take a step itself (standing/reviews.py does, with its rules); open a site without
-a fresh proof of who does.
+In: a visit, a review, a form. Out: pages; a form as the register's step.
+Must never: judge a decision itself (steps.py asks the register's rules, which ask again).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, override
 
-from aiohttp import hdrs, web
-
-from proxy_addons.portal.access import PAGES
-from proxy_addons.portal.register.forms import Form
 from proxy_addons.portal.register.shown import shown_step, until_words
+from proxy_addons.portal.register.stepped import SteppedPages
 from proxy_addons.portal.reviews.reading import ReviewReading, sees_all
-from proxy_addons.portal.reviews.steps import FIELDS, KINDS, Taken, call, open_to, refusal
-from proxy_addons.portal.signin import onward
+from proxy_addons.portal.reviews.steps import FIELDS, KINDS, call, open_to, refusal
 from proxy_addons.standing import review_rules
 from proxy_addons.standing.actor import INFORMATION_SECURITY
 from proxy_addons.standing.dates import months_later
-from proxy_addons.standing.problems import StaleViewError, StepRefusedError, UnknownReferenceError
+from proxy_addons.standing.review import Review
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from aiohttp import web
+
+    from proxy_addons.portal.register.forms import Form
     from proxy_addons.portal.register.steps import Kind
+    from proxy_addons.portal.register.taking import Taken
     from proxy_addons.portal.signin.guard import Guard, Visit
     from proxy_addons.portal.signin.services import Services
-    from proxy_addons.standing.review import Review
+    from proxy_addons.standing.problems import StepRefusedError
     from proxy_addons.standing.steps import Step
 
-_REFERENCE: Final = "{reference:[A-Za-z0-9]{1,8}-[0-9-]{1,24}}"
-_DONE: Final = {
-    "request": "Your request is sent. Information security answers it; the answer is shown here.",
-    **{kind.name: kind.done for kind in KINDS.values()},
-}
-_NONE: Final = "There is no such review, or it is not one that you can see."
+_NONE = "There is no such review, or it is not one that you can see."
 
 
-class OneReview:
+class OneReview(SteppedPages[Review]):
     """The handlers."""
 
+    PAGE = "review"
+    PATH = "/reviews"
+    REFERENCE = "{reference:[A-Za-z0-9]{1,8}-[0-9-]{1,24}}"
+    KINDS = KINDS
+    REQUESTED = "Your request is sent. Information security answers it; the answer is shown here."
+
     def __init__(self, services: Services, guard: Guard) -> None:
-        self._services = services
-        self._guard = guard
+        super().__init__(services, guard)
         self._reading = ReviewReading(services)
-        self._zone = services.settings.policy.time_zone
         self._threats = services.settings.policy.by_name_only
 
-    def routes(self) -> list[web.RouteDef]:
-        """What is served, and by which handler."""
-        page = self._guard.page
-        step = f"/reviews/{_REFERENCE}/{{step:{'|'.join(KINDS)}}}"
-        return [
-            web.get(f"/reviews/{_REFERENCE}", page(PAGES["review"], self.show)),
-            web.get(step, page(PAGES["review"], self.ask)),
-            web.post(step, page(PAGES["review"], self.take)),
-        ]
+    @override
+    async def _found(self, visit: Visit, reference: str) -> Review:
+        return await self._reading.one(visit, reference)
 
-    async def show(self, request: web.Request, visit: Visit) -> web.Response:
-        """The page of a review."""
-        try:
-            found = await self._found(request, visit)
-        except UnknownReferenceError:
-            return self._none(visit)
-        return await self._show(visit, found, done=_DONE.get(request.query.get("done", "")))
+    @override
+    def _refusal(self, name: str, visit: Visit, found: Review) -> StepRefusedError | None:
+        return refusal(name, visit.actor, found, visit.now, self._threats)
 
-    async def ask(self, request: web.Request, visit: Visit) -> web.Response:
-        """The form of a decision."""
-        kind = KINDS[request.match_info["step"]]
-        try:
-            found = await self._found(request, visit)
-        except UnknownReferenceError:
-            return self._none(visit)
-        problem = refusal(kind.name, visit.actor, found, visit.now, self._threats)
-        if problem is not None:
-            return await self._show(visit, found, problem=str(problem), status=403)
-        if kind.proven and not visit.has_just_proven:
-            raise web.HTTPSeeOther(onward.with_next("/confirm", request.path))
-        form = Form(
-            self._services.drafts.take(visit.someone.name, request.path)
-            or {"category": sorted(found.categories), "site": [found.site]}
-        )
-        return await self._step(visit, found, kind, form)
+    @override
+    def _call(self, name: str, taken: Taken) -> Callable[[], object] | None:
+        wanted = call(name, taken)
+        return None if wanted is None else lambda: wanted(self._services.reviews())
 
-    async def take(self, request: web.Request, visit: Visit) -> web.Response:
-        """A decision was sent."""
-        kind = KINDS[request.match_info["step"]]
-        form = await Form.posted(request)
-        try:
-            found = await self._found(request, visit)
-        except UnknownReferenceError:
-            return self._none(visit)
-        if kind.proven and not visit.has_just_proven:
-            self._services.drafts.keep(visit.someone.name, request.path, form.fields)
-            where = onward.with_next("/confirm", request.path)
-            return web.Response(status=303, headers={hdrs.LOCATION: where})
-        seen = form.text("seen")
-        # A view that cannot be told is none that was looked at.
-        revision = int(seen) if seen.isdecimal() and len(seen) < 10 else -1
-        taken = Taken(visit.actor, found.reference, revision, form, self._zone)
-        wanted = call(kind.name, taken)
-        if wanted is None:
-            return await self._step(visit, found, kind, form, status=400)
-        try:
-            await self._services.threads.run(lambda: wanted(self._services.reviews()))
-        except StaleViewError as problem:
-            # Nothing was changed: what is shown now is what to decide on.
-            now = await self._found(request, visit)
-            return await self._show(visit, now, problem=str(problem), status=409)
-        except StepRefusedError as problem:
-            # Nothing was changed: the form comes back with what was typed, unless the step itself
-            # is not theirs to take.
-            if problem.rule not in FIELDS:
-                return await self._show(visit, found, problem=str(problem), status=403)
-            form.wrong(FIELDS[problem.rule], str(problem))
-            return await self._step(visit, found, kind, form, status=400)
-        where = f"/reviews/{found.reference}?done={kind.name}"
-        return web.Response(status=303, headers={hdrs.LOCATION: where})
+    @override
+    def _field(
+        self, name: str, visit: Visit, found: Review, problem: StepRefusedError
+    ) -> str | None:
+        return FIELDS.get(problem.rule)
 
-    # --- inside -----------------------------------------------------------------------------
+    @override
+    def _filled_in(self, found: Review) -> dict[str, list[str]]:
+        return {"category": sorted(found.categories), "site": [found.site]}
 
-    async def _found(self, request: web.Request, visit: Visit) -> Review:
-        return await self._reading.one(visit, request.match_info["reference"])
-
+    @override
     async def _show(
         self,
         visit: Visit,
@@ -144,6 +90,7 @@ class OneReview:
         threats = sorted((found.categories | listed) & self._threats)
         return self._services.answers.show(
             "review.html",
+            path=self.PATH,
             status=status,
             visit=visit,
             here="reviews" if sees_all(visit) else "browsing",
@@ -165,6 +112,7 @@ class OneReview:
         own = visit.someone.name == found.person
         return own and INFORMATION_SECURITY in visit.someone.roles and found.decision == "open"
 
+    @override
     async def _step(
         self, visit: Visit, found: Review, kind: Kind, form: Form, *, status: int = 200
     ) -> web.Response:
@@ -191,6 +139,7 @@ class OneReview:
             ),
         )
 
+    @override
     def _none(self, visit: Visit) -> web.Response:
         return self._services.answers.show(
             "problem.html",

@@ -8,7 +8,6 @@ Must never: be the check itself: the register asks its rules again when the step
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from proxy_addons.portal.register.steps import Kind
@@ -18,9 +17,9 @@ from proxy_addons.standing.review import Review
 from proxy_addons.standing.reviews import Reviews
 
 if TYPE_CHECKING:
-    from datetime import datetime, tzinfo
+    from datetime import datetime
 
-    from proxy_addons.portal.register.forms import Form
+    from proxy_addons.portal.register.taking import Taken
     from proxy_addons.standing.actor import Actor
 
 type Call = Callable[[Reviews], Review]
@@ -74,33 +73,9 @@ def open_to(actor: Actor, found: Review, now: datetime, threats: frozenset[str])
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What a step is taken with.
-
-    Attributes:
-        actor: who takes it.
-        reference: of the review.
-        seen: its revision as looked at.
-        form: what was typed.
-        zone: the force's, for days.
-    """
-
-    actor: Actor
-    reference: str
-    seen: int
-    form: Form
-    zone: tzinfo
-
-    @property
-    def why(self) -> str:
-        """What the person is told."""
-        return self.form.text("why")
-
-    @property
-    def site(self) -> str | None:
-        """What the decision is about; None for the host that was asked about."""
-        return self.form.text("site") or None
+def _site(step: Taken) -> str | None:
+    """What the decision is about; None for the host that was asked about."""
+    return step.form.text("site") or None
 
 
 def _allow(step: Taken) -> Call | None:
@@ -117,7 +92,7 @@ def _allow(step: Taken) -> Call | None:
         why=step.why,
         until=until,
         everybody=everybody == "everybody",
-        site=step.site,
+        site=_site(step),
     )
 
 
@@ -132,7 +107,7 @@ def _recategorise(step: Taken) -> Call:
         seen=step.seen,
         why=step.why,
         categories=named,
-        site=step.site,
+        site=_site(step),
     )
 
 
@@ -155,6 +130,5 @@ _CALLS: Final[dict[str, Callable[[Taken], Call | None]]] = {
 def call(name: str, step: Taken) -> Call | None:
     """The register's step of a name in `KINDS`, or None where the form is not filled in."""
     made = _CALLS[name](step)
-    if not step.why.strip():
-        step.form.wrong("why", "Enter what the person is told")
+    step.needs_why("Enter what the person is told")
     return None if step.form.problems else made

@@ -12,8 +12,7 @@ from support.stage import answering, request_head
 from support.waiting import until
 
 from proxy_addons.engine.outcomes import ConnectRefused
-from proxy_addons.engine.relay import desk
-from proxy_addons.engine.relay import lane as relay
+from proxy_addons.engine.relay import asks, desk
 from proxy_addons.engine.relay.answer import Answer
 from proxy_addons.engine.relay.desk import Desk
 from proxy_addons.engine.relay.lane import Relay
@@ -167,6 +166,7 @@ async def test_servers_are_kept_apart(stage: Stage) -> None:
 
 
 async def test_a_malformed_upload_gets_a_page(stage: Stage) -> None:
+    stage.streams_bodies()
     await stage.origin("allowed.test", script=silent)
     client = await stage.client()
     client.send(f"{GET.replace('GET', 'POST')}Transfer-Encoding: chunked\r\n\r\n")
@@ -256,7 +256,7 @@ async def test_the_gate_fails_at_a_tunnel(fail_in: Callable[..., Any]) -> None:
 
 
 BEFORE = [
-    (relay, "read_request"), (relay, "fault_of_head"), (relay, "facts_of_head"),
+    (asks, "read_request"), (asks, "fault_of_head"), (asks, "facts_of_head"),
     (desk, "forward_fields"), (Desk, "written"), (Desk, "open"), (Relay, "_send"),
     (Gate, "undecided"),
 ]  # fmt: skip
@@ -321,6 +321,7 @@ async def test_a_client_that_leaves_while_its_server_is_reached(stage: Stage) ->
 
 
 async def test_a_client_that_leaves_in_the_middle_of_its_upload(stage: Stage) -> None:
+    stage.streams_bodies()
     await stage.origin("allowed.test", script=silent)
     client = await stage.client()
     client.send(f"{GET.replace('GET', 'PUT')}Content-Length: 10\r\n\r\nxxx")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -13,6 +12,7 @@ import pytest
 from sqlalchemy import insert
 from support.ldap import Slapd, Someone
 from support.portal import NOON, PASSWORD, House, served, settings_for
+from support.portalpages import CHROMIUM
 from support.running import index  # noqa: F401 - a fixture
 
 from proxy_addons.standing import Actor, minutes, open_store
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from proxy_addons.settings.model import Settings
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 pytestmark = [
     pytest.mark.browser,
@@ -93,17 +92,6 @@ def seeded(folder: Path, slapd: Slapd, index: Path) -> Settings:  # noqa: F811 -
     queue.decline(ines, "RV-2026-0004", seen=1, why="A forum that nobody watches over.")
     store.close()
     return settings
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    options = ["--disable-gpu", "--no-first-run", "--disable-background-networking"]
-    if os.geteuid() == 0:
-        options.append("--no-sandbox")  # Chromium's sandbox does not work for root
-    async with async_api.async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield started
-        await started.close()
 
 
 @pytest.fixture

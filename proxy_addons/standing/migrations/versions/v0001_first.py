@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from alembic import op
 
+from proxy_addons.standing.migrations.append_only import append_only
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -31,7 +33,7 @@ def upgrade() -> None:
     _withdrawals()
     _portal()
     for table in _APPEND_ONLY:
-        _append_only(table)
+        append_only(table)
 
 
 def _time(name: str, *, nullable: bool = False) -> sa.Column[datetime]:
@@ -196,24 +198,3 @@ def _portal() -> None:
         _time("until", nullable=True),
         sa.PrimaryKeyConstraint("subject", name="pk_lockouts"),
     )
-
-
-def _append_only(table: str) -> None:
-    """Let rows be added, and neither changed nor taken away (Inf/27 2.13.1: tracked)."""
-    said = f"{table} is append-only: what was recorded stays"
-    if op.get_bind().dialect.name == "postgresql":
-        op.execute(
-            f"CREATE FUNCTION {table}_append_only() RETURNS trigger LANGUAGE plpgsql AS"
-            f" $$ BEGIN RAISE EXCEPTION '{said}'; END $$"
-        )
-        for name, when in (("kept", "UPDATE OR DELETE"), ("not_emptied", "TRUNCATE")):
-            op.execute(
-                f"CREATE TRIGGER {table}_{name} BEFORE {when} ON {table}"
-                f" FOR EACH STATEMENT EXECUTE FUNCTION {table}_append_only()"
-            )
-        return
-    for event in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER {table}_no_{event.lower()} BEFORE {event} ON {table}"
-            f" BEGIN SELECT RAISE(ABORT, '{said}'); END"
-        )
