@@ -219,6 +219,7 @@ class _Process:
         self._process: asyncio.subprocess.Process | None = None
         self._socket: socket.socket | None = None
         self._said: dict[str, Any] = {}
+        self._waiting = False
         self.asked = 0
 
     @property
@@ -281,6 +282,7 @@ class _Process:
 
     async def _answer(self, seconds: float) -> dict[str, Any]:
         assert self._socket is not None, "started"
+        self._waiting = True
         try:
             async with asyncio.timeout(seconds):
                 said = await asyncio.get_running_loop().sock_recv(self._socket, _MOST)
@@ -288,6 +290,8 @@ class _Process:
             raise _ProcessError(f"no answer within {seconds:g} s") from error
         except OSError as error:
             raise _ProcessError(f"no answer: {error.strerror}") from error
+        finally:
+            self._waiting = False
         if not said:
             raise _ProcessError(await self._last_words())
         try:
@@ -308,9 +312,14 @@ class _Process:
         return _STATUSES.get(status, f"the process ended with status {status}")
 
     def kill(self) -> None:
-        """Ends it, at once."""
-        if self._socket is not None:
+        """Ends it, at once. Who waits for an answer is told so, and then ends it again."""
+        if self._socket is not None and not self._waiting:
             self._socket.close()
+        elif self._socket is not None:
+            # Closed, it would never wake whoever waits, and its number would be taken by another
+            # socket while the event loop still has it for this one.
+            with suppress(OSError):  # its other end has just closed: that wakes as well
+                self._socket.shutdown(socket.SHUT_RDWR)
         if self._process is not None and self._process.returncode is None:
             with suppress(ProcessLookupError):  # it has just ended by itself
                 self._process.kill()

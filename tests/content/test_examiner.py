@@ -167,6 +167,25 @@ async def test_a_request_that_is_cancelled_takes_its_process_along(
     assert process not in examining.processes
 
 
+async def test_who_waits_when_all_ends_is_told(tmp_path: Path) -> None:
+    path = written(tmp_path / "x", zip_of({"a": TEXT}))
+    examining = Examiner(Archives(processes=1), tmp_path)
+    await examining.examine(path, NOTHING)
+    (process,) = examining.processes
+    os.kill(process, signal.SIGSTOP)
+    waiting = asyncio.create_task(examining.examine(path, NOTHING))
+    await until(lambda: not examining._free)  # it is asked
+    await examining.close()
+    async with asyncio.timeout(10):  # far below what a file may take
+        found = await waiting
+    assert found.file_types == {"unreadable-archive"}
+    assert found.why
+    assert not examining.processes
+    loop = asyncio.get_running_loop()
+    watched = [each.fd for each in loop._selector.get_map().values()]  # type: ignore[attr-defined]
+    assert all(os.fstat(number) for number in watched)  # none of a socket that is closed
+
+
 async def test_a_folder_that_is_gone_is_an_answer(examining: Examiner, tmp_path: Path) -> None:
     path = written(tmp_path / "x", zip_of({"a.zip": zip_of({"b": TEXT})}))
     (tmp_path / "work").rmdir()

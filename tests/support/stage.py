@@ -16,6 +16,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
+import pytest
+
 from proxy_addons.categorisation import CategoryIndex, SourceFolders, compile_index, read_sources
 from proxy_addons.engine.authority import now_utc
 from proxy_addons.engine.driver import ConnectFailed, ConnectRefused
@@ -276,7 +278,14 @@ class Stage:
         """End everything, and give all closing records. Nothing may be left over."""
         for client in self._clients:
             client.close()
-        await self.quiet()
+        try:
+            await self.quiet()
+        finally:  # also where it does not come to rest: the next test is not to find any of it
+            await self._close()
+        assert not self.errors, self.errors
+        return self.records()
+
+    async def _close(self) -> None:
         for listener in (self._listener, *self._secure_listeners):
             listener.close()
         for each in (self.socket, *self._secure):
@@ -292,8 +301,8 @@ class Stage:
         await asyncio.to_thread(self.log.close)
         await self.worker.examining.close()
         await self.worker.knowing.close()
-        assert not self.errors, self.errors
-        return self.records()
+        for driver in self.drivers:  # only where it did not come to rest
+            driver.abort("the test has ended")
 
     @property
     def drivers(self) -> list[Driver]:
@@ -301,8 +310,11 @@ class Stage:
         return list(self.worker._drivers)
 
     async def quiet(self) -> None:
-        """Wait until the worker has no connection left."""
-        await until(lambda: not self.worker._drivers)
+        """Wait until the worker has no connection left; say what the last ones wait for."""
+        try:
+            await until(lambda: not self.worker._drivers)
+        except TimeoutError:
+            pytest.fail("\n".join(["connections that do not end:", *map(_waits, self.drivers)]))
 
     def records(self) -> list[dict[str, Any]]:
         """The closing records on the disk; all of them once the stage has ended."""
@@ -369,6 +381,22 @@ class Stage:
     async def secure_origin(self, *hosts: str, script: Script) -> int:
         """The same, with TLS and a good certificate for whatever name is asked for."""
         return await self.origin(*hosts, script=script, tls=self.web.server_context())
+
+
+def _waits(driver: Driver) -> str:
+    """What a connection is at: its transports, and where the tasks are that it waits for."""
+    said = [
+        repr(driver.client),
+        repr(driver._layer),
+        repr((driver._pressure._full, driver._pressure._held)),
+    ]
+    said += [repr(wire.transport) for wire in driver._wires.values()]
+    for task in (*driver._asking.tasks, *driver._asking.aside, *driver._opening.values()):
+        awaited: Any = task.get_coro()
+        while awaited is not None:
+            said.append(f"  in {awaited}")
+            awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+    return "\n".join(said)
 
 
 async def request_head(reader: asyncio.StreamReader) -> str:
