@@ -20,12 +20,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from proxy_addons.content.coding import CodingError, Decoder
 from proxy_addons.content.declared import declared_of
+from proxy_addons.content.plain import ZIP, is_of_text, shows_zip
 from proxy_addons.content.types import HEAD, TAIL, is_plain, tail_types, types_of
+from proxy_addons.gate.glance import is_ordinary
 from proxy_addons.gate.whole import whose
 from proxy_addons.policy.findings import FILE_TYPE, found
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from proxy_addons.content.declared import Declared
     from proxy_addons.gate.held import Held
@@ -62,14 +64,8 @@ _LIVE: Final = (
     "multipart/x-mixed-replace",
 )
 _TEXTS: Final = frozenset({"text", "web-page", "web-script", "style-sheet", "data"})
-_ZIP: Final = b"PK\3\4"
-"""How a member of a zip archive begins: no text has these bytes."""
-_RARE: Final = _ZIP[2:3]
 _UNREADABLE: Final = frozenset({"unreadable-archive"})
 _FEW: Final = 16  # bytes from which on a first look is taken
-_SAMPLE: Final = 512
-# What text is made of.
-_OF_TEXT: Final = bytes([9, 10, 12, 13, *range(0x20, 0x7F), *range(0x80, 0x100)])
 
 
 class AnswerHead(NamedTuple):
@@ -169,6 +165,20 @@ class Watch:
         self.refusal: Answer | None = None
         self.part: str | None = None
 
+    def passes(self, status: int, fields: Iterable[tuple[bytes, bytes]], content: bytes) -> bool:
+        """Whether an answer that came whole, with its head, may go on without being watched.
+
+        Args:
+            status: HTTP status code.
+            fields: of its head.
+            content: all of its body, as it came.
+        """
+        try:
+            return is_ordinary(self._path, status, fields, content)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, the answer is watched
+            logger.error("a glance at an answer failed (%s): watched", type(problem).__name__)
+            return False
+
     def begin(self, head: AnswerHead) -> int:
         """The head has come.
 
@@ -264,9 +274,8 @@ class Watch:
                 return REFUSED
         if self._stage is _Stage.TEXT:
             data = self._tail + data
-            # One byte is found in a tenth of the time of four, and hardly any text has this one.
-            if _RARE not in data or _ZIP not in data:
-                self._tail = data[-len(_ZIP) + 1 :]
+            if not shows_zip(data):
+                self._tail = data[-len(ZIP) + 1 :]
                 return DONE if last else FLOW
             # An archive begins in the middle of a text: from here on its end is what matters.
             self._stage, self._tail = _Stage.BODY, b""
@@ -295,13 +304,13 @@ class Watch:
             return False
         if is_plain(self._head, self._declared):
             self._seen = frozenset()
-            self._stage = _Stage.TEXT if self._is_text() else _Stage.BODY
+            self._stage = _Stage.TEXT if is_of_text(self._head) else _Stage.BODY
             return True
         if last or size >= HEAD or (self._live and size >= 2 * self._looked):
             self._looked = size  # at each doubling: no trickle is looked at byte by byte
             types = self._seen = types_of(self._head[:HEAD], self._declared, whole=last)
             if self._told(types, DONE) == REFUSED or last or size >= HEAD:
-                text = types <= _TEXTS and self._is_text()
+                text = types <= _TEXTS and is_of_text(self._head)
                 self._stage = _Stage.TEXT if text else _Stage.BODY
                 # Text that comes slowly is shown as it comes: of that nobody waits for the end.
                 waits = last or not (text and self._live)
@@ -313,9 +322,6 @@ class Watch:
             # What is no text is not shown as it comes, whatever is said of it.
             self._live = types <= _TEXTS
         return False
-
-    def _is_text(self) -> bool:
-        return not self._head[:_SAMPLE].translate(None, _OF_TEXT)
 
     def _placed(self) -> bool:
         """Where all of it has to be looked at, hold it. False: refused, as there is no room."""

@@ -93,4 +93,5 @@ def check(data: bytes) -> None:
     assert len(said["first"]) <= NAMES, "too many names"
     assert all(each.isprintable() and len(each) < 2500 for each in said["first"]), "a bad name"
     assert not list(place.iterdir()), "a file was left"
-    assert len(list(_DESCRIPTORS.iterdir())) == len(before), "a descriptor was left"
+    # Fewer where what somebody else has dropped was collected meanwhile.
+    assert len(list(_DESCRIPTORS.iterdir())) <= len(before), "a descriptor was left"

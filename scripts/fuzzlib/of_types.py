@@ -23,6 +23,7 @@ from proxy_addons.content.types import (
     types_of,
     types_of_file,
 )
+from proxy_addons.gate.glance import is_ordinary
 from proxy_addons.policy.findings import FILE_TYPES, GROUPS
 
 _PATHS = ("/", "/a.html", "/a.ps1", "/a.exe", "/a.js", "/a.iso", "/a%2Fb.hta?x", "/a.doc")
@@ -120,6 +121,11 @@ def check(data: bytes) -> None:
     if is_plain(body[:HEAD], declared) and b"<hta:" not in body[2048:].lower():
         seen = types_of(body[:HEAD], declared, whole=False) & GROUPS["software"]
         assert not seen - _FURTHER_IN, "software that passed as plain"
+    path, kind = _PATHS[choice % len(_PATHS)], _KINDS[place % len(_KINDS)]
+    if is_ordinary(path, 200, [(b"Content-Type", kind.encode())], body):
+        claims = declared_of(path, kind, "")
+        assert is_plain(body[:HEAD], claims), "a glance that saw less than the watch"
+        assert not tail_types(body[-TAIL:], claims, seen=frozenset()), "an end that a glance missed"
     header = body.decode("latin-1")
     for name in declared_of(header, header, header).names:
         assert name, "an empty name"

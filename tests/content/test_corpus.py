@@ -8,10 +8,12 @@ from __future__ import annotations
 import io
 import itertools
 from pathlib import Path
+from urllib.parse import quote
 
 from content import corpus
 
 from proxy_addons.content.types import HEAD, TAIL, is_plain, tail_types, types_of, types_of_file
+from proxy_addons.gate.glance import is_ordinary
 from proxy_addons.policy.findings import GROUPS
 
 SOFTWARE = GROUPS["software"]
@@ -24,6 +26,9 @@ def test_software_is_seen_in_every_shape():
         body = shape.bytes()
         found = types_of_file(io.BytesIO(body), shape.declared)
         head = types_of(body[:HEAD], shape.declared, whole=len(body) <= HEAD)
+        said = [(b"Content-Type", shape.declared.content_type.encode())]
+        for name in shape.declared.names or ("",):
+            assert not is_ordinary(f"/{quote(name)}", 200, said, body), shape.name
         if shape.packed:  # its members are looked at elsewhere: that it is one must show
             assert found & {"archive"}, shape.name
             continue

@@ -290,6 +290,8 @@ async def test_a_failure_while_looking_lets_nothing_through(
         raise ZeroDivisionError
 
     await stage.origin("allowed.test", script=sending(PAGE))
+    # A glance that fails leaves the answer to the watch.
+    monkeypatch.setattr(watching, "is_ordinary", broken)
     monkeypatch.setattr(watching, "is_plain", broken)
     client = await stage.client()
     reply = await client.get(URL, HOST, JSON)

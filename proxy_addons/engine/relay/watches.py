@@ -54,6 +54,9 @@ class Watches(layer.Layer):
         assert watch is not None
         assert head is not None
         if first:
+            if answer.done and watch.passes(head.status, head.fields, answer.content):
+                exchange.watch = None
+                return passed
             length = head.length if head.length >= 0 else None
             keep = watch.begin(answer_head_of(head.status, head.fields, length))
             if keep == DONE:
