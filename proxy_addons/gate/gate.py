@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from proxy_addons.gate import metrics
@@ -243,10 +244,26 @@ class Gate(Looking):
             if judgement.looks or facts.body is not None:
                 verdict = self._look(visitor, facts, judgement, verdict)
             if verdict.course is Course.PASS:
-                at = self._now().local
-                transaction.counted = self.personal.count(visitor, facts, judgement, at)
+                self._goes_on(visitor, facts, judgement, verdict)
         metrics.observe_decision(time.perf_counter() - started)
         return verdict
+
+    def _goes_on(
+        self, visitor: Visitor, facts: RequestFacts, judgement: Judgement, verdict: Verdict
+    ) -> None:
+        """Count the minute of a request that goes on, if it is personal use; now, or by and by."""
+        if verdict.sending is not None:
+            # What is refused for what it sends was no use of the web.
+            verdict.sending.passes = partial(self._count, visitor, facts, judgement, verdict)
+        else:
+            self._count(visitor, facts, judgement, verdict)
+
+    def _count(
+        self, visitor: Visitor, facts: RequestFacts, judgement: Judgement, verdict: Verdict
+    ) -> None:
+        assert verdict.transaction is not None
+        at = self._now().local
+        verdict.transaction.counted = self.personal.count(visitor, facts, judgement, at)
 
     def _refuse_unjudged(
         self, visitor: Visitor, facts: RequestFacts, asked: UrlKey, reached: UrlKey

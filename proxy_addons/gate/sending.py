@@ -49,11 +49,12 @@ class Sending:
     Attributes:
         refusal: the answer to give instead, once it is refused.
         held: what has come; None before anything has.
+        passes: called once, when it goes on; None: nobody is told.
     """
 
     __slots__ = (
         "_about", "_bodies", "_domains", "_fail", "_headers", "_judge", "_path", "_told", "held",
-        "refusal",
+        "passes", "refusal",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - each is a fact of its own
@@ -78,6 +79,7 @@ class Sending:
         self._told = told
         self.held: Held | None = None
         self.refusal: Answer | None = None
+        self.passes: Callable[[], None] | None = None
 
     def feed(self, data: bytes, *, last: bool) -> int:
         """A piece of the body has come; or its end.
@@ -92,9 +94,16 @@ class Sending:
             follows them as it comes, as the policy lets pass what was not read; `REFUSED`.
         """
         try:
-            return self._feed(data, last=last)
+            return self._said(self._feed(data, last=last))
         except Exception as problem:  # noqa: BLE001 - whatever it is, the request is refused
             return self._failed(problem)
+
+    def _said(self, found: int) -> int:
+        """Tell, once, that it goes on."""
+        if found == DONE and self.passes is not None:
+            passes, self.passes = self.passes, None
+            passes()
+        return found
 
     def _feed(self, data: bytes, *, last: bool) -> int:
         if not data and self.held is None:
@@ -135,9 +144,9 @@ class Sending:
             )
             self._told(sent)
             self.refusal = self._judge(sent.findings) if sent.findings else None
+            return self._said(DONE if self.refusal is None else REFUSED)
         except Exception as problem:  # noqa: BLE001 - whatever it is, the request is refused
             return self._failed(problem)
-        return DONE if self.refusal is None else REFUSED
 
     def close(self) -> None:
         """It has gone on, is refused, or the client has left: give back what is held."""

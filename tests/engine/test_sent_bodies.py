@@ -306,6 +306,41 @@ async def test_what_is_refused_for_its_address_is_no_minute_of_personal_use(
     assert bool(record.get("counted")) == bool(day.counted) == (status == 200)
 
 
+PERSONAL = policy_of(
+    "{id: marked, clause: x, reason: y, action: block,"
+    " when: {categories: shopping, marking: official-sensitive}}"
+).replace("rules:\n", "personal_use: {categories: [shopping]}\nrules:\n")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (form(letter(OFFICIAL)), 403),
+        (form(letter("OFFICIAL")), 200),
+        (b"", 200),
+        (os.urandom(30_000), 200),
+    ],
+    ids=["marked", "ordinary", "none", "too large"],
+)
+async def test_what_is_refused_for_what_it_sends_is_no_minute_either(
+    stage_with: Callable[..., Any], body: bytes, status: int
+) -> None:
+    stage = await stage_with(SETTINGS, policy=PERSONAL)
+    if len(body) == 30_000:
+        few_bytes(stage)
+    day = stage.gate.people.today = Day()
+    _, client = await secure(stage, SHOP)
+    client.send(
+        f"POST /a HTTP/1.1\r\nHost: {SHOP}\r\nAccept: text/html\r\n{FORM}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    client.send(body)
+    assert (await client.answer()).status == status
+    (record,) = await stage.end()
+    assert bool(record.get("counted")) == bool(day.counted) == (status == 200)
+    assert len(day.counted) <= 1
+
+
 def few_bytes(stage: Stage) -> Bodies:
     """A worker that holds no more than 20 kB of a body."""
     before = stage.gate.bodies
