@@ -8,7 +8,9 @@ unasked.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from proxy_addons.cli.common import add_common, config_dir_of, examined, known_categories
 from proxy_addons.settings.load import MAIN_FILE, POLICY_FILE
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     import argparse
 
     from proxy_addons.settings.content import Content
+
+_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
+_MOUNTS: Final = Path("/proc/self/mountinfo")
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,6 +48,12 @@ def run(args: argparse.Namespace) -> int:
         print(f"warning: {warning}")
     if why := _cannot_look_into_files():
         print(f"warning: every archive counts as unreadable-archive: {why}")
+    held = result.settings.content.held.folder
+    if held is not None and _is_memory(held):
+        print(
+            f"warning: {held} is on a file system that is memory: large bodies that are held"
+            " (content.held.folder) take the machine's memory after all; name a folder on a disk"
+        )
     policy = result.settings.policy
     folder = config_dir_of(args)
     counts = ", ".join(
@@ -61,6 +72,23 @@ def _cannot_look_into_files() -> str:
     from proxy_addons.content.archives import missing
 
     return missing()
+
+
+def _is_memory(folder: Path) -> bool:
+    """Whether what is written to a folder, or will be, lies in memory (proc_pid_mountinfo(5))."""
+    real = folder.resolve()
+    kind, longest = "", -1
+    try:
+        mounts = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return False  # nothing is known, and nothing is said
+    for mount in mounts:
+        about, _, rest = mount.partition(" - ")
+        place = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), about.split()[4])
+        # Of several at one place the last is the one that is seen.
+        if real.is_relative_to(place) and len(place) >= longest:
+            kind, longest = rest.split()[0], len(place)
+    return kind in _MEMORY
 
 
 def _ask_scanners(content: Content) -> int:

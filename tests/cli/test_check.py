@@ -9,6 +9,7 @@ from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from support.clamd import RunningClamd, is_installed
 
 if TYPE_CHECKING:
@@ -40,6 +41,25 @@ def test_the_default_configuration_is_in_order(
         )
     ]
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [("/dev/shm", True), ("/dev/shm/not-there-yet", True), ("/usr/held", False)],
+)
+def test_a_folder_in_memory_for_held_bodies_is_said(
+    watchhouse: Callable[..., Any], config: Path, folder: str, said: bool
+):
+    command = ("stat", "--file-system", "--format=%T", "/dev/shm")
+    kind = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert kind.stdout == "tmpfs\n", "this machine has no memory there"
+    main = config / "watchhouse.yaml"
+    settings = yaml.safe_load(main.read_text())
+    settings.setdefault("content", {})["held"] = {"folder": folder}
+    main.write_text(yaml.safe_dump(settings))
+    done = watchhouse("check", "--config", str(config))
+    assert done.code == 0
+    assert (f"warning: {folder} is on a file system that is memory" in done.out) == said
 
 
 def test_every_problem_of_both_files_is_listed(watchhouse: Callable[..., Any], config: Path):
