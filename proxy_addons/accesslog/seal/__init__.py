@@ -1,0 +1,1 @@
+"""Sealing: segments of the access log become leaves of a signed, append-only Merkle log."""
