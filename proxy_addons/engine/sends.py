@@ -72,6 +72,10 @@ class Sends(HttpStream):
             self.flow.request.stream(data)  # it counts
         sending = self._sending
         found = sending.feed(data, last=self._body_ended)
+        if found != ALL and self._body_waits is not None:
+            # It waits for a disk, but is no longer waited for: this may have been its end.
+            self._body_waits = None
+            yield from self._room(None)
         if found == WAIT:
             yield from self._ask_of_body(sending.settle(), self._seen)
         elif found != ALL:

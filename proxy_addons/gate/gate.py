@@ -61,6 +61,7 @@ _NO_INDEX = "no category index"
 _NOTHING_STANDS = "exemptions and withdrawals could not be read yet"
 _NOBODY = "nobody has signed in on this connection"
 _LAPSED = "the sign-in of this tunnel has ended"
+_ASKING = frozenset({"GET", "HEAD"})  # RFC 9110 9.3.1, 9.3.2: a body has no meaning
 
 __all__ = ["Basis", "Gate", "basis_of"]
 
@@ -252,7 +253,8 @@ class Gate(Looking):
         self, visitor: Visitor, facts: RequestFacts, judgement: Judgement, verdict: Verdict
     ) -> None:
         """Count the minute of a request that goes on, if it is personal use; now, or by and by."""
-        if verdict.sending is not None:
+        # In HTTP/2 any request may have a body: these hardly ever do, and then are not waited for.
+        if verdict.sending is not None and facts.method not in _ASKING:
             # What is refused for what it sends was no use of the web.
             verdict.sending.passes = partial(self._count, visitor, facts, judgement, verdict)
         else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
+from support.http2 import Http2
 from support.marked import TEXT, form, letter, note
 from support.stage import request_head
 from support.today import Day
@@ -19,13 +20,13 @@ from support.waiting import until
 from proxy_addons.content import outgoing
 from proxy_addons.content.outgoing import Sent
 from proxy_addons.gate.held import Holding
+from proxy_addons.gate.sending import Sending
 from proxy_addons.gate.whole import Bodies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from support.client import Client, Reply
-    from support.http2 import Http2
     from support.stage import Script, Stage
 
 FORM = "Content-Type: multipart/form-data; boundary=xYz"
@@ -526,6 +527,45 @@ async def test_a_server_that_cannot_be_reached(stage: Stage) -> None:
     await stage.end()
     bodies = stage.gate.bodies
     assert bodies is None or bodies.holding.bodies == 0
+
+
+async def test_an_end_that_comes_while_it_waits_for_the_disk(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection goes on; nobody waits for a disk that nothing is to be written to any more."""
+    monkeypatch.setattr(Sending, "behind", property(lambda _: True))
+    never = asyncio.Event()
+
+    async def caught_up(_: Sending) -> None:
+        await never.wait()
+
+    site, client = await secure(stage, OTHER)
+    assert (await post(client, "/a", OTHER, b"a=1", URLENCODED)).status == 200
+    monkeypatch.setattr(Sending, "caught_up", caught_up)
+    for marking, status in ((OFFICIAL, 403), ("OFFICIAL", 200), ("OFFICIAL", 200)):
+        body = form(letter(marking))
+        head = f"POST /a HTTP/1.1\r\nHost: {OTHER}\r\n{FORM}\r\nContent-Length: {len(body)}\r\n\r\n"
+        # As one piece: its end is there before anything could be held back.
+        client.send(head.encode() + body)
+        assert (await client.answer()).status == status
+    assert len(site.got) == 3
+
+
+async def test_a_request_without_a_body_by_http2_counts_at_once(
+    stage_with: Callable[..., Any],
+) -> None:
+    stage = await stage_with(SETTINGS, policy=PERSONAL)
+    day = stage.gate.people.today = Day()
+    site = Site()
+    await stage.secure_origin(SHOP, script=site.script())
+    tunnel = await stage.tunnel(SHOP, alpn=("h2",))
+    client = Http2(tunnel.reader, tunnel.writer, client=True)
+    stream = client.ask("/", SHOP, ("accept", "text/html"))
+    assert (await client.answer(stream))[0] == 200
+    await client.close()
+    (record,) = await stage.end()
+    assert record["counted"] is True
+    assert len(day.counted) == 1
 
 
 @pytest.mark.parametrize("length", [True, False], ids=["length", "none"])
