@@ -65,6 +65,10 @@ class Tiles:
         self._folder = folder
         self._read: dict[tuple[int, int], Leaves] = {}
 
+    def forget(self) -> None:
+        """Read everything from the disk again."""
+        self._read.clear()
+
     # --- reading ----------------------------------------------------------------------------
 
     def root(self, size: int) -> bytes:
@@ -113,17 +117,21 @@ class Tiles:
         raise AssertionError(width)
 
     def entries(self, size: int, first: int = 0) -> Iterator[tuple[int, bytes]]:
-        """Entries from `first` on, each with its place.
+        """Entries from `first` on, each with its place; each is what its hash says.
 
         Raises:
-            TileError: a bundle is missing or damaged.
+            TileError: a bundle or a tile is missing or damaged.
         """
         for number in range(first // WIDTH, -(-size // WIDTH)):
             width = min(WIDTH, size - number * WIDTH)
             bundle = self._bundle(number, width)
             for place, entry in enumerate(bundle[:width], number * WIDTH):
-                if place >= first:
-                    yield place, entry
+                if place < first:
+                    continue
+                if leaf_hash(entry) != self.subtree(0, place, size):
+                    path = self._folder / name_of(_ENTRIES, number, width)
+                    raise TileError(f"{path}: entry {place} of the log is not what was hashed")
+                yield place, entry
 
     def _bundle(self, number: int, width: int) -> list[bytes]:
         path = self._folder / name_of(_ENTRIES, number, width)

@@ -116,6 +116,7 @@ def test_what_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
         ("tile/entries/001.p/44", b"\xff\xffshort"),
         ("tile/entries/001.p/44", b"\0"),
         ("tile/entries/001.p/44", b"\0\1a"),
+        ("tile/entries/001.p/44", b"\0\1a" * 44),
         ("tile/entries/000", None),
         ("tile/0/000", None),
         ("tile/1/000.p/1", None),

@@ -1,0 +1,192 @@
+"""One segment made ready to be sealed: read once, counted, hashed and compressed.
+
+In: a segment that was ended, a salt. Out: the compressed file; what its manifest says of it.
+Must never: read what does not count (a torn tail); hold a segment in memory whole; change one.
+
+Compressed is by gzip, which every system can read, also without Watchhouse, and in a hundred years.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from proxy_addons.accesslog.seal.merkle import Growing
+from proxy_addons.accesslog.seal.salted import Place, line_leaf, tag_of
+from proxy_addons.accesslog.segment import counted_bytes
+from proxy_addons.accesslog.tails import lines_forward
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from proxy_addons.accesslog.seal.salted import Salt
+
+_LEVEL: Final = 6
+_GZIP: Final = (
+    31  # zlib's window for gzip; it writes no time and no name: the same octets each time
+)
+_AT_ONCE: Final = 4096  # lines
+
+
+@dataclass(slots=True)
+class Counted:
+    """What was found in a segment; see `manifest.Manifest`."""
+
+    records: int = 0
+    octets: int = 0
+    first_seq: int = 0
+    last_seq: int = 0
+    missing: tuple[tuple[int, int], ...] = ()
+    first_start: str = ""
+    last_start: str = ""
+    sha256: str = ""
+    packed_sha256: str = ""
+    root: str = ""
+    places: str = ""
+    policy_versions: tuple[str, ...] = ()
+    list_versions: tuple[str, ...] = ()
+
+
+def who_of(record: dict[str, Any]) -> str:
+    """Whose a record is, in the second tree: the person, or the address where nobody is known."""
+    person = record.get("person")
+    if isinstance(person, str):
+        return f"person:{person}"
+    client = record.get("client_ip")
+    return f"client:{client}" if isinstance(client, str) else ""
+
+
+def start_of(record: dict[str, Any]) -> int:
+    """When it began, in microseconds since 1970; 0 where it does not say."""
+    try:
+        begun = datetime.fromisoformat(record["start"])
+        return max(0, round(begun.timestamp() * 1_000_000)) if begun.tzinfo else 0
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return 0  # not written by us: it stands before all that have a time
+
+
+def record_of(line: bytes) -> dict[str, Any]:
+    """What a line says; nothing where it is no record."""
+    try:
+        record = orjson.loads(line)
+    except ValueError:
+        return {}  # it is evidence all the same, of nobody
+    return record if isinstance(record, dict) else {}
+
+
+def lines_of(segment: Path) -> Iterator[bytes]:
+    """The lines of a segment that count.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with segment.open("rb") as file:
+        for _, line in lines_forward(file, counted_bytes(segment)):
+            yield line
+
+
+def pack(lines: Iterable[bytes], salt: Salt, into: int) -> Counted:
+    """Count, hash and compress lines.
+
+    Args:
+        lines: without their newlines.
+        salt: of the segment.
+        into: a descriptor to which the compressed file is written; its caller makes it durable.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    reckoning = _Reckoning(salt)
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
+    plain, packed = hashlib.sha256(), hashlib.sha256()
+
+    def out(data: bytes) -> None:
+        packed.update(data)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(into, rest) :]
+
+    for several in _several(lines):
+        reckoning.add(several)
+        octets = b"\n".join((*several, b""))
+        plain.update(octets)
+        reckoning.found.octets += len(octets)
+        out(packer.compress(octets))
+    out(packer.flush())
+    found = reckoning.done()
+    found.sha256, found.packed_sha256 = plain.hexdigest(), packed.hexdigest()
+    return found
+
+
+def _several(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    several = []
+    for line in lines:
+        several.append(line)
+        if len(several) == _AT_ONCE:
+            yield several
+            several = []
+    if several:
+        yield several
+
+
+class _Reckoning:
+    """What is counted while lines go by."""
+
+    def __init__(self, salt: Salt) -> None:
+        self._salt = salt
+        self._tree = Growing()
+        self._places: list[bytes] = []
+        self._tags: dict[str, bytes] = {}
+        self._versions: tuple[set[str], set[str]] = (set(), set())
+        self._missing: list[tuple[int, int]] = []
+        self.found = Counted()
+
+    def add(self, lines: list[bytes]) -> None:
+        found, salt = self.found, self._salt
+        for index, line in enumerate(lines, found.records):
+            self._tree.add(line_leaf(salt.of_line(index), line))
+            record = record_of(line)
+            who = who_of(record)
+            if (tag := self._tags.get(who)) is None:
+                tag = self._tags[who] = tag_of(salt.tag_key, who)
+            self._places.append(Place(tag, start_of(record), index).octets)
+            self._note(record)
+        found.records += len(lines)
+
+    def _note(self, record: dict[str, Any]) -> None:
+        found = self.found
+        seq = record.get("seq")
+        if isinstance(seq, int) and seq > found.last_seq:
+            if found.first_seq == 0:
+                found.first_seq = seq
+            elif seq > found.last_seq + 1:
+                self._missing.append((found.last_seq + 1, seq - 1))
+            found.last_seq = seq
+        start = record.get("start")
+        if isinstance(start, str):
+            found.first_start = min(found.first_start or start, start)
+            found.last_start = max(found.last_start, start)
+        for versions, key in zip(self._versions, ("policy_version", "list_version"), strict=True):
+            if isinstance(version := record.get(key), str):
+                versions.add(version)
+
+    def done(self) -> Counted:
+        found = self.found
+        found.root = self._tree.root().hex()
+        places = Growing()
+        for octets in sorted(self._places):
+            place = Place.parse(octets)
+            places.add(place.leaf(self._salt.of_place(place.index)))
+        found.places = places.root().hex()
+        found.missing = tuple(self._missing)
+        found.policy_versions, found.list_versions = (
+            tuple(sorted(each)) for each in self._versions
+        )
+        return found

@@ -1,0 +1,340 @@
+"""Sealing: segments that were ended become entries of the signed log.
+
+In: the folder of the segments, the folder of the seals, a key. Out: for each segment a compressed
+copy, its salt and an entry; one signed checkpoint over all of them.
+Must never: sign a log that does not go on where the last checkpoint ended; sign two different logs
+of one size; count a segment twice; touch a segment.
+
+Each step is durable before the next begins, and whatever was not signed is made anew:
+    the compressed copy → its salt → entries, tiles → the checkpoint by its size → the checkpoint
+So the power may go at any moment: what is there then is what the last checkpoint says, and segments
+that wait for the next time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from proxy_addons.accesslog.seal.files import FILE_MODE, HALF, make_folder, put, sync
+from proxy_addons.accesslog.seal.manifest import KIND, Manifest, parsed
+from proxy_addons.accesslog.seal.merkle import EMPTY
+from proxy_addons.accesslog.seal.notes import (
+    Checkpoint,
+    NoteError,
+    note_of,
+    parts_of,
+    signatures_of,
+)
+from proxy_addons.accesslog.seal.packing import lines_of, pack
+from proxy_addons.accesslog.seal.salted import SALT, Salt
+from proxy_addons.accesslog.seal.tiles import TileError, Tiles
+from proxy_addons.accesslog.segment import broken_marker, hour_of, segments_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from proxy_addons.accesslog.seal.notes import Signer
+    from proxy_addons.accesslog.segment import SegmentName
+
+CHECKPOINT: Final = "checkpoint"
+_CHECKPOINTS: Final = "checkpoints"
+_LOCK: Final = "lock"
+_WRITABLE: Final = 0o222
+
+
+class SealError(Exception):
+    """Nothing was sealed. The text says why, and what to do."""
+
+
+class Seals:
+    """The folder of the seals.
+
+    Args:
+        folder: its path.
+
+    Attributes:
+        folder: the same.
+        tiles: of the log.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.tiles = Tiles(folder)
+
+    def packed(self, name: SegmentName) -> Path:
+        """Where the compressed copy of a segment is."""
+        return self._of_day("segments", name) / f"{name}.gz"
+
+    def salt(self, name: SegmentName) -> Path:
+        """Where its salt is."""
+        return self._of_day("salts", name) / f"{name}.salt"
+
+    def _of_day(self, what: str, name: SegmentName) -> Path:
+        day = name.hour
+        return self.folder / what / day[:4] / day[4:6] / day[6:8]
+
+    def signed(self, size: int) -> Path:
+        """Where the signed checkpoint of a size is."""
+        return self.folder / _CHECKPOINTS / f"{size // 1000:06d}" / f"{size:09d}"
+
+    def note(self) -> str:
+        """The last signed checkpoint; "" before there is one.
+
+        It is the largest of those that are kept by their size: `checkpoint` is a copy of it, for
+        others to read, and may be one behind where the power went in between.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        kept = sorted(path for path in (self.folder / _CHECKPOINTS).glob("*/*") if _is_size(path))
+        return kept[-1].read_text(encoding="utf-8") if kept else ""
+
+    def last(self, signer: Signer) -> Checkpoint:
+        """What the last checkpoint says, if this key has signed it.
+
+        Raises:
+            SealError: it is damaged, gone, or somebody else's.
+            OSError: it cannot be read.
+        """
+        note, copy = self.note(), self.folder / CHECKPOINT
+        if not note:
+            if copy.exists():
+                raise SealError(f"{self.folder / _CHECKPOINTS} has lost what was signed. {_LOOK}")
+            return Checkpoint(signer.name, 0, EMPTY)
+        found = self._held(note, signer)
+        if copy.exists():
+            shown = self._held(copy.read_text(encoding="utf-8", errors="replace"), signer)
+            if shown.size > found.size:
+                raise SealError(f"{self.folder / _CHECKPOINTS} has lost what was signed. {_LOOK}")
+        return found
+
+    def show(self) -> None:
+        """Make the copy for others the last checkpoint, where the power went before it was.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        note, copy = self.note().encode(), self.folder / CHECKPOINT
+        if note and not (copy.exists() and copy.read_bytes() == note):
+            put(copy, note)
+
+    def _held(self, note: str, signer: Signer) -> Checkpoint:
+        try:
+            checkpoint = Checkpoint.parse(parts_of(note)[0])
+            held = signatures_of(note, [signer.verifier])
+        except NoteError as problem:
+            raise SealError(f"{self.folder}: a checkpoint is damaged: {problem}. {_LOOK}") from (
+                problem
+            )
+        if not held or checkpoint.origin != signer.name:
+            raise SealError(
+                f"{self.folder}: a checkpoint was not signed with the key of {signer.name}. {_LOOK}"
+            )
+        return checkpoint
+
+    def manifests(self, size: int) -> Iterator[tuple[int, Manifest]]:
+        """The entries of segments, each with its place in the log.
+
+        Raises:
+            TileError: they cannot be read.
+            EntryError: they are damaged.
+        """
+        for place, entry in self.tiles.entries(size):
+            if parsed(entry)["kind"] == KIND:
+                yield place, Manifest.parse(entry)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold what only one process may hold at a time.
+
+        Raises:
+            SealError: another one does.
+            OSError: the lock cannot be had.
+        """
+        make_folder(self.folder)
+        descriptor = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as problem:
+                raise SealError(f"{self.folder} is being sealed by another process") from problem
+            yield
+        finally:
+            os.close(descriptor)
+
+
+_LOOK: Final = "Nothing was sealed; `watchhouse log verify` says what was changed."
+
+
+def _is_size(path: Path) -> bool:
+    """Whether a file is a checkpoint that is kept: not half of one, nothing of somebody else's."""
+    return path.name.isdecimal() and path.parent.name.isdecimal()
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What came of it.
+
+    Attributes:
+        checkpoint: the one in force now.
+        manifests: of the segments that were sealed just now.
+        waiting: segments that have not ended, or not in order: they are sealed later.
+    """
+
+    checkpoint: Checkpoint
+    manifests: tuple[Manifest, ...] = ()
+    waiting: tuple[SegmentName, ...] = ()
+
+
+def seal(
+    access: Path,
+    seals: Seals,
+    signer: Signer,
+    *,
+    now: float,
+    entropy: Callable[[int], bytes],
+    software: str,
+) -> Sealed:
+    """Seal all segments that have ended and are not sealed yet.
+
+    Args:
+        access: the folder of the segments.
+        seals: the folder of the seals.
+        signer: whose log it is.
+        now: seconds since 1970.
+        entropy: gives secret octets.
+        software: version, for the manifests.
+
+    Raises:
+        SealError: what is there is not what was signed; nothing was done.
+        OSError: something could not be read or written; what was sealed before still is.
+    """
+    with seals.locked():
+        before = seals.last(signer)
+        seals.show()
+        known = _Known(seals, before)
+        ready, waiting = _ready(access, known, now)
+        manifests = [
+            known.add(_seal_one(path, name, known, seals, now, entropy, software))
+            for name, path in ready
+        ]
+        if not manifests:
+            return Sealed(before, waiting=waiting)
+        size = seals.tiles.append(before.size, [each.entry() for each in manifests])
+        checkpoint = Checkpoint(signer.name, size, seals.tiles.root(size))
+        note = note_of(str(checkpoint), [signer.sign(str(checkpoint))]).encode()
+        put(seals.signed(size), note)
+        seals.show()
+        return Sealed(checkpoint, tuple(manifests), waiting)
+
+
+class _Known:
+    """What is sealed already.
+
+    Raises:
+        SealError: the tiles are not those that were signed.
+    """
+
+    def __init__(self, seals: Seals, checkpoint: Checkpoint) -> None:
+        seals.tiles.forget()
+        try:
+            if seals.tiles.root(checkpoint.size) != checkpoint.root:
+                raise SealError(f"{seals.folder}: the tiles are not what was signed. {_LOOK}")
+            manifests = [each for _, each in seals.manifests(checkpoint.size)]
+        except (TileError, ValueError) as problem:
+            raise SealError(f"{problem}. {_LOOK}") from problem
+        self.names: set[str] = set()
+        self.last_seq: dict[int, int] = {}
+        self.last_name: dict[int, str] = {}
+        for each in manifests:
+            self.add(each)
+
+    def add(self, manifest: Manifest) -> Manifest:
+        worker = manifest.worker
+        self.names.add(manifest.name)
+        self.last_seq[worker] = max(self.last_seq.get(worker, 0), manifest.last_seq)
+        self.last_name[worker] = max(self.last_name.get(worker, ""), manifest.name)
+        return manifest
+
+
+def _ready(
+    access: Path, known: _Known, now: float
+) -> tuple[list[tuple[SegmentName, Path]], tuple[SegmentName, ...]]:
+    """Segments to be sealed, in the order of their names, and those that still wait."""
+    ready, waiting = [], []
+    hour = hour_of(now)
+    for name, path in segments_in(access):
+        if str(name) in known.names:
+            continue
+        ended = not path.stat().st_mode & _WRITABLE
+        if ended and name.hour <= hour:
+            ready.append((name, path))
+        else:
+            waiting.append(name)
+    return ready, tuple(waiting)
+
+
+def _seal_one(
+    path: Path,
+    name: SegmentName,
+    known: _Known,
+    seals: Seals,
+    now: float,
+    entropy: Callable[[int], bytes],
+    software: str,
+) -> Manifest:
+    """Write what is kept of a segment, and give its entry."""
+    salt = Salt(entropy(SALT))
+    target = seals.packed(name)
+    make_folder(target.parent)
+    half = target.with_name(target.name + HALF)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(half, flags, 0o640)
+    try:
+        found = pack(lines_of(path), salt, descriptor)
+        os.fchmod(descriptor, FILE_MODE)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    half.rename(target)
+    sync(target.parent)
+    put(seals.salt(name), salt.octets, mode=0o400)
+    after = known.last_seq.get(name.worker)
+    late = str(name) < known.last_name.get(name.worker, "")
+    missing = list(found.missing)
+    if after is not None and not late and found.first_seq > after + 1:
+        missing.insert(0, (after + 1, found.first_seq - 1))
+    said = asdict(found) | {"missing": tuple(missing)}
+    return Manifest(
+        **said,
+        name=str(name),
+        worker=name.worker,
+        after_seq=after,
+        late=late,
+        broken=_broken(path),
+        software=software,
+        sealed=_stamp(now),
+    )
+
+
+def _broken(path: Path) -> str:
+    """Why a segment was given up; "" where it was not."""
+    try:
+        mark = orjson.loads(broken_marker(path).read_bytes())
+    except FileNotFoundError:
+        return ""
+    except ValueError:
+        return "its mark cannot be read"  # a full disk cut it short: then the segment was cut too
+    return str(mark.get("reason", "?"))[:500] if isinstance(mark, dict) else "?"
+
+
+def _stamp(now: float) -> str:
+    return datetime.fromtimestamp(now, UTC).isoformat(timespec="microseconds")
