@@ -233,6 +233,16 @@ class Paths:
         return self.data_dir / "lists"
 
     @property
+    def sealed_dir(self) -> Path:
+        """Sealed segments, and the signed log of them."""
+        return self.data_dir / "log" / "sealed"
+
+    @property
+    def seal_key(self) -> Path:
+        """The key that log is signed with; beside it, as `.pub`, what others check it with."""
+        return self.data_dir / "log" / "keys" / "seal"
+
+    @property
     def access_log_dir(self) -> Path:
         """Segments of the access log."""
         return self.data_dir / "log" / "access"

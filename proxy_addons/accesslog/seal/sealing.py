@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from proxy_addons.accesslog.segment import SegmentName
 
 CHECKPOINT: Final = "checkpoint"
-_CHECKPOINTS: Final = "checkpoints"
-_LOCK: Final = "lock"
+CHECKPOINTS: Final = "checkpoints"
+LOCK: Final = "lock"
 _WRITABLE: Final = 0o222
 
 
@@ -83,7 +83,7 @@ class Seals:
 
     def signed(self, size: int) -> Path:
         """Where the signed checkpoint of a size is."""
-        return self.folder / _CHECKPOINTS / f"{size // 1000:06d}" / f"{size:09d}"
+        return self.folder / CHECKPOINTS / f"{size // 1000:06d}" / f"{size:09d}"
 
     def note(self) -> str:
         """The last signed checkpoint; "" before there is one.
@@ -94,7 +94,7 @@ class Seals:
         Raises:
             OSError: it cannot be read.
         """
-        kept = sorted(path for path in (self.folder / _CHECKPOINTS).glob("*/*") if _is_size(path))
+        kept = sorted(path for path in (self.folder / CHECKPOINTS).glob("*/*") if _is_size(path))
         return kept[-1].read_text(encoding="utf-8") if kept else ""
 
     def last(self, signer: Signer) -> Checkpoint:
@@ -107,13 +107,13 @@ class Seals:
         note, copy = self.note(), self.folder / CHECKPOINT
         if not note:
             if copy.exists():
-                raise SealError(f"{self.folder / _CHECKPOINTS} has lost what was signed. {_LOOK}")
+                raise SealError(f"{self.folder / CHECKPOINTS} has lost what was signed. {_LOOK}")
             return Checkpoint(signer.name, 0, EMPTY)
         found = self._held(note, signer)
         if copy.exists():
             shown = self._held(copy.read_text(encoding="utf-8", errors="replace"), signer)
             if shown.size > found.size:
-                raise SealError(f"{self.folder / _CHECKPOINTS} has lost what was signed. {_LOOK}")
+                raise SealError(f"{self.folder / CHECKPOINTS} has lost what was signed. {_LOOK}")
         return found
 
     def show(self) -> None:
@@ -160,7 +160,7 @@ class Seals:
             OSError: the lock cannot be had.
         """
         make_folder(self.folder)
-        descriptor = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        descriptor = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

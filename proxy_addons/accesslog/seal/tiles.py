@@ -27,7 +27,7 @@ WIDTH: Final = 256
 LARGEST: Final = 0xFFFF
 """Octets of an entry, at most."""
 _HEIGHT: Final = 8
-_ENTRIES: Final = "entries"
+ENTRIES: Final = "entries"
 
 
 class TileError(Exception):
@@ -52,6 +52,23 @@ def name_of(level: int | str, number: int, width: int = WIDTH) -> str:
     parts = [*(f"x{part}" for part in parts[:0:-1]), parts[0]]
     tail = "" if width == WIDTH else f".p/{width}"
     return f"tile/{level}/{'/'.join(parts)}{tail}"
+
+
+def entries_in(bundle: bytes) -> list[bytes]:
+    """The entries of a bundle.
+
+    Raises:
+        TileError: it ends in the middle of one.
+    """
+    found, at = [], 0
+    while at < len(bundle):
+        length = int.from_bytes(bundle[at : at + 2])
+        entry = bundle[at + 2 : at + 2 + length]
+        if len(entry) != length or len(bundle) - at < 2:
+            raise TileError("it ends in the middle of an entry")
+        found.append(entry)
+        at += 2 + length
+    return found
 
 
 class Tiles:
@@ -129,21 +146,16 @@ class Tiles:
                 if place < first:
                     continue
                 if leaf_hash(entry) != self.subtree(0, place, size):
-                    path = self._folder / name_of(_ENTRIES, number, width)
+                    path = self._folder / name_of(ENTRIES, number, width)
                     raise TileError(f"{path}: entry {place} of the log is not what was hashed")
                 yield place, entry
 
     def _bundle(self, number: int, width: int) -> list[bytes]:
-        path = self._folder / name_of(_ENTRIES, number, width)
-        octets = self._octets(_ENTRIES, number, width)
-        found, at = [], 0
-        while at < len(octets):
-            length = int.from_bytes(octets[at : at + 2])
-            entry = octets[at + 2 : at + 2 + length]
-            if len(entry) != length or len(octets) - at < 2:
-                raise TileError(f"{path}: it ends in the middle of an entry")
-            found.append(entry)
-            at += 2 + length
+        path = self._folder / name_of(ENTRIES, number, width)
+        try:
+            found = entries_in(self._octets(ENTRIES, number, width))
+        except TileError as problem:
+            raise TileError(f"{path}: {problem}") from problem
         if len(found) < width:
             raise TileError(f"{path}: {len(found)} entries instead of {width}")
         return found
@@ -176,7 +188,7 @@ class Tiles:
         for at in range(0, len(everything), WIDTH):
             bundle = everything[at : at + WIDTH]
             data = b"".join(len(entry).to_bytes(2) + entry for entry in bundle)
-            put(self._folder / name_of(_ENTRIES, number + at // WIDTH, len(bundle)), data)
+            put(self._folder / name_of(ENTRIES, number + at // WIDTH, len(bundle)), data)
         self._hashes(0, size, [leaf_hash(entry) for entry in entries])
         self._read.clear()
         return size + len(entries)
