@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from support.bodies import Body, once
 from support.clamd import MARKER, MARKER_VIRUS, VIRUS, RunningClamd
 from support.eicar import EICAR, SHAPES
+from support.ending import end
 from support.icap import RunningIcap
 
 from proxy_addons.content.icap import BLOCKED, CHANGED, IcapScanner, _Options
@@ -214,6 +215,7 @@ class Pretender:
             scanner = IcapScanner(Icap(**values))  # type: ignore[arg-type]
             scanner._proved = 0
             yield scanner
+            end(server)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):

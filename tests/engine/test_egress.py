@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.ending import end
 from support.stage import PEOPLE, answering, make_settings, request_head
 
 from proxy_addons.engine.connector import Connector
@@ -69,7 +70,7 @@ async def parent() -> AsyncIterator[Parent]:
     server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
     made.port = server.sockets[0].getsockname()[1]
     yield made
-    server.close()
+    end(server)
 
 
 def refuse_inside(address: str, _port: int) -> str | None:
@@ -193,7 +194,7 @@ def test_however_the_answer_is_cut(cuts: list[int], tail: bytes) -> None:
         sock = await connector().connect("allowed.test", 443, by(parent))
         assert await received(sock, len(tail)) == tail
         sock.close()
-        server.close()
+        end(server)
 
     asyncio.run(play())
 

@@ -60,7 +60,7 @@ def chromium_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 async def browser(chromium_address: str) -> AsyncIterator[Browser]:
     async_api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
     async with async_api.async_playwright() as playwright:
-        yield await playwright.chromium.connect_over_cdp(chromium_address)
+        yield await playwright.chromium.connect_over_cdp(chromium_address, timeout=90_000)
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from proxy_addons.engine.hooks import HookTable
 from proxy_addons.engine.options import EngineOptions
 from proxy_addons.engine.outcomes import ConnectFailed, ConnectRefused
 from proxy_addons.engine.wires import Acceptor, Wire
+from support.ending import end
 from support.waiting import until
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Room:
         await until(lambda: len(self.ended) == len(self.drivers))
         self._server.close()
         for origin in self._origins:
-            origin.close()
+            end(origin)
         await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
         gc.collect()
         assert not self.problems, self.problems

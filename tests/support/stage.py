@@ -28,6 +28,7 @@ from proxy_addons.settings.load import load
 from proxy_addons.settings.model import Endpoint
 from proxy_addons.standing import LiveExemption, Snapshot
 from support.client import Client
+from support.ending import end
 from support.gateway import ROOT, merge
 from support.waiting import until
 from support.written import default_settings, write
@@ -291,10 +292,7 @@ class Stage:
         for each in (self.socket, *self._secure):
             each.close()
         for server in self._servers:
-            server.close()
-            # A connection of which the TLS had only begun has no script that would close it.
-            if abort := getattr(server, "abort_clients", None):  # from Python 3.13 on
-                abort()
+            end(server)
         for task in self._scripts:
             task.cancel()
         await asyncio.gather(*self._scripts, return_exceptions=True)

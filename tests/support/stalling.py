@@ -12,6 +12,8 @@ import ssl
 import threading
 from typing import TYPE_CHECKING, Self
 
+from support.ending import end
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -95,7 +97,7 @@ class Stalling:
 
     async def _end(self) -> None:
         for server in self._servers:
-            server.close()
+            end(server)
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Self
 
 from aiohttp import WSMsgType, web
 
+from support.ending import end
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from typing import Any
@@ -111,7 +113,7 @@ class Web:
         self.parent = self._proxy.sockets[0].getsockname()[1]
 
     async def _end(self) -> None:
-        self._proxy.close()
+        end(self._proxy)
         await self._runner.cleanup()
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
