@@ -19,6 +19,7 @@ import mmap
 import os
 import secrets
 import struct
+import time
 import zlib
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -38,6 +39,8 @@ _ENTRY = struct.Struct("<IBH")  # minutes since 1970, social, octets of the name
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE: Final = timedelta(minutes=1)
 _SUFFIX: Final = ".journal"
+_UNLOCKED: Final = ".new"
+_SURELY: Final = 60.0  # seconds after which nobody is still about to lock what is new
 
 
 class Entry(NamedTuple):
@@ -65,9 +68,12 @@ class Journal:
     """
 
     def __init__(self, path: Path, *, half: int = HALF) -> None:
-        self.path = path
         self._half = half
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        # Under its name it is locked from the first moment on: another worker would take it for
+        # that of one that has ended, and remove it.
+        self.path = path.with_name(path.name + _UNLOCKED)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self._descriptor = os.open(self.path, flags, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # All of it at once: a mapped page that finds no room on the disk ends the process.
@@ -80,6 +86,11 @@ class Journal:
         self._active = 0
         self._used = 0
         self._map[: len(_MAGIC)] = _MAGIC
+        try:
+            self.path = self.path.rename(path)
+        except BaseException:
+            self.close(remove=True)  # as above
+            raise
 
     @classmethod
     def new(cls, folder: Path) -> Self:
@@ -163,6 +174,7 @@ def leftovers(folder: Path) -> Iterator[Leftover]:
     Raises:
         OSError: the folder or a file in it cannot be read.
     """
+    _sweep(folder)
     for path in sorted(folder.glob(f"*{_SUFFIX}")):
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -177,6 +189,14 @@ def leftovers(folder: Path) -> Iterator[Leftover]:
             yield Leftover(path, descriptor)
         else:
             os.close(descriptor)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a worker had made and not yet named when it ended: there is nothing in it."""
+    for path in folder.glob(f"*{_SUFFIX}{_UNLOCKED}"):
+        with suppress(FileNotFoundError):  # another worker was faster, or it has its name now
+            if path.stat().st_mtime < time.time() - _SURELY:
+                path.unlink()
 
 
 def _packed(person: str, minute: datetime, *, social: bool) -> bytes:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -74,6 +75,41 @@ def test_a_living_worker_keeps_its_own(tmp_path: Path) -> None:
     assert left_in(tmp_path) == []
     other.close(remove=True)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("call", ["flock", "posix_fallocate"])
+def test_a_journal_that_is_being_made_is_nobodys_leftover(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Another worker looks in that very moment: it must not take it for that of a dead one."""
+    module: Any = fcntl if call == "flock" else os
+    real = getattr(module, call)
+    looked: list[int] = []
+
+    def looking(*args: Any) -> Any:
+        if not looked:
+            looked.append(1)
+            for each in leftovers(tmp_path):
+                with each:
+                    each.drop()
+        return real(*args)
+
+    monkeypatch.setattr(module, call, looking)
+    journal = Journal.new(tmp_path)
+    assert looked
+    journal.add("jane", NOON, social=False)
+    journal.close(remove=False)
+    assert left_in(tmp_path) == [Entry("jane", NOON, social=False)]
+
+
+def test_what_was_never_named_goes_after_a_while(tmp_path: Path) -> None:
+    old, new = tmp_path / "minutes-1.journal.new", tmp_path / "minutes-2.journal.new"
+    for path in (old, new):
+        path.write_bytes(b"")
+    os.utime(old, (0, 0))
+    assert left_in(tmp_path) == []
+    assert not old.exists()
+    assert new.exists()
 
 
 def test_only_the_gateways_user_reads_it(tmp_path: Path) -> None:
