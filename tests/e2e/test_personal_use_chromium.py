@@ -173,15 +173,20 @@ async def test_a_break_ends_by_the_clock_on_an_open_connection(desk: Desk) -> No
         assert someone.page.url == url
         protocol = "performance.getEntriesByType('navigation')[0].nextHopProtocol"
         assert await page.evaluate(protocol) == "h2"
+
     # Refused on what was open and let through before, on no other.
     # (A busy browser begins two at once and keeps one.)
-    records = sorted(desk.records(5, host=host, kind="https"), key=lambda each: each["start"])
-    statuses = [each["status"] for each in records]
-    since = statuses.index(200)
-    let_through = {each["client_port"] for each in records if each["status"] == 200}
-    refused = {each["client_port"] for each in records[since:] if each["status"] == 403}
-    assert refused
-    assert refused <= let_through
+    def ports() -> tuple[set[int], list[int]]:
+        """Of requests that were let through, and of each that was refused after that."""
+        records = sorted(desk.records(host=host, kind="https"), key=lambda each: each["start"])
+        statuses = [each["status"] for each in records]
+        since = statuses.index(200) if 200 in statuses else len(statuses)
+        passed = {each["client_port"] for each in records if each["status"] == 200}
+        return passed, [each["client_port"] for each in records[since:] if each["status"] == 403]
+
+    come_about(lambda: len(ports()[1]) >= 2)  # part and page; the log is a moment behind
+    let_through, refused = ports()
+    assert let_through.issuperset(refused)
 
 
 # --- coach, statement -----------------------------------------------------------------------------
@@ -241,7 +246,8 @@ async def asked(someone: Tab, url: str, button: int = 0) -> str:
     reviews = page.locator('[formaction*="/ask-review?"]')
     chosen = await reviews.nth(button).get_attribute("formaction")
     await keyboard.press(page, f'[formaction="{chosen}"]', look=False)
-    assert await someone.heading() == "Your question has been sent"
+    said = await page.inner_text("body")
+    assert await someone.heading() == "Your question has been sent", said
     lead = await page.locator(".lead").inner_text()
     found = re.search(r"You find their answer on My browsing\. .*(RV-\d{4}-\d{4})", lead)
     assert found is not None, lead
