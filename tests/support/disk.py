@@ -40,8 +40,8 @@ def log_on(disk: Path, gateway: Gateway) -> None:
 def fill(disk: Path) -> Path:
     """Leave no room on a disk. Gives the file to remove for it to have room again."""
     ballast = disk / "ballast"
-    with ballast.open("wb") as file, contextlib.suppress(OSError):
+    # Without a buffer: what stands in one is written, and fails, once more as the file is closed.
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:  # until there is no room
             file.write(b"\0" * 4096)
-            file.flush()
     return ballast
