@@ -5,10 +5,7 @@ In: a server. Out: nothing of it is left. Must never: wait.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import asyncio
+import asyncio
 
 
 def end(server: asyncio.Server) -> None:
@@ -18,5 +15,11 @@ def end(server: asyncio.Server) -> None:
     close it: left alone, its socket is collected in the middle of another test.
     """
     server.close()
-    if abort := getattr(server, "abort_clients", None):  # from Python 3.13 on
+    if abort := getattr(server, "abort_clients", None):
         abort()
+        return
+    # Before Python 3.13 the server itself does not know them.
+    loop = asyncio.get_running_loop()
+    for transport in list(loop._transports.values()):  # type: ignore[attr-defined]
+        if getattr(transport, "_server", None) is server:
+            transport.abort()
