@@ -43,6 +43,16 @@ def written(path: Path, content: bytes) -> Path:
     return path
 
 
+async def asked(examining: Examiner, path: Path) -> tuple[int, asyncio.Task[Examined]]:
+    """A process that stands still in the middle of a file, and who waits for it."""
+    await examining.examine(path, NOTHING)
+    (process,) = examining.processes
+    os.kill(process, signal.SIGSTOP)
+    waiting = asyncio.create_task(examining.examine(path, NOTHING))
+    await until(lambda: not examining._free)
+    return process, waiting
+
+
 async def test_a_file_is_examined(examining: Examiner, tmp_path: Path) -> None:
     inner = zip_of({"b/setup.txt": PROGRAM})
     path = written(tmp_path / "x", zip_of({"a.zip": inner, "c.txt": TEXT}))
@@ -102,11 +112,7 @@ async def test_a_process_that_dies_is_an_answer_and_the_next_file_gets_another(
     examining: Examiner, tmp_path: Path
 ) -> None:
     path = written(tmp_path / "x", zip_of({"a": TEXT}))
-    await examining.examine(path, NOTHING)
-    (process,) = examining.processes
-    os.kill(process, signal.SIGSTOP)
-    waiting = asyncio.create_task(examining.examine(path, NOTHING))
-    await until(lambda: not examining._free)  # it is asked
+    process, waiting = await asked(examining, path)
     os.kill(process, signal.SIGKILL)
     found = await waiting
     assert found.file_types == {"unreadable-archive"}
@@ -155,11 +161,7 @@ async def test_a_request_that_is_cancelled_takes_its_process_along(
     examining: Examiner, tmp_path: Path
 ) -> None:
     path = written(tmp_path / "x", zip_of({"a": TEXT}))
-    await examining.examine(path, NOTHING)
-    (process,) = examining.processes
-    os.kill(process, signal.SIGSTOP)
-    waiting = asyncio.create_task(examining.examine(path, NOTHING))
-    await until(lambda: not examining._free)  # it is asked
+    process, waiting = await asked(examining, path)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
@@ -170,11 +172,7 @@ async def test_a_request_that_is_cancelled_takes_its_process_along(
 async def test_who_waits_when_all_ends_is_told(tmp_path: Path) -> None:
     path = written(tmp_path / "x", zip_of({"a": TEXT}))
     examining = Examiner(Archives(processes=1), tmp_path)
-    await examining.examine(path, NOTHING)
-    (process,) = examining.processes
-    os.kill(process, signal.SIGSTOP)
-    waiting = asyncio.create_task(examining.examine(path, NOTHING))
-    await until(lambda: not examining._free)  # it is asked
+    _, waiting = await asked(examining, path)
     await examining.close()
     async with asyncio.timeout(10):  # far below what a file may take
         found = await waiting

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import signal
 import socket
 import subprocess
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from proxy_addons.settings import content
 from support.eicar import EICAR
 from support.force import free_ports
+from support.program import Program
 from support.waiting import come_about
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _PLACES = "/usr/sbin:/usr/local/sbin:/usr/bin:/bin"
 VIRUS = "Eicar-Test-Signature.UNOFFICIAL"
@@ -48,7 +48,7 @@ def is_installed() -> bool:
     return shutil.which("clamd", path=_PLACES) is not None
 
 
-class RunningClamd:
+class RunningClamd(Program):
     """A server; a context manager that starts and ends it.
 
     Args:
@@ -66,7 +66,6 @@ class RunningClamd:
         self.socket = folder / "s"
         self.unix = f"unix:{self.socket}"
         self.tcp = f"127.0.0.1:{self.port}"
-        self._process: subprocess.Popen[bytes] | None = None
         (folder / "db").mkdir(exist_ok=True)
         (folder / "tmp").mkdir(exist_ok=True)
         (folder / "db/test.ndb").write_text(
@@ -100,23 +99,6 @@ class RunningClamd:
         )
         come_about(self._answers)
 
-    def kill(self) -> None:
-        """As a crash."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def stall(self) -> None:
-        """Connections are taken (by the kernel), and nothing is ever answered."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-        come_about(lambda: self._state() == "T")
-
-    def resume(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
-
     @contextlib.contextmanager
     def full(self) -> Iterator[None]:
         """Nobody gets a connection any more: it answers nothing, and its queue is at its limit.
@@ -137,21 +119,8 @@ class RunningClamd:
         finally:
             self.resume()
 
-    def _state(self) -> str:
-        """What the kernel says of it (proc(5))."""
-        assert self._process is not None
-        stat = Path(f"/proc/{self._process.pid}/stat").read_text()
-        return stat.rpartition(")")[2].split()[0]
-
     def log(self) -> str:
         return (self.folder / "log").read_text()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
 
     def _answers(self) -> bool:
         assert self._process is not None

@@ -7,16 +7,15 @@ Must never: touch the machine's own c-icap, or survive its test.
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import signal
 import socket
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from proxy_addons.settings import content
 from support.force import free_ports
+from support.program import Program
 from support.waiting import come_about
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def is_installed() -> bool:
     return shutil.which("c-icap", path=_PLACES) is not None and _modules() is not None
 
 
-class RunningIcap:
+class RunningIcap(Program):
     """A server; a context manager that starts and ends it.
 
     Args:
@@ -78,6 +77,8 @@ class RunningIcap:
         trickle: per cent of a body that it hands on before it has looked.
         largest: bodies that it scans; larger ones it lets go.
     """
+
+    GROUP = True
 
     def __init__(
         self,
@@ -92,7 +93,6 @@ class RunningIcap:
         (self.port,) = free_ports(1)
         self.url = f"icap://127.0.0.1:{self.port}/virus_scan"
         self.echo = f"icap://127.0.0.1:{self.port}/echo"
-        self._process: subprocess.Popen[bytes] | None = None
         (folder / "c-icap.conf").write_text(
             _CONF.format(
                 folder=folder, port=self.port, modules=_modules(), clamd=clamd.socket,
@@ -117,20 +117,6 @@ class RunningIcap:
         )
         come_about(self._answers)
 
-    def kill(self) -> None:
-        """As a crash."""
-        self._signal(signal.SIGKILL)
-        if self._process is not None:
-            self._process.wait()
-            self._process = None
-
-    def stall(self) -> None:
-        """Connections are taken (by the kernel), and nothing is ever answered."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self._signal(signal.SIGCONT)
-
     @contextlib.contextmanager
     def full(self) -> Iterator[None]:
         """All its threads are taken: by clients that have begun to ask and do not go on."""
@@ -146,18 +132,6 @@ class RunningIcap:
 
     def log(self) -> str:
         return (self.folder / "log").read_text()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, number)
 
     def _answers(self) -> bool:
         assert self._process is not None

@@ -9,15 +9,15 @@ from __future__ import annotations
 import base64
 import contextlib
 import shutil
-import signal
 import socket
 import subprocess
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from proxy_addons.identity.link import ldap3  # it knows which warnings the import makes
 from proxy_addons.settings import people
+from support.program import Program
 from support.waiting import come_about
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def is_installed() -> bool:
     return shutil.which("slapd", path=_PLACES) is not None
 
 
-class Slapd:
+class Slapd(Program):
     """A server; a context manager that starts and ends it.
 
     Args:
@@ -148,7 +148,6 @@ class Slapd:
         self._certificate = certificate
         self._everybody = everybody
         self._groups = groups
-        self._process: subprocess.Popen[bytes] | None = None
         self._load()
 
     @property
@@ -188,22 +187,6 @@ class Slapd:
         )
         come_about(self._answers)
 
-    def kill(self) -> None:
-        """As a crash: connections break, and new ones are refused."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def stall(self) -> None:
-        """Connections are taken (by the kernel), and nothing is ever answered."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
-
     def join(self, group: str, *names: str) -> None:
         """Put people or groups into a group."""
         members = [self._dn(name) for name in names]
@@ -217,13 +200,6 @@ class Slapd:
     def change(self, name: str, attribute: str, *values: str) -> None:
         """Replace an attribute of a person."""
         self._modify(self._dn(name), {attribute: [(ldap3.MODIFY_REPLACE, list(values))]})
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
 
     def _answers(self) -> bool:
         assert self._process is not None

@@ -11,6 +11,8 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Final
 
+from proxy_addons.accesslog.segment import sync_directory
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -45,7 +47,7 @@ def put(path: Path, data: bytes, *, mode: int = FILE_MODE) -> None:
     finally:
         os.close(descriptor)
     half.rename(path)
-    sync(path.parent)
+    sync_directory(path.parent, os)
 
 
 def make_folder(folder: Path) -> None:
@@ -60,17 +62,4 @@ def make_folder(folder: Path) -> None:
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=FOLDER_MODE)
         folder.chmod(FOLDER_MODE)
-    sync(folder.parent)
-
-
-def sync(folder: Path) -> None:
-    """Make the names in a folder durable.
-
-    Raises:
-        OSError: they may not be.
-    """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_directory(folder.parent, os)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from proxy_addons.accesslog.seal.files import FILE_MODE, HALF, make_folder, put, sync
+from proxy_addons.accesslog.seal.files import FILE_MODE, HALF, make_folder, put
 from proxy_addons.accesslog.seal.manifest import KIND, Manifest, parsed
 from proxy_addons.accesslog.seal.merkle import EMPTY
 from proxy_addons.accesslog.seal.notes import (
@@ -35,7 +35,7 @@ from proxy_addons.accesslog.seal.notes import (
 from proxy_addons.accesslog.seal.packing import lines_of, pack
 from proxy_addons.accesslog.seal.salted import SALT, Salt
 from proxy_addons.accesslog.seal.tiles import TileError, Tiles
-from proxy_addons.accesslog.segment import broken_marker, hour_of, segments_in
+from proxy_addons.accesslog.segment import broken_marker, hour_of, segments_in, sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -305,7 +305,7 @@ def _seal_one(
     finally:
         os.close(descriptor)
     half.rename(target)
-    sync(target.parent)
+    sync_directory(target.parent, os)
     put(seals.salt(name), salt.octets, mode=0o400)
     after = known.last_seq.get(name.worker)
     late = str(name) < known.last_name.get(name.worker, "")
