@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, cast
 from proxy_addons.content.coding import acceptable
 from proxy_addons.content.outgoing import SEVERAL
 from proxy_addons.gate.facts import RequestFacts
-from proxy_addons.gate.watching import AnswerHead
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,10 +128,6 @@ _ROLES = {
 _NOT_OF_A_HOP = frozenset(
     {b"host", b"content-length", b"transfer-encoding", b"via", b"connection", b"upgrade"}
 )
-_OF_BODIES = (
-    b"content-type", b"content-encoding", b"content-disposition", b"content-range", b"etag",
-    b"last-modified",
-)  # fmt: skip
 # Of requests: also those by which programs say that they send a part of a file (tus, S3).
 _OF_SENT_BODIES = frozenset(
     {b"content-type", b"content-encoding", b"content-disposition", b"content-range",
@@ -381,27 +376,6 @@ def _with_readable(fields: Fields, roles: list[int]) -> Fields:
 @lru_cache(maxsize=256)
 def _readable(codings: bytes) -> bytes:
     return acceptable(codings.decode("latin-1")).encode("latin-1")
-
-
-def answer_head_of(status: int, fields: Fields, length: int | None) -> AnswerHead:
-    """What a watch is told of an answer's head.
-
-    Args:
-        status: HTTP status code.
-        fields: as the client gets them. Of several of one name all count: which of them a client
-            goes by is not known.
-        length: bytes of the body as it comes; None where only its end tells.
-    """
-    told = dict.fromkeys(_OF_BODIES, "")
-    for name, value in fields:
-        key = name.lower()
-        if key in told:
-            text = value.decode("utf-8", "surrogateescape")
-            told[key] = f"{told[key]}, {text}" if told[key] else text
-    content_type, coding, disposition, content_range, etag, modified = told.values()
-    # A weak one says that two are as good as each other, not that they are the same (8.8.1).
-    validator = etag if etag and not etag.startswith("W/") else modified
-    return AnswerHead(status, content_type, coding, disposition, content_range, length, validator)
 
 
 def _without_hop(

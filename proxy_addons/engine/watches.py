@@ -25,7 +25,6 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseTrailers,
 )
 
-from proxy_addons.addons.heads import answer_head_of
 from proxy_addons.addons.requests import RECORD, WATCH, WRITTEN
 from proxy_addons.engine.asking import Ask
 from proxy_addons.engine.kept import PIECE, Kept, few_of
@@ -34,6 +33,7 @@ from proxy_addons.engine.outcomes import CUT_OFF, ConnectRefused
 from proxy_addons.engine.pace import Wait
 from proxy_addons.engine.tuning import pace_of
 from proxy_addons.engine.wires import HoldStream
+from proxy_addons.gate.answerhead import answer_head_of
 from proxy_addons.gate.watching import AGAIN, ALL, DONE, REFUSED, WAIT
 
 if TYPE_CHECKING:

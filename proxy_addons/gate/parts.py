@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from cachetools import TTLCache
 
 from proxy_addons.content.types import HEAD, TAIL, tail_types, types_of
-from proxy_addons.gate.watching import AGAIN, ALL, DONE, REFUSED, AnswerHead, Watch
+from proxy_addons.gate.watching import AGAIN, ALL, DONE, REFUSED, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from proxy_addons.content.declared import Declared
+    from proxy_addons.gate.answerhead import AnswerHead
     from proxy_addons.gate.refusal import Answer
 
 # RFC 9110 14.1.2; one range alone: several come in a form of their own, multipart/byteranges.

@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 import sys
 from enum import Enum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from proxy_addons.content.coding import CodingError, Decoder
 from proxy_addons.content.declared import declared_of
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from proxy_addons.content.declared import Declared
+    from proxy_addons.gate.answerhead import AnswerHead
     from proxy_addons.gate.held import Held
     from proxy_addons.gate.refusal import Answer
     from proxy_addons.gate.whole import Bodies, Looked
@@ -66,28 +67,6 @@ _LIVE: Final = (
 _TEXTS: Final = frozenset({"text", "web-page", "web-script", "style-sheet", "data"})
 _UNREADABLE: Final = frozenset({"unreadable-archive"})
 _FEW: Final = 16  # bytes from which on a first look is taken
-
-
-class AnswerHead(NamedTuple):
-    """What the head of an answer says.
-
-    Attributes:
-        status: HTTP status code.
-        content_type: the field's value, "" without one.
-        coding: `Content-Encoding`, "" without one.
-        disposition: `Content-Disposition`, "" without one.
-        content_range: `Content-Range`, "" without one.
-        length: bytes of the body as it comes; None where only its end tells.
-        validator: `ETag`, or `Last-Modified` where there is none; "" without either.
-    """
-
-    status: int
-    content_type: str = ""
-    coding: str = ""
-    disposition: str = ""
-    content_range: str = ""
-    length: int | None = None
-    validator: str = ""
 
 
 class _Stage(Enum):

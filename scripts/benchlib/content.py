@@ -1,4 +1,4 @@
-"""What looking into what comes back costs: pages, documents, files without end.
+"""What looking into what comes back costs: documents, files without end (contentpages.py: pages).
 
 In: the gateway as it is, with a policy that looks at nothing, with clamd; E2Guardian with clamd.
 Out: CPU of a request or a megabyte, throughput, the wait for a first byte, memory.
@@ -9,20 +9,18 @@ it has refused a virus.
 from __future__ import annotations
 
 import contextlib
-import gzip
 import http.client
 import time
 import zlib
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, override
+from typing import TYPE_CHECKING, override
 
-from benchlib import contentfiles, contentsides, cpu, endless, load, memory
+from benchlib import contentfiles, contentsides, cpu, endless, memory
 from benchlib.contentsides import GUARDIAN, OFF, ON, SCANNING
 from benchlib.load import BadAnswerError
-from benchlib.origin import PACKED
 from benchlib.place import free_port
-from benchlib.scenarios import SETTLE_SECONDS, page
+from benchlib.scenarios import SETTLE_SECONDS
 from benchlib.side import AbsentError
 from benchlib.study import Bench, Figures, Study, left_out, shown, spread, spread_of_ratios
 
@@ -66,113 +64,6 @@ class ContentStudy(Study):
 def kind_of(side: Side) -> str:
     """Its name without that of the study."""
     return side.name.partition("-content-")[0]
-
-
-class ContentPages(ContentStudy):
-    """Requests of 10 kB on connections that are open: a page and what belongs to it."""
-
-    name = "content-pages"
-    title = "10 kB pages, looked at"
-    # TLS inspection is off in E2Guardian's packaged configuration.
-    CASES: ClassVar[dict[str, tuple[bool, bool]]] = {
-        "inspected": (True, False),
-        "inspected, gzip": (True, True),
-        "plain": (False, False),
-        "plain, gzip": (False, True),
-    }
-    REQUESTS, QUICK_REQUESTS = 3000, 1200
-    SLICES = 4
-
-    @override
-    def compare(self, bench: Bench, sides: dict[str, Side], figures: Figures) -> None:
-        files = contentfiles.pages()
-        for name, body in files.items():
-            bench.origin.put(f"/content/{name}", body)
-            bench.origin.put(f"{PACKED}/{name}.gz", gzip.compress(body, mtime=0))
-        requests = (self.QUICK_REQUESTS if bench.quick else self.REQUESTS) // self.SLICES
-        figures["requests"] = requests * self.SLICES
-        figures["octets"] = contentfiles.PAGE_OCTETS
-        for case, (tls, packed) in self.CASES.items():
-            able = [side for side in sides.values() if side.inspects or not tls]
-            costs: dict[str, list[float]] = {kind_of(side): [] for side in able}
-            rates: dict[str, list[float]] = {kind_of(side): [] for side in able}
-            for side in able:
-                _pages(bench, side, files, tls, packed, 120)
-            before = {kind_of(side): _memory_begins(side) for side in able}
-            for _ in range(bench.rounds):
-                spent = dict.fromkeys(costs, 0.0)
-                took = dict.fromkeys(costs, 0.0)
-                done = dict.fromkeys(costs, 0)
-                for turn in range(self.SLICES):
-                    first = turn % len(able)
-                    for side in (*able[first:], *able[:first]):
-                        name = kind_of(side)
-                        bench.doing(f"{self.name}: {case}, {name}")
-                        asked = int(requests * side.share)
-                        one = _pages(bench, side, files, tls, packed, asked)
-                        spent[name] += one.cpu_seconds
-                        took[name] += one.seconds
-                        done[name] += one.count
-                for name, values in costs.items():
-                    values.append(1e3 * spent[name] / done[name])
-                    rates[name].append(done[name] / took[name])
-            figures.setdefault("cases", {})[case] = {
-                "cpu_ms": {name: spread(values) for name, values in costs.items()},
-                "requests_per_s": {name: spread(values) for name, values in rates.items()},
-                "memory": {kind_of(side): _memory_ends(side, before) for side in able},
-                "cpu_ratio": _ratios(costs),
-            }
-
-    @override
-    def lines(self, figures: Figures) -> Iterator[str]:
-        yield (
-            f"A page of {figures['octets'] / 1e3:.0f} kB, its styles, script, data, picture, font"
-            " (content-pages)"
-        )
-        for case, found in figures["cases"].items():
-            for name, cost in found["cpu_ms"].items():
-                yield (
-                    f"  {case}: {name}: {shown(cost, 3)} CPU ms,"
-                    f" {found['requests_per_s'][name]['median']:,.0f} requests/s,"
-                    f" {_memory_shown(found['memory'][name])}"
-                )
-            yield from _ratios_shown(case, found["cpu_ratio"])
-        yield from left_out(figures)
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What some requests took."""
-
-    count: int
-    cpu_seconds: float
-    seconds: float
-
-
-def _pages(
-    bench: Bench, side: Side, files: dict[str, bytes], tls: bool, packed: bool, requests: int
-) -> Work:
-    """Each file on a connection of its own, all at once; opening them is not counted."""
-    opened: list[load.Connection] = []
-    try:
-        for name, body in files.items():
-            path = f"{PACKED}/{name}" if packed else f"/content/{name}"
-            sent = gzip.compress(body, mtime=0) if packed else body
-            target = replace(page(bench.origin, side, tls=tls, path=path), body=sent)
-            opened += load.keep_alive(target, 1)
-        time.sleep(SETTLE_SECONDS)
-        logged, before = side.logged(), contentsides.reading(side)
-        start = time.monotonic()
-        done = load.ask_all(opened, max(requests, len(opened)))
-        seconds = time.monotonic() - start
-        time.sleep(SETTLE_SECONDS)
-        spent = cpu.between(before, contentsides.reading(side))
-        if side.log_is_prompt and (side.logged() or 0) - (logged or 0) < done:
-            raise BadAnswerError(f"{side.name}: requests have left no record in the log")
-    finally:
-        for connection in opened:
-            connection.close()
-    return Work(done, spent, seconds)
 
 
 class ContentDocuments(ContentStudy):
@@ -244,14 +135,14 @@ class ContentLarge(ContentStudy):
             figures["archive"] = {}
             for side in able:
                 bench.doing(f"{self.name}: archive, {side.name}")
-                before = {kind_of(side): _memory_begins(side)}
+                before = {kind_of(side): memory_begins(side)}
                 path = endless.path("archive", octets)
                 one = download(bench, side, port, path, size, its_crc)
                 figures["archive"][kind_of(side)] = {
                     "what": one.what,
                     "seconds": one.seconds,
                     "came": one.came,
-                    "memory": _memory_ends(side, before),
+                    "memory": memory_ends(side, before),
                 }
         finally:
             server.stop()
@@ -264,7 +155,7 @@ class ContentLarge(ContentStudy):
         for name, one in figures["archive"].items():
             yield (
                 f"  archive: {name}: {one['what']}, after {one['seconds']:.1f} s and"
-                f" {one['came'] / 1e6:.1f} MB, {_memory_shown(one['memory'])}"
+                f" {one['came'] / 1e6:.1f} MB, {memory_shown(one['memory'])}"
             )
         yield from left_out(figures)
 
@@ -341,7 +232,7 @@ def _downloads(
     """Rounds of downloads, the sides in turn."""
     for side in sides:
         fetch(side)  # processes are started, certificates made
-    before = {kind_of(side): _memory_begins(side) for side in sides}
+    before = {kind_of(side): memory_begins(side) for side in sides}
     speeds: dict[str, list[float]] = {kind_of(side): [] for side in sides}
     costs: dict[str, list[float]] = {kind_of(side): [] for side in sides}
     waits: dict[str, list[float]] = {kind_of(side): [] for side in sides}
@@ -363,9 +254,9 @@ def _downloads(
         "cpu_ms_per_mb": {name: spread(values) for name, values in costs.items()},
         "of_it_clamd": {name: spread(values) for name, values in scans.items()},
         "first_s": {name: spread(values) for name, values in waits.items()},
-        "memory": {kind_of(side): _memory_ends(side, before) for side in sides},
-        "cpu_ratio": _ratios(costs),
-        "speed_ratio": _ratios(speeds),
+        "memory": {kind_of(side): memory_ends(side, before) for side in sides},
+        "cpu_ratio": ratios_of(costs),
+        "speed_ratio": ratios_of(speeds),
     }
 
 
@@ -376,15 +267,16 @@ def _downloads_shown(case: str, found: Figures) -> Iterator[str]:
             f" {shown(found['cpu_ms_per_mb'][name])} CPU ms/MB, of it clamd"
             f" {found['of_it_clamd'][name]['median']:.2f},"
             f" first byte after {found['first_s'][name]['median']:.2f} s,"
-            f" {_memory_shown(found['memory'][name])}"
+            f" {memory_shown(found['memory'][name])}"
         )
-    yield from _ratios_shown(case, found["cpu_ratio"])
+    yield from ratios_shown(case, found["cpu_ratio"])
 
 
 # --- figures --------------------------------------------------------------------------------------
 
 
-def _ratios(values: dict[str, list[float]]) -> Figures:
+def ratios_of(values: dict[str, list[float]]) -> Figures:
+    """One side's values by another's, for the pairs that are compared."""
     return {
         f"{subject}/{base}": spread_of_ratios(values[subject], values[base])
         for subject, base in PAIRS
@@ -392,12 +284,13 @@ def _ratios(values: dict[str, list[float]]) -> Figures:
     }
 
 
-def _ratios_shown(case: str, ratios: Figures) -> Iterator[str]:
+def ratios_shown(case: str, ratios: Figures) -> Iterator[str]:
+    """The same in words."""
     for pair, figure in ratios.items():
         yield f"  {case}: {pair}: CPU {shown(figure)}"
 
 
-def _memory_begins(side: Side) -> float:
+def memory_begins(side: Side) -> float:
     """Resident megabytes of all its processes; their peaks begin anew."""
     pids = contentsides.processes(side)
     for pid in pids:
@@ -406,7 +299,7 @@ def _memory_begins(side: Side) -> float:
     return _of_all(pids, memory.resident)
 
 
-def _memory_ends(side: Side, before: dict[str, float]) -> dict[str, float]:
+def memory_ends(side: Side, before: dict[str, float]) -> dict[str, float]:
     """Megabytes: the sum of its processes' peaks, and how much that is beyond what there was."""
     peak = _of_all(contentsides.processes(side), memory.peak)
     return {"peak_mb": peak, "extra_mb": peak - before[kind_of(side)]}
@@ -420,5 +313,6 @@ def _of_all(pids: Sequence[int], figure: Callable[[Sequence[int]], int]) -> floa
     return total / 1e6
 
 
-def _memory_shown(found: dict[str, float]) -> str:
+def memory_shown(found: dict[str, float]) -> str:
+    """What `memory_ends` gives, in words."""
     return f"peak {found['peak_mb']:.0f} MB resident ({found['extra_mb']:+.0f})"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchlib.bulk import SpliceBulk
-from benchlib.content import ContentDocuments, ContentLarge, ContentPages
+from benchlib.content import ContentDocuments, ContentLarge
+from benchlib.contentpages import ContentPages
 from benchlib.decisions import Decisions
 from benchlib.download import Download
 from benchlib.growth import Growth

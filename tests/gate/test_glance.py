@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support.packing import PROGRAM, zip_of
 
-from proxy_addons.addons.heads import answer_head_of
 from proxy_addons.content.types import HEAD
 from proxy_addons.gate import glance
+from proxy_addons.gate.answerhead import answer_head_of
 from proxy_addons.gate.glance import is_ordinary
 from proxy_addons.gate.watching import DONE, REFUSED, Watch
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from proxy_addons.content.types import HEAD, TAIL
+from proxy_addons.gate.answerhead import AnswerHead
 from proxy_addons.gate.parts import PartWatch, Seen
 from proxy_addons.gate.refusal import Answer
-from proxy_addons.gate.watching import AGAIN, ALL, AnswerHead
+from proxy_addons.gate.watching import AGAIN, ALL
 
 ADDRESS = "http://site.test/a.mp4"
 FILM = b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(range(256)) * 2000

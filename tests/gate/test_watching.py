@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from proxy_addons.content.types import HEAD, TAIL
 from proxy_addons.engine.kept import Kept
 from proxy_addons.gate import watching as module
+from proxy_addons.gate.answerhead import AnswerHead
 from proxy_addons.gate.refusal import Answer
-from proxy_addons.gate.watching import ALL, DONE, FLOW, REFUSED, AnswerHead, Watch
+from proxy_addons.gate.watching import ALL, DONE, FLOW, REFUSED, Watch
 from proxy_addons.policy.findings import GROUPS, parted
 
 if TYPE_CHECKING:

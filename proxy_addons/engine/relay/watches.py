@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from mitmproxy.proxy import commands, layer
 
-from proxy_addons.addons.heads import answer_head_of
 from proxy_addons.engine.asking import Ask
 from proxy_addons.engine.kept import PIECE, Kept, few_of
 from proxy_addons.engine.outcomes import CUT_OFF, ConnectRefused
 from proxy_addons.engine.pace import Wait
 from proxy_addons.engine.wires import Hold
+from proxy_addons.gate.answerhead import answer_head_of
 from proxy_addons.gate.watching import AGAIN, ALL, DONE, REFUSED, WAIT
 
 if TYPE_CHECKING:
