@@ -1,7 +1,9 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import time
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -12,13 +14,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-TODAY = datetime.now(UTC).date()
+LONDON = ZoneInfo("Europe/London")
+TODAY = datetime.now(LONDON).date()
 TOMORROW = TODAY + timedelta(days=1)
-FILE = f"""person,date,from,to,kind
+
+
+def written() -> str:
+    """A week as a duty system exports it: Jane is on duty now."""
+    return f"""person,date,from,to,kind
 jane,{TODAY},00:00,24:00,early
 jane,{TOMORROW},22:00,07:00,night
 john,{TOMORROW},,,rest day
 """
+
+
+@pytest.fixture(autouse=True)
+def day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command goes by the machine's clock: the day is that of the test, all of it."""
+    while (now := datetime.now(LONDON)).strftime("%H:%M") == "23:59":
+        time.sleep(1)
+    monkeypatch.setitem(globals(), "TODAY", now.date())
+    monkeypatch.setitem(globals(), "TOMORROW", now.date() + timedelta(days=1))
 
 
 @pytest.fixture
@@ -37,7 +53,7 @@ def rota(
 @pytest.fixture
 def file(tmp_path: Path) -> str:
     path = tmp_path / "week.csv"
-    path.write_text(FILE)
+    path.write_text(written())
     return str(path)
 
 
@@ -96,7 +112,7 @@ def test_icalendar(rota: Callable[..., Any], tmp_path: Path):
 
 def test_what_is_wrong_with_a_file(rota: Callable[..., Any], tmp_path: Path):
     path = tmp_path / "week.csv"
-    path.write_text(FILE + f"\x1b[2J,{TODAY},07:00,17:00,\njane,{TODAY},x,17:00,\nann,,,,\n")
+    path.write_text(written() + f"\x1b[2J,{TODAY},07:00,17:00,\njane,{TODAY},x,17:00,\nann,,,,\n")
     done = rota("import", str(path))
     assert (done.code, done.out) == (1, "")
     lines = done.err.splitlines()
@@ -106,7 +122,7 @@ def test_what_is_wrong_with_a_file(rota: Callable[..., Any], tmp_path: Path):
     assert lines[-1] == "watchhouse: 3 problems; nothing was imported"
     assert "\x1b" not in done.err
     assert "nothing was imported yet" in told(rota("status"))
-    path.write_text(FILE.replace("24:00", "24:30"))
+    path.write_text(written().replace("24:00", "24:30"))
     assert rota("import", str(path)).err.endswith("watchhouse: 1 problem; nothing was imported\n")
 
 
