@@ -29,11 +29,20 @@ ENVIRONMENT = os.environ | {
 def run(program: str, *arguments: object, under: tuple[str, ...] = ()) -> dict[str, Any]:
     """Runs one of the programs to its end and returns what it printed last."""
     command = [*under, sys.executable, PROGRAMS / program, *map(str, arguments)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, env=ENVIRONMENT, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT | {"PYTHONFAULTHANDLER": "1"},
+    ) as process:
+        try:
+            out, err = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # it then says where each of its threads is
+            out, err = process.communicate()
+    assert process.returncode == 0, err
+    result: dict[str, Any] = json.loads(out.splitlines()[-1])
     return result
 
 
@@ -118,7 +127,8 @@ def test_a_full_disk_stops_traffic_and_is_waited_for(tmp_path: Path) -> None:
     result = run(
         "fill_small_disk.py", tmp_path, under=("unshare", "--mount", "--propagation", "private")
     )
-    assert result["free_blocks_when_full"] == 0
+    # Several lines at once that did not fit are cut off again: one of their blocks is free then.
+    assert result["free_blocks_when_full"] <= 1
     assert result["pending_when_full"] >= 50
     assert not result["healthy_when_full"]
     assert result["ends_in_whole_line"]
