@@ -41,7 +41,8 @@ ballast = mount / "ballast"
 ballast.write_bytes(b"b" * (160 << 10))
 while log.healthy:
     record()
-    time.sleep(0.0005)
+    # One line at a time: of several that do not fit, a whole block would be free again.
+    wait("not log.pending or not log.healthy")
 full = os.statvfs(mount)
 for _ in range(50):
     record()  # what is refused is recorded too
