@@ -117,6 +117,7 @@ FIELDS: tuple[Field, ...] = (
     Field("findings", "strings", "What was found in the body, as kind=value."),
     Field("virus", "string?", "Name of the virus, as the scanner gave it."),
     Field("members", "strings", "Names of files in an archive that tell what it is."),
+    Field("opened", "boolean?", "Whether the person opened it; false: a browser's own doing."),
 )
 
 NAMES: tuple[str, ...] = tuple(field.name for field in FIELDS)

@@ -71,6 +71,7 @@ class Transaction:
         self.findings: Collection[str] = ()
         self.virus: str | None = None
         self.members: Collection[str] = ()
+        self.opened: bool | None = None
 
     def __repr__(self) -> str:
         # The number alone: a repr ends up in logs, and the fields belong in this one only.
@@ -156,6 +157,7 @@ class Transaction:
             "findings": self.findings,
             "virus": self.virus,
             "members": self.members,
+            "opened": self.opened,
         }
 
 

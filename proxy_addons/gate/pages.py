@@ -22,16 +22,20 @@ STYLE = Markup((_TEMPLATES / "style.css").read_text("utf-8"))  # noqa: S704 - ou
 # refused site for /favicon.ico, which would be one more refusal in the log.
 # No frame-ancestors where there is nothing to be tricked into clicking: a refused frame inside an
 # allowed page should say why it is empty. Pages with buttons, and the portal's, have it.
-def content_security_policy(*, style: str = STYLE, forms: bool = False) -> str:
+def content_security_policy(
+    *, style: str = STYLE, forms: bool = False, scripts: bool = False
+) -> str:
     """The policy of a page of ours (CSP level 3).
 
     Args:
         style: the page's style sheet.
         forms: whether the page may send forms, which then may only lead to where it came from.
+        scripts: whether files of ours may run in it, and ask us; never what stands in a page.
     """
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    running = " script-src 'self'; connect-src 'self';" if scripts else ""
     return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:;{running} "
         f"base-uri 'none'; form-action {"'self'" if forms else "'none'"}"
     )
 

@@ -16,6 +16,7 @@ from proxy_addons.gate.blockpage import render
 from proxy_addons.gate.challenge import STATUS, challenge, for_tunnel
 from proxy_addons.gate.facts import Course, RequestFacts, Verdict
 from proxy_addons.gate.judge import in_order
+from proxy_addons.gate.own_doing import is_own_doing
 from proxy_addons.gate.refusal import NO_HELP, Refusal
 from proxy_addons.gate.rules import RULE_SIGN_IN_REQUIRED
 from proxy_addons.identity.addresses import UNIDENTIFIED
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from proxy_addons.policy.model import Moment
     from proxy_addons.urlkey import UrlKey
 
+# Of a tunnel nobody knows what the person did in it.
+_OF_REQUESTS = frozenset({"http", "https", "websocket"})
 _DEFAULT_PORT = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
@@ -88,6 +91,8 @@ class Recorder:
         transaction.profile = person.profile
         transaction.exemption = person.exemption
         transaction.handling = handling
+        if key is not None and kind in _OF_REQUESTS:
+            transaction.opened = is_own_doing(facts)
         transaction.list_version = index.version if index else None
         transaction.policy_version = basis.settings.policy_version
         transaction.bytes_up = transaction.bytes_down = 0

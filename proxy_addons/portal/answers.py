@@ -38,6 +38,10 @@ _HEADERS = {
 _READ_ONLY = f"{content_security_policy(style=_STYLE)}; frame-ancestors 'none'"
 # Pages for people who are signed in have forms, which only ever lead back to this portal.
 _WITH_FORMS = f"{content_security_policy(style=_STYLE, forms=True)}; frame-ancestors 'none'"
+# Pages with charts: ECharts and a script of ours, served by us (portal/statics.py).
+_WITH_SCRIPTS = (
+    f"{content_security_policy(style=_STYLE, forms=True, scripts=True)}; frame-ancestors 'none'"
+)
 
 _TITLES = {
     403: "You cannot open this page",
@@ -65,6 +69,7 @@ class Answers:
         *,
         status: int = 200,
         forms: bool = False,
+        scripts: bool = False,
         visit: Visit | None = None,
         **values: object,
     ) -> web.Response:
@@ -74,6 +79,7 @@ class Answers:
             template: name of its template.
             status: HTTP status code.
             forms: whether it has a form; without one the browser is told that it has none.
+            scripts: whether it runs scripts of ours; it must say the same without them.
             visit: who is signed in, for the menu; that has a form of its own, to sign out.
             values: for the template.
         """
@@ -88,7 +94,7 @@ class Answers:
             headers={hdrs.CACHE_CONTROL: NO_STORE, hdrs.CONTENT_LANGUAGE: "en-GB"},
         )
         if forms or visit is not None:
-            answer.headers["Content-Security-Policy"] = _WITH_FORMS
+            answer.headers["Content-Security-Policy"] = _WITH_SCRIPTS if scripts else _WITH_FORMS
             # With no referrer at all browsers say `Origin: null` of our own forms as well.
             answer.headers["Referrer-Policy"] = "same-origin"
         return answer
