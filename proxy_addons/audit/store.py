@@ -11,13 +11,14 @@ stand in its place: it has to give the same answers to tests/audit/test_store.py
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - read by msgspec (desk/)
 from dataclasses import dataclass, field
+from datetime import datetime  # noqa: TC003 - the same
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Iterator
 
 
 class StoreError(Exception):
