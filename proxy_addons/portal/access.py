@@ -76,6 +76,23 @@ PAGES: Final = {
             "Queue of reviews of refused sites (information security decides)",
             frozenset({INFORMATION_SECURITY, AUDITOR}),
         ),
+        Page(
+            "authorisations",
+            "Authorisations to look at records: apply for one, and what waits for your approval",
+        ),
+        Page(
+            "search",
+            "Search the access log, under an authorisation of yours (each look is recorded)",
+            frozenset({PSD}),
+        ),
+        Page(
+            "live",
+            "Observe somebody live, under an authorisation for that (each look is recorded)",
+            frozenset({PSD}),
+        ),
+        Page(
+            "trail", "Who looked at the access log, at what, by which right", frozenset({AUDITOR})
+        ),
     )
 }
 

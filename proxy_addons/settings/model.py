@@ -258,6 +258,16 @@ class Paths:
         return self.ca_dir / "listening.pem"
 
     @property
+    def desk_socket(self) -> Path:
+        """Where the desk is asked about records (audit/desk)."""
+        return self.run_dir / "desk"
+
+    @property
+    def packs_dir(self) -> Path:
+        """Evidence packs that were made."""
+        return self.data_dir / "log" / "packs"
+
+    @property
     def run_dir(self) -> Path:
         """State of the running processes: pid files, worker metrics."""
         return self.data_dir / "run"

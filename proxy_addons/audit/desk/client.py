@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from proxy_addons.audit.desk.place import near
 from proxy_addons.audit.desk.wire import LONGEST, Call, Refused, Reply, Who, line
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ class DeskClient:
     @asynccontextmanager
     async def _asked(self, who: Who, call: Call[Any]) -> AsyncIterator[asyncio.StreamReader]:
         try:
-            reader, writer = await asyncio.open_unix_connection(self._path, limit=LONGEST)
+            with near(self._path) as path:
+                reader, writer = await asyncio.open_unix_connection(path, limit=LONGEST)
         except OSError as problem:
             raise Refused("unavailable", _DOWN) from problem  # nothing was asked
         try:

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from proxy_addons.audit.desk.client import DeskClient
+from proxy_addons.audit.desk.place import near
 from proxy_addons.audit.desk.server import Server
 from proxy_addons.audit.desk.wire import LONGEST, Call, Refused, Who
 
@@ -69,7 +70,8 @@ def long(_: Who, call: Long) -> str:
 async def served(folder: Path) -> AsyncIterator[Path]:
     path = folder / "desk"
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(path))
+    with near(path) as name:
+        listener.bind(name)
     listener.listen()
     stop = asyncio.Event()
     server = Server({Double: double, Numbers: numbers, Long: long})
@@ -111,6 +113,13 @@ async def test_a_stream_that_breaks_is_none(tmp_path: Path, how: dict[str, Any])
     async with served(tmp_path) as path:
         with pytest.raises(Refused):
             [each async for each in DeskClient(path).stream(PAUL, Numbers(below=900, **how))]
+
+
+async def test_a_long_name_of_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 40)
+    folder.mkdir()
+    async with served(folder) as path:
+        assert await DeskClient(path).ask(PAUL, Double(number=4)) == 8
 
 
 async def answering(reply: bytes, folder: Path) -> tuple[asyncio.Server, Path]:

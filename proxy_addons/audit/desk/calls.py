@@ -1,0 +1,131 @@
+"""What can be asked of the desk about records: each call names its authorisation.
+
+In: nothing. Out: types of calls and of their answers (wire.py says how they travel).
+Must never: carry bounds: the desk reads the authorisation, and makes them itself.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - read by msgspec
+
+import msgspec
+
+from proxy_addons.audit.desk.wire import Call
+from proxy_addons.audit.store import Count, Dimension, Page, Question, Row
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What a search gave.
+
+    Attributes:
+        page: some rows.
+        total: of all that fit, also beyond the cap of rows.
+        masked: whether sites of special categories are masked.
+        pseudonymous: whether names are replaced by pseudonyms.
+        fields: that may be seen.
+        since: first moment that is covered.
+        until: first one that is not any more.
+        gaps: what is known to be missing.
+    """
+
+    page: Page
+    total: Count
+    masked: bool
+    pseudonymous: bool
+    fields: frozenset[str]
+    since: datetime
+    until: datetime
+    gaps: tuple[str, ...] = ()
+
+
+class Search(Call[Found], frozen=True):
+    """A page of rows, and how many there are."""
+
+    answer = Found
+    authorisation: str
+    question: Question
+    most: int = 100
+    after: str = ""
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """Counts by several dimensions, in the order of the call."""
+
+    counts: tuple[tuple[Count, ...], ...]
+
+
+class Counts(Call[Counted], frozen=True):
+    """How many records there are by each of some dimensions."""
+
+    answer = Counted
+    authorisation: str
+    question: Question
+    by: tuple[Dimension, ...]
+    most: int = 50
+
+
+class Export(Call[Row], frozen=True):
+    """All rows, one after the other; `form` goes to the trail."""
+
+    answer = Row
+    streams = True
+    authorisation: str
+    question: Question
+    form: str
+
+
+class Made(msgspec.Struct, frozen=True):
+    """A file that the desk has made, in the folder of packs.
+
+    Attributes:
+        name: of the file.
+        octets: of it.
+        sha256: in hexadecimal digits.
+        records: lines in it.
+        complete: for whom and when it proves to be complete, in words; "" where it proves nothing.
+    """
+
+    name: str
+    octets: int
+    sha256: str
+    records: int
+    complete: str
+
+
+class MakePack(Call[Made], frozen=True):
+    """An evidence pack of all rows.
+
+    Attributes:
+        note: why it is made, for the record of custody.
+    """
+
+    answer = Made
+    authorisation: str
+    question: Question
+    note: str
+
+
+class Live(msgspec.Struct, frozen=True):
+    """What happened since.
+
+    Attributes:
+        rows: the oldest first.
+        ends: when the authority ends.
+        since: what to ask the next time with.
+    """
+
+    rows: tuple[Row, ...]
+    ends: datetime
+    since: str
+
+
+class Newer(Call[Live], frozen=True):
+    """Records that are new since the last time; under an authorisation for live observation only.
+
+    Attributes:
+        since: of the last answer; "" at first, which gives none yet.
+    """
+
+    answer = Live
+    authorisation: str
+    since: str = ""

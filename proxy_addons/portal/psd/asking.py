@@ -1,0 +1,80 @@
+"""The portal's side of the desk: who asks is who is signed in; a refusal becomes a page.
+
+In: a visit, a call (audit/desk). Out: the answer, or a page that says why there is none.
+Must never: ask in anybody else's name; show a part of an answer as if it were the whole.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from proxy_addons.audit.desk.client import DeskClient
+from proxy_addons.audit.desk.wire import Refused, Who
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from aiohttp import web
+
+    from proxy_addons.audit.desk.wire import Call
+    from proxy_addons.portal.signin.guard import Visit, VisitHandler
+    from proxy_addons.portal.signin.services import Services
+
+_STATUS: Final = {"refused": 403, "unknown": 404, "wrong": 400, "stale": 409, "unavailable": 503}
+_TITLES: Final = {
+    "refused": "You cannot see this",
+    "unknown": "There is no such page",
+    "wrong": "This cannot be asked",
+    "stale": "Somebody else was quicker",
+    "unavailable": "This does not work just now",
+}
+
+
+class Asking:
+    """Asks the desk for somebody.
+
+    Attributes:
+        services: of the portal.
+        statics: addresses of scripts, by name.
+    """
+
+    def __init__(self, services: Services, statics: Mapping[str, str]) -> None:
+        self.services = services
+        self.statics = statics
+        self._desk = DeskClient(services.settings.paths.desk_socket)
+
+    def caught(self, handler: VisitHandler) -> VisitHandler:
+        """The same handler; what the desk refuses becomes a page."""
+
+        async def answering(request: web.Request, visit: Visit) -> web.StreamResponse:
+            try:
+                return await handler(request, visit)
+            except Refused as problem:
+                # Nothing was shown or changed, and the page says why.
+                return self.services.answers.show(
+                    "problem.html",
+                    status=_STATUS[problem.kind],
+                    visit=visit,
+                    title=_TITLES[problem.kind],
+                    text=problem.text,
+                )
+
+        answering.__name__ = handler.__name__
+        return answering
+
+    async def ask[T](self, visit: Visit, call: Call[T]) -> T:
+        """The answer to a call.
+
+        Raises:
+            Refused: there is none.
+        """
+        return await self._desk.ask(_who(visit), call)
+
+    def stream[T](self, visit: Visit, call: Call[T]) -> AsyncIterator[T]:
+        """The items of a stream; as for `ask`."""
+        return self._desk.stream(_who(visit), call)
+
+
+def _who(visit: Visit) -> Who:
+    someone = visit.someone
+    return Who(someone.name, someone.roles, visit.session.how)

@@ -1,0 +1,178 @@
+"""Searching the access log: a form, what was found, as charts, sessions and rows.
+
+In: a visit, an address (asked.py). Out: a page; a file of rows.
+Must never: read a record itself: the desk does, under the authorisation that the address names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+
+from proxy_addons.audit.desk.calls import Counted, Counts, Export, Found, Search
+from proxy_addons.audit.sessions import sessions
+from proxy_addons.audit.store import Dimension
+from proxy_addons.portal.access import PAGES
+from proxy_addons.portal.psd.asked import asked
+from proxy_addons.portal.psd.exported import FORMS, exported
+from proxy_addons.portal.psd.pictures import BY_THE_HOUR, heat, over_time, ranked
+from proxy_addons.portal.psd.shown import shown_row, shown_session
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from proxy_addons.portal.psd.asked import Asked
+    from proxy_addons.portal.psd.asking import Asking
+    from proxy_addons.portal.psd.pictures import Picture
+    from proxy_addons.portal.signin.guard import Guard, Visit
+
+ON_A_PAGE: Final = 100
+_FOR_SESSIONS: Final = 2000
+_CONTEXT: Final = timedelta(hours=1)
+
+
+class Searching:
+    """The handlers."""
+
+    def __init__(self, asking: Asking, guard: Guard) -> None:
+        self._asking = asking
+        self._guard = guard
+        self._zone = asking.services.settings.policy.time_zone
+
+    def routes(self) -> list[web.RouteDef]:
+        """What is served, and by which handler."""
+        page = self._guard.page
+        return [
+            web.get("/psd/search", page(PAGES["search"], self.search)),
+            web.get("/psd/export", page(PAGES["search"], self.export)),
+        ]
+
+    async def search(self, request: web.Request, visit: Visit) -> web.Response:
+        """The page: the form, and what it found."""
+        wanted = asked(request.query, self._zone)
+        mine = await self._asking.usable(visit)
+        if not wanted.authorisation or wanted.problems:
+            return self._show(visit, wanted, mine, status=400 if wanted.problems else 200)
+        in_sessions = request.query.get("view") == "sessions"
+        found = await self._asking.ask(
+            visit,
+            Search(
+                authorisation=wanted.authorisation,
+                question=wanted.question,
+                most=_FOR_SESSIONS if in_sessions else ON_A_PAGE,
+                after="" if in_sessions else wanted.after,
+            ),
+        )
+        pictures = [] if wanted.after else await self._pictures(visit, wanted, found)
+        return self._show(visit, wanted, mine, found, pictures, in_sessions=in_sessions)
+
+    async def export(self, request: web.Request, visit: Visit) -> web.StreamResponse:
+        """All rows as a file."""
+        wanted = asked(request.query, self._zone)
+        form = FORMS.get(request.query.get("form", ""))
+        if wanted.problems or not wanted.authorisation or form is None:
+            raise web.HTTPNotFound
+        call = Export(authorisation=wanted.authorisation, question=wanted.question, form=form.name)
+        rows = self._asking.stream(visit, call)
+        return await exported(request, form, rows, wanted.authorisation, visit.now)
+
+    # --- inside -----------------------------------------------------------------------------
+
+    async def _pictures(self, visit: Visit, wanted: Asked, found: Found) -> list[Picture]:
+        since = max(filter(None, (wanted.question.since, found.since)))
+        until = min(filter(None, (wanted.question.until, found.until)))
+        if not found.total.records or until <= since:
+            return []
+        hourly = until - since <= BY_THE_HOUR
+        by = (
+            Dimension.HOUR if hourly else Dimension.DAY,
+            Dimension.HOUR_OF_WEEK,
+            Dimension.CATEGORY,
+            Dimension.HOST,
+            Dimension.RULE,
+        )
+        parts = await asyncio.gather(
+            *(
+                self._asking.ask(
+                    visit,
+                    Counts(
+                        authorisation=wanted.authorisation, question=wanted.question, by=(one,),
+                        most=2000 if one in by[:2] else 50,
+                    ),
+                )
+                for one in by
+            )
+        )  # fmt: skip
+        time, week, categories, sites, rules = (_only(part) for part in parts)
+
+        def span(begins: datetime, ends: datetime) -> str:
+            return wanted.address(since=self._typed(begins), until=self._typed(ends))
+
+        made = [
+            over_time("chart-time", time, since, until, self._zone, span),
+            heat("chart-week", week),
+            ranked("chart-categories", "Categories", categories,
+                   lambda key: wanted.address(category=key)),
+            ranked("chart-sites", "Sites", sites, lambda key: wanted.address(host=key)),
+            ranked("chart-rules", "Rules", rules, lambda key: wanted.address(rule=key)),
+        ]  # fmt: skip
+        return [each for each in made if each.bars or each.kind == "heat"]
+
+    def _typed(self, moment: datetime) -> str:
+        """As the form wants a moment: a day alone would mean its end where it stands for one."""
+        return moment.astimezone(self._zone).strftime("%Y-%m-%dT%H:%M:%S")
+
+    def _show(
+        self,
+        visit: Visit,
+        wanted: Asked,
+        mine: list[Any],
+        found: Found | None = None,
+        pictures: list[Picture] | None = None,
+        *,
+        in_sessions: bool = False,
+        status: int = 200,
+    ) -> web.Response:
+        rows = found.page.rows if found else ()
+        return self._asking.services.answers.show(
+            "psd-search.html",
+            status=status,
+            scripts=True,
+            visit=visit,
+            here="search",
+            statics=self._asking.statics,
+            wanted=wanted,
+            mine=mine,
+            found=found,
+            pictures=pictures or [],
+            drawn=[each.drawn for each in pictures or []],
+            in_sessions=in_sessions,
+            sessions=[
+                shown_session(each, self._zone, wanted, self._typed) for each in sessions(rows)
+            ]
+            if in_sessions
+            else [],
+            rows=[] if in_sessions else [self._row(row, wanted) for row in rows],
+            to_rows=wanted.address(),
+            to_sessions=wanted.address(view="sessions"),
+            next=wanted.address(after=found.page.after) if found and found.page.after else None,
+            exports=[(form, wanted.address("/psd/export", form=form.name))
+                     for form in FORMS.values()],
+        )  # fmt: skip
+
+    def _row(self, row: Any, wanted: Asked) -> Any:
+        start = row.values.get("start")
+        around = ""
+        if start is not None:
+            around = wanted.address(
+                since=self._typed(start - _CONTEXT), until=self._typed(start + _CONTEXT),
+                order="oldest", host="", category="", rule="", action="", file_type="", text="",
+            )  # fmt: skip
+        return shown_row(row, self._zone, around)
+
+
+def _only(found: Counted) -> tuple[Any, ...]:
+    return found.counts[0]
