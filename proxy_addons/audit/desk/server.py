@@ -8,6 +8,7 @@ if it had been answered; stop serving because one call failed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -16,10 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from itertools import islice
 from operator import or_
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from proxy_addons.audit.desk.place import near
 from proxy_addons.audit.desk.wire import LONGEST, Call, Refused, Reply, Who, line, raw
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ logger = logging.getLogger("watchhouse.desk")
 
 _AT_ONCE: Final = 500  # items of a stream that are made before they are sent
 _THREADS: Final = 4
+_MODE: Final = 0o600
 _PEER: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid
 _DEFECT: Final = "The desk could not do this: a fault of the program, which its log names."
 
@@ -52,23 +56,29 @@ class Server:
         self._threads = ThreadPoolExecutor(_THREADS, "desk")
         self._open: set[asyncio.Task[None]] = set()
 
-    async def serve(self, listener: socket.socket, stop: asyncio.Event) -> None:
+    async def serve(self, path: Path, stop: asyncio.Event) -> None:
         """Serve until `stop` is set.
 
         Args:
-            listener: a Unix socket that listens.
+            path: where the socket is to be; one that is there already is nobody's (the caller holds
+                the data folder's lock).
             stop: ends it; calls that are being done are finished.
+
+        Raises:
+            OSError: there can be no socket.
         """
-        server = await asyncio.start_unix_server(self._serve, sock=listener, limit=LONGEST)
-        try:
-            await stop.wait()
-        finally:
-            server.close()
-            for task in self._open:
-                task.cancel()
-            await asyncio.gather(*self._open, return_exceptions=True)
-            await server.wait_closed()
-            self._threads.shutdown()
+        with near(path) as name:  # asyncio looks at it again when it ends
+            listener = _bound(name)
+            server = await asyncio.start_unix_server(self._serve, sock=listener, limit=LONGEST)
+            try:
+                await stop.wait()
+            finally:
+                server.close()
+                for task in self._open:
+                    task.cancel()
+                await asyncio.gather(*self._open, return_exceptions=True)
+                await server.wait_closed()
+                self._threads.shutdown()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -116,6 +126,16 @@ class Server:
             # What was asked may name people: the log has the kind of call alone.
             logger.exception("%s failed", type(call).__name__)
             raise Refused("unavailable", _DEFECT) from problem
+
+
+def _bound(name: str) -> socket.socket:
+    """A socket of this name, for our own user alone."""
+    with contextlib.suppress(FileNotFoundError):
+        Path(name).unlink()
+    made = socket.socket(socket.AF_UNIX)
+    made.bind(name)
+    Path(name).chmod(_MODE)
+    return made
 
 
 def _some(items: Iterator[Any]) -> list[Any]:

@@ -12,7 +12,6 @@ import msgspec
 import pytest
 
 from proxy_addons.audit.desk.client import DeskClient
-from proxy_addons.audit.desk.place import near
 from proxy_addons.audit.desk.server import Server
 from proxy_addons.audit.desk.wire import LONGEST, Call, Refused, Who
 
@@ -69,13 +68,12 @@ def long(_: Who, call: Long) -> str:
 @asynccontextmanager
 async def served(folder: Path) -> AsyncIterator[Path]:
     path = folder / "desk"
-    listener = socket.socket(socket.AF_UNIX)
-    with near(path) as name:
-        listener.bind(name)
-    listener.listen()
     stop = asyncio.Event()
     server = Server({Double: double, Numbers: numbers, Long: long})
-    task = asyncio.create_task(server.serve(listener, stop))
+    task = asyncio.create_task(server.serve(path, stop))
+    while not path.exists():
+        assert not task.done(), task
+        await asyncio.sleep(0.001)
     try:
         yield path
     finally:
