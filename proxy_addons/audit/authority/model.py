@@ -135,7 +135,7 @@ class Wanted:
     retention: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
     """One approval.
 

@@ -187,9 +187,7 @@ class Authorisations:
             rules.by_a_second_person(actor.name, found, doing)
             office = rules.office_for(offices, found.missing, doing)
             rules.once(actor.name, found)
-            approval = Approval(
-                found.round, office, actor.name, offices[office], False, actor.name, now
-            )
+            approval = _by_own_hand(found.round, office, actor, offices, now)
             writing.approve(connection, found, approval, actor, now, note, self._settings)
             return get(connection, reference)
 
@@ -216,7 +214,15 @@ class Authorisations:
             rules.by_a_second_person(by, found, "approve an application")
             rules.once(by, found)
             office = writing.oral_office(connection, found, by, at, self._settings)
-            approval = Approval(found.round, office, by, None, True, actor.name, at)
+            approval = Approval(
+                round=found.round,
+                office=office,
+                person=by,
+                delegation=None,
+                oral=True,
+                recorded_by=actor.name,
+                at=at,
+            )
             writing.approve(connection, found, approval, actor, now, note, self._settings)
             return get(connection, reference)
 
@@ -228,7 +234,7 @@ class Authorisations:
             rules.by_a_second_person(actor.name, found, "confirm an application")
             rules.once(actor.name, found, written=True)
             office = rules.office_for(offices, found.unwritten, "confirm this application")
-            approval = Approval(0, office, actor.name, offices[office], False, actor.name, now)
+            approval = _by_own_hand(0, office, actor, offices, now)
             after = writing.add(connection, found, approval)
             values: dict[str, Any] = {}
             if not after.unwritten and found.state == State.APPROVED:
@@ -355,3 +361,15 @@ class Authorisations:
                 steps = steps_of(connection, tables.authorisation_steps, found.id)
                 raise StaleViewError(found.reference, steps[max(0, seen) :])
             yield connection, found, offices, self._clock()
+
+
+def _by_own_hand(number: int, office: str, actor: Actor, offices: Held, now: datetime) -> Approval:
+    return Approval(
+        round=number,
+        office=office,
+        person=actor.name,
+        delegation=offices[office],
+        oral=False,
+        recorded_by=actor.name,
+        at=now,
+    )

@@ -98,13 +98,13 @@ def _entry(
         investigators=frozenset(each.person for each in people if each.part == _INVESTIGATOR),
         approvals=tuple(
             Approval(
-                each.round,
-                each.office,
-                each.person,
-                each.delegation,
-                each.oral,
-                each.recorded_by,
-                each.at,
+                round=each.round,
+                office=each.office,
+                person=each.person,
+                delegation=each.delegation,
+                oral=each.oral,
+                recorded_by=each.recorded_by,
+                at=each.at,
             )
             for each in approvals
         ),
