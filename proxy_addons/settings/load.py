@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from proxy_addons.policy.model import TRAITS
-from proxy_addons.settings import model
+from proxy_addons.settings import audit_build, model
 from proxy_addons.settings.carriers_file import read_carriers
 from proxy_addons.settings.content_build import ContentBuilder
 from proxy_addons.settings.oddities import MAIN_FILE, POLICY_FILE, Loaded, oddities
@@ -134,13 +134,13 @@ def _load(
             given["tls.never_inspect.categories"].value or (),
             known,
             report,
-            or_groups=builder.shifts.categories(),
+            or_groups=(*builder.shifts.categories(), *builder.audit.categories()),
         )
     of_people = builder.people
     identity, directory = of_people.identity(), of_people.directory()
     standing, portal = of_people.standing(), of_people.portal()
     listen, shifts = builder.listen(), builder.shifts.built()
-    content = builder.content.built()
+    content, audit = builder.content.built(), builder.audit.built()
     report.raise_if_any()
     policy = compile_policy(
         source, given["tls.never_inspect.categories"].value, tls.never_inspect_hosts
@@ -156,6 +156,7 @@ def _load(
         portal=portal,
         shifts=with_categories(shifts, policy.expanded),
         content=content,
+        audit=audit_build.with_categories(audit, policy.expanded),
         page=builder.page(),
         pac=model.Pac(given["pac.proxies"].value),
         paths=paths,
@@ -209,6 +210,7 @@ class _Builder:
         self.shifts = ShiftsBuilder(
             given, environ, lambda key: self._path(key, config_dir), config_dir, report
         )
+        self.audit = audit_build.AuditBuilder(given, report)
         self.content = ContentBuilder(
             given, lambda key: self._path(key, self.paths().data_dir), report
         )

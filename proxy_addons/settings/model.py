@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
+from proxy_addons.settings.audit import Audit
 from proxy_addons.settings.content import Content
 from proxy_addons.settings.people import (
     Certificate,
@@ -288,6 +289,7 @@ class Settings:
         portal: who may sign in to the portal.
         shifts: breaks, allowances, coaching, the statement (`personal_use`).
         content: scanners, and how far bodies are looked into (`content`).
+        audit: authority to look at the access log (`audit`).
     """
 
     listen: Listen
@@ -307,6 +309,7 @@ class Settings:
     portal: Portal = field(default_factory=Portal)
     shifts: Shifts = field(default_factory=Shifts)
     content: Content = field(default_factory=Content)
+    audit: Audit = field(default_factory=Audit)
 
     @property
     def listening_files(self) -> tuple[Path, Path]:

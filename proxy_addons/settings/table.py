@@ -7,6 +7,7 @@ Must never: say twice what a key is.
 
 from __future__ import annotations
 
+from proxy_addons.settings.audit_keys import AUDIT
 from proxy_addons.settings.content_keys import CONTENT
 from proxy_addons.settings.entries import CATEGORY, NumberOr
 from proxy_addons.settings.kinds import Flag, ListOf, Named, Pattern, Seconds, Text
@@ -241,6 +242,7 @@ SETTINGS: tuple[Setting, ...] = (
     *PORTAL,
     *PERSONAL_USE,
     *CONTENT,
+    *AUDIT,
     Setting("page.organisation", Text(), "Sample Constabulary", "Name of the force."),
     Setting(
         "page.contact",

@@ -28,12 +28,15 @@ class Actor:
         roles: of settings/people.py `ROLES`; `staff` may be among them and means nothing here.
         how: how the name is known (`kerberos`, `oidc`, `accounts`, `command-line`): recorded.
         manages: canonical names of the people whose line manager this is.
+        offices: offices that this person holds themselves (`audit.offices`): what they may approve
+            of looking at the access log. Nobody has them for being at the machine.
     """
 
     name: str
     roles: frozenset[str] = frozenset()
     how: str = ""
     manages: frozenset[str] = frozenset()
+    offices: frozenset[str] = frozenset()
 
     @property
     def at_the_machine(self) -> bool:

@@ -1,0 +1,1 @@
+"""The parts of the third form: each makes the tables of one room of the audit."""
