@@ -12,7 +12,6 @@ import random
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,9 +21,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from proxy_addons.accesslog.seal.notes import Signer
 from proxy_addons.accesslog.seal.sealing import Seals, seal
-from recordslib.force import Force
-from recordslib.lines import write
-from recordslib.plan import Part, parts
+from recordslib.lines import write_part
+from recordslib.plan import parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,30 +53,20 @@ def main(arguments: Sequence[str]) -> int:
         task = progress.add_task("records", total=asked.rows)
         for day in days:
             made = [
-                (part, pool.submit(_write, access, asked.people, part, asked.seed)) for part in day
+                (part, pool.submit(write_part, access, asked.people, part, asked.seed))
+                for part in day
             ]
             for part, future in made:
                 future.result()
                 progress.advance(task, part.records)
             if asked.sealed:
                 _seal(access, Seals(sealed), day[-1].begins + timedelta(hours=1), pool, asked.seed)
-                for part, future in made:
+                for _, future in made:
                     future.result().unlink()
     return 0
 
 
-@cache
-def _force(people: int, seed: int) -> Force:
-    return Force(people, seed)
-
-
-def _write(folder: Path, people: int, part: Part, seed: int) -> Path:
-    return write(folder, _force(people, seed), part, seed)
-
-
-def _seal(
-    access: Path, seals: Seals, now: datetime, pool: ProcessPoolExecutor, seed: int
-) -> None:
+def _seal(access: Path, seals: Seals, now: datetime, pool: ProcessPoolExecutor, seed: int) -> None:
     chance = random.Random(f"{seed} {now}")  # noqa: S311 (no secret: made-up people)
     seal(
         access,

@@ -123,7 +123,7 @@ class Person:
 
     def __init__(self, number: int, chance: random.Random, force: Force) -> None:
         name = f"{chance.choice('ABCDEFGH')}{chance.choice('KLMNPQRS')}{number:05d}"
-        unknown = number % 400 == 399  # noqa: PLR2004 (now and then a machine nobody signs in at)
+        unknown = number % 400 == 399
         said = empty_record() | {
             "person": None if unknown else name,
             "person_how": "unidentified" if unknown else "kerberos",

@@ -10,17 +10,18 @@ an hour.
 from __future__ import annotations
 
 import random
+from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from proxy_addons.accesslog.reference import References
 from proxy_addons.accesslog.segment import ENDED_MODE, SegmentName
+from recordslib.force import Force
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from recordslib.force import Force
     from recordslib.plan import Part
 
 _HOUR = 3600
@@ -100,3 +101,13 @@ def write(folder: Path, force: Force, part: Part, seed: int) -> Path:
         file.write(b"\n".join((*several, b"")))
     path.chmod(ENDED_MODE)
     return path
+
+
+def write_part(folder: Path, people: int, part: Part, seed: int) -> Path:
+    """The same in a process of its own, which makes the force once."""
+    return write(folder, _force(people, seed), part, seed)
+
+
+@cache
+def _force(people: int, seed: int) -> Force:
+    return Force(people, seed)
