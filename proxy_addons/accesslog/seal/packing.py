@@ -74,12 +74,16 @@ def start_of(record: dict[str, Any]) -> int:
 
     Strict, so that whoever checks a seal in years to come reads the same out of the same line.
     """
-    start = record.get("start")
-    match = _STAMP.fullmatch(start) if isinstance(start, str) else None
-    if match is None:
-        return 0
-    second = _second(match[1])
-    return 0 if second is None else max(0, second * 1_000_000 + int(match[2]))
+    moment = moment_of(record.get("start"))
+    return 0 if moment is None else max(0, moment)
+
+
+def moment_of(stamp: object) -> int | None:
+    """Microseconds since 1970; None where a stamp is not written in our way."""
+    match = _STAMP.fullmatch(stamp) if isinstance(stamp, str) else None
+    if match is None or (second := _second(match[1])) is None:
+        return None
+    return second * 1_000_000 + int(match[2])
 
 
 @lru_cache(maxsize=4096)
