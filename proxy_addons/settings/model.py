@@ -239,6 +239,11 @@ class Paths:
         return self.data_dir / "log" / "sealed"
 
     @property
+    def parquet_dir(self) -> Path:
+        """Parquet of what was sealed, to search in."""
+        return self.data_dir / "log" / "parquet"
+
+    @property
     def seal_key(self) -> Path:
         """The key that log is signed with; beside it, as `.pub`, what others check it with."""
         return self.data_dir / "log" / "keys" / "seal"

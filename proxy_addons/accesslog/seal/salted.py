@@ -77,6 +77,16 @@ def tag_of(tag_key: bytes, who: str) -> bytes:
     return hmac.digest(tag_key, who.encode("utf-8", "surrogatepass"), "sha256")
 
 
+def place_octets(tag: bytes, start: int, index: int) -> bytes:
+    """The octets of a place (`Place.octets`), for those who make many."""
+    return tag + start.to_bytes(_NUMBER) + index.to_bytes(_NUMBER)
+
+
+def index_of(octets: bytes) -> int:
+    """The index in a place's octets."""
+    return int.from_bytes(octets[-_NUMBER:])
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
     """Whose a line is, and when it began: a leaf of the second tree. They stand in this order.
@@ -102,7 +112,7 @@ class Place:
     @property
     def octets(self) -> bytes:
         """As they are hashed; these sort as the places do."""
-        return self.tag + self.start.to_bytes(_NUMBER) + self.index.to_bytes(_NUMBER)
+        return place_octets(self.tag, self.start, self.index)
 
     @classmethod
     def parse(cls, octets: bytes) -> Place:

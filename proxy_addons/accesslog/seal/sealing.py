@@ -16,7 +16,7 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -38,11 +38,15 @@ from proxy_addons.accesslog.seal.tiles import TileError, Tiles
 from proxy_addons.accesslog.segment import broken_marker, hour_of, segments_in, sync_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from proxy_addons.accesslog.seal.notes import Signer
+    from proxy_addons.accesslog.seal.packing import Counted
     from proxy_addons.accesslog.segment import SegmentName
+
+    type AtOnce = Callable[[Callable[[_Job], Counted], Iterable[_Job]], Iterable[Counted]]
+    """`map`, or what does the same with several at a time."""
 
 CHECKPOINT: Final = "checkpoint"
 CHECKPOINTS: Final = "checkpoints"
@@ -202,6 +206,7 @@ def seal(
     now: float,
     entropy: Callable[[int], bytes],
     software: str,
+    at_once: AtOnce = map,
 ) -> Sealed:
     """Seal all segments that have ended and are not sealed yet.
 
@@ -212,6 +217,7 @@ def seal(
         now: seconds since 1970.
         entropy: gives secret octets.
         software: version, for the manifests.
+        at_once: compresses segments: `map`, or that of a pool of processes, for several at a time.
 
     Raises:
         SealError: what is there is not what was signed; nothing was done.
@@ -222,9 +228,12 @@ def seal(
         seals.show()
         known = _Known(seals, before)
         ready, waiting = _ready(access, known, now)
+        jobs = [
+            _Job(path, seals.packed(name), seals.salt(name), entropy(SALT)) for name, path in ready
+        ]
         manifests = [
-            known.add(_seal_one(path, name, known, seals, now, entropy, software))
-            for name, path in ready
+            known.add(_manifest(path, name, found, known, now, software))
+            for (name, path), found in zip(ready, at_once(_keep, jobs), strict=True)
         ]
         if not manifests:
             return Sealed(before, waiting=waiting)
@@ -282,31 +291,38 @@ def _ready(
     return ready, tuple(waiting)
 
 
-def _seal_one(
-    path: Path,
-    name: SegmentName,
-    known: _Known,
-    seals: Seals,
-    now: float,
-    entropy: Callable[[int], bytes],
-    software: str,
-) -> Manifest:
-    """Write what is kept of a segment, and give its entry."""
-    salt = Salt(entropy(SALT))
-    target = seals.packed(name)
-    make_folder(target.parent)
-    half = target.with_name(target.name + HALF)
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A segment to be compressed, perhaps in another process."""
+
+    segment: Path
+    packed: Path
+    salt: Path
+    secret: bytes = field(repr=False)
+
+
+def _keep(job: _Job) -> Counted:
+    """Write what is kept of a segment, and say what was found in it."""
+    make_folder(job.packed.parent)
+    half = job.packed.with_name(job.packed.name + HALF)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     descriptor = os.open(half, flags, 0o640)
     try:
-        found = pack(lines_of(path), salt, descriptor)
+        found = pack(lines_of(job.segment), Salt(job.secret), descriptor)
         os.fchmod(descriptor, FILE_MODE)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    half.rename(target)
-    sync_directory(target.parent, os)
-    put(seals.salt(name), salt.octets, mode=0o400)
+    half.rename(job.packed)
+    sync_directory(job.packed.parent, os)
+    put(job.salt, job.secret, mode=0o400)
+    return found
+
+
+def _manifest(
+    path: Path, name: SegmentName, found: Counted, known: _Known, now: float, software: str
+) -> Manifest:
+    """The entry of a segment that was compressed."""
     after = known.last_seq.get(name.worker)
     late = str(name) < known.last_name.get(name.worker, "")
     missing = list(found.missing)

@@ -1,0 +1,245 @@
+"""Parquet files: one of a segment, and one of a day out of those.
+
+In: sealed lines, or files. Out: a file that is whole and durable, and what the index says of it.
+Must never: null a value in silence; give a file its name before it is whole and on the disk; take
+lines that are not what was sealed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+
+from proxy_addons.accesslog.compact.columns import COLUMNS, JSON_COLUMNS, ORDER, WRITTEN, quoted
+from proxy_addons.accesslog.compact.index import DAYS, HOURS, File, Held
+from proxy_addons.accesslog.compact.lines import exact, fitting
+from proxy_addons.accesslog.seal.files import FILE_MODE, HALF, make_folder
+from proxy_addons.accesslog.segment import SegmentName, sync_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from proxy_addons.accesslog.seal.manifest import Manifest
+
+SPILL: Final = "spill"
+_BLOCK: Final = 1 << 20
+_GZIP: Final = 31
+
+
+class SourceError(Exception):
+    """What is sealed of a segment is gone, or is not what was sealed. The text names the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a step may take.
+
+    Attributes:
+        folder: of the Parquet files; what does not fit into memory goes to `spill/` there.
+        memory: octets for DuckDB.
+        threads: for DuckDB.
+    """
+
+    folder: Path
+    memory: int
+    threads: int
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """A connection within these."""
+        spill = self.folder / SPILL
+        make_folder(spill)
+        return duckdb.connect(
+            config={
+                "threads": self.threads,
+                "memory_limit": f"{self.memory // 1_000_000}MB",
+                "temp_directory": str(spill),
+                "autoload_known_extensions": False,
+                "autoinstall_known_extensions": False,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HourJob:
+    """A sealed segment to be made a file of, perhaps in another process."""
+
+    packed: Path
+    manifest: Manifest
+    means: Means
+
+
+def hour_file(job: HourJob) -> File | str:
+    """Make the file of a segment.
+
+    Returns:
+        What the index says of it; or why there is none.
+
+    Raises:
+        OSError: it could not be written.
+        duckdb.Error: the same.
+    """
+    manifest, means = job.manifest, job.means
+    segment = SegmentName.parse(manifest.name)
+    if segment is None:
+        return f"{manifest.name} is not the name of a segment"
+    hour = segment.begins.strftime("%Y-%m-%dT%H")
+    name = f"{HOURS}/{hour}-w{segment.worker:02d}-{segment.number:04d}.parquet"
+    try:
+        unreadable = _looked_through(job)
+    except (OSError, SourceError, zlib.error) as problem:
+        # The other segments are made all the same; the index and every look say that this is not.
+        return f"{job.packed}: {getattr(problem, 'strerror', None) or problem}"
+    with means.connect() as store:
+        rows = manifest.records - unreadable
+        plain = means.folder / SPILL / f"{manifest.name}.exact"
+        try:
+            done = unreadable == 0 and _read_as_it_is(store, job, means.folder / name)
+            if not done:
+                rows = _rendered_anew(job, plain)
+                source = f"read_json({quoted(plain)}, format = 'newline_delimited', columns ="
+                columns = JSON_COLUMNS.removesuffix("}") + ", line: 'INTEGER'}"
+                chosen = f"SELECT *, {quoted(manifest.name)} AS segment FROM {source} {columns})"
+                _copy(store, chosen, means.folder / name)
+        finally:
+            plain.unlink(missing_ok=True)
+        held = Held(
+            name=manifest.name,
+            rows=rows,
+            unreadable=manifest.records - rows,
+            missing=sum(last - first + 1 for first, last in manifest.missing),
+            packed_sha256=manifest.packed_sha256,
+        )
+        return _entered(store, means.folder, name, (held,))
+
+
+def day_file(day: str, files: list[File], means: Means, *, taken: frozenset[str]) -> File:
+    """Make one file of a day out of several.
+
+    Args:
+        day: `20261121`.
+        files: of its segments.
+        means: what it may take.
+        taken: names that are in use.
+
+    Raises:
+        OSError: it could not be written.
+        duckdb.Error: the same; or a file that it is made of is damaged.
+    """
+    text = f"{day[:4]}-{day[4:6]}-{day[6:]}"
+    names = (f"{DAYS}/{text}{'' if n == 1 else f'-{n}'}.parquet" for n in range(1, 1_000_000))
+    name = next(each for each in names if each not in taken)
+    sources = ", ".join(quoted(means.folder / each.name) for each in files)
+    with means.connect() as store:
+        _copy(store, f"SELECT {COLUMNS} FROM read_parquet([{sources}])", means.folder / name)
+        segments = tuple(held for each in files for held in each.segments)
+        return _entered(store, means.folder, name, tuple(sorted(segments, key=lambda h: h.name)))
+
+
+def _lines(job: HourJob) -> Iterator[bytes]:
+    """The sealed lines; that they are what was sealed is known when the last one was given.
+
+    Raises:
+        SourceError: they are not.
+        OSError: they cannot be read.
+        zlib.error: they cannot be unpacked.
+    """
+    unpack, digest, rest, count = zlib.decompressobj(wbits=_GZIP), hashlib.sha256(), b"", 0
+    with job.packed.open("rb") as file:
+        while block := file.read(_BLOCK // 4):
+            digest.update(block)
+            while block:
+                *lines, rest = (rest + unpack.decompress(block, _BLOCK)).split(b"\n")
+                block = unpack.unconsumed_tail
+                count += len(lines)
+                yield from lines
+    if digest.hexdigest() != job.manifest.packed_sha256:
+        raise SourceError("is not what was sealed; `watchhouse log verify` says more")
+    if rest or count != job.manifest.records:
+        raise SourceError(f"has {count} lines where {job.manifest.records} were sealed")
+
+
+def _looked_through(job: HourJob) -> int:
+    """How many lines are no records."""
+    return sum(1 for line in _lines(job) if fitting(line) is None)
+
+
+def _read_as_it_is(store: duckdb.DuckDBPyConnection, job: HourJob, target: Path) -> bool:
+    """Let DuckDB read the sealed lines; False where it takes one for something else than we do."""
+    name, records = job.manifest.name, job.manifest.records
+    chosen = (
+        f"SELECT *, {quoted(name)} AS segment, (row_number() OVER () - 1)::INTEGER AS line FROM"
+        f" read_json({quoted(job.packed)}, format = 'newline_delimited', columns = {JSON_COLUMNS},"
+        " compression = 'gzip', maximum_object_size = 67108864)"
+    )
+    try:
+        return _copy(store, chosen, target) == records
+    except (duckdb.InvalidInputException, duckdb.ConversionException):
+        return False  # a number beyond 64 bits, a key twice: each line is rendered anew
+
+
+def _rendered_anew(job: HourJob, plain: Path) -> int:
+    """Write the records among the lines, each with its place, for DuckDB; how many they are."""
+    rows = 0
+    with plain.open("wb") as file:
+        for place, line in enumerate(_lines(job)):
+            record = exact(line)
+            if record is not None:
+                file.write(b'%s,"line":%d}\n' % (record[:-1], place))
+                rows += 1
+    return rows
+
+
+def _copy(store: duckdb.DuckDBPyConnection, chosen: str, target: Path) -> int:
+    """Write sorted rows to a file, whole and durable; how many they are."""
+    make_folder(target.parent)
+    half = target.with_name(target.name + HALF)
+    with contextlib.suppress(FileNotFoundError):
+        half.unlink()  # of an attempt that was cut short
+    text = f"COPY (SELECT {COLUMNS} FROM ({chosen}) ORDER BY {ORDER}) TO {quoted(half)} ({WRITTEN})"
+    done = store.execute(text).fetchone()
+    descriptor = os.open(half, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fchmod(descriptor, FILE_MODE)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    half.rename(target)
+    sync_directory(target.parent, os)
+    return int(done[0]) if done else 0
+
+
+def _entered(
+    store: duckdb.DuckDBPyConnection, folder: Path, name: str, segments: tuple[Held, ...]
+) -> File:
+    """What the index says of a file that is there.
+
+    Raises:
+        SourceError: it has not the rows of its segments.
+    """
+    found = store.execute(
+        "SELECT count(*), epoch_us(min(start)), epoch_us(max(start)) FROM read_parquet(?)",
+        [str(folder / name)],
+    ).fetchone()
+    assert found is not None, "an aggregate has a row"
+    rows, first, last = found
+    if rows != sum(each.rows for each in segments):
+        raise SourceError(f"{folder / name} has {rows} rows, its segments have others")
+    octets, sha256 = fingerprint(folder / name)
+    return File(name, rows, octets, sha256, first, last, segments)
+
+
+def fingerprint(path: Path) -> tuple[int, str]:
+    """Size and SHA-256 of a file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()

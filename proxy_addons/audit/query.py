@@ -1,0 +1,218 @@
+"""Bounds and a question as SQL.
+
+In: bounds, a question. Out: text of our own making, and the parameters that everything given is.
+Must never: put a value that somebody gave into the text; look at a column that may not be seen
+before it is null; ask the question of more than the bounds have left.
+
+What is in the bounds is a subquery, `bounded`: rows by time, person and category, in which each
+column that may not be seen is null, and in rows of special categories all but `MASK_KEEPS`. The
+question is asked of that and of nothing else. Three columns of it are not the question's: `at_…`
+(where the line is) and `sort`, `number` (what kind of line of which transaction it is), by which
+one of the two lines of a transaction is taken, and which rows show only where they may be seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from proxy_addons.accesslog.record import DUCKDB_TYPES, FIELDS
+from proxy_addons.audit.store import MASK_KEEPS, Bounds, Dimension, Question
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_MANY: Final = 64
+"""So many persons are written out one by one, so that groups of rows are skipped by them."""
+_FILE_TYPE: Final = "file_type="
+QUARTER: Final = 900
+"""Seconds: every clock of the world is whole quarters of an hour from UTC."""
+
+_KEYS: Final = {
+    Dimension.PERSON: "person",
+    Dimension.CLIENT: "client_ip",
+    Dimension.CATEGORY: "unnest(list_distinct(categories))",
+    Dimension.HOST: "host",
+    Dimension.RULE: "rule",
+    Dimension.ACTION: "action",
+    Dimension.FILE_TYPE: (
+        "unnest(list_distinct(list_transform(list_filter(findings, x -> starts_with(x,"
+        f" '{_FILE_TYPE}')), x -> substr(x, {len(_FILE_TYPE) + 1}))))"
+    ),
+}
+TIMES: Final = frozenset(Dimension) - frozenset(_KEYS)
+"""Dimensions of time. They are counted by quarters of an hour; whoever knows the clock adds up."""
+
+
+@dataclass(slots=True)
+class Sql:
+    """Text and parameters."""
+
+    text: str
+    given: dict[str, Any] = field(default_factory=dict)
+
+
+def bounded(bounds: Bounds, files: Collection[str], *, live: bool = True) -> Sql:
+    """What may be seen.
+
+    Args:
+        bounds: what that is.
+        files: Parquet files to look into.
+        live: whether to look at rows that are in none yet.
+    """
+    given: dict[str, Any] = {"since": bounds.since, "until": bounds.until}
+    where = ["start >= $since", "start < $until"]
+    if bounds.persons is not None:
+        where.append(_one_of("person", bounds.persons, given))
+    if bounds.categories is not None:
+        given["within"] = sorted(bounds.categories)
+        where.append("list_has_any(categories, $within::VARCHAR[])")
+    masked = "false"
+    if bounds.special:
+        given["special"] = sorted(bounds.special)
+        masked = "coalesce(list_has_any(categories, $special::VARCHAR[]), false)"
+    columns = [_seen(each.name, each.type, bounds, masked) for each in FIELDS]
+    columns += ["segment AS at_segment", "line AS at_line", f"{masked} AS masked"]
+    columns += ["event AS sort", "id AS number"]
+    chosen = f"SELECT {', '.join(columns)} FROM {{}} WHERE {' AND '.join(where)}"
+    sources = []
+    if files:
+        given["files"] = list(files)
+        sources.append(chosen.format("read_parquet($files)"))
+    if live or not files:
+        sources.append(chosen.format("live"))
+    return Sql("(" + " UNION ALL ".join(sources) + ")", given)
+
+
+def _seen(name: str, kind: str, bounds: Bounds, masked: str) -> str:
+    if name not in bounds.fields:
+        return f'NULL::{DUCKDB_TYPES[kind]} AS "{name}"'
+    if name in MASK_KEEPS or not bounds.special:
+        return f'"{name}"'
+    return f'CASE WHEN {masked} THEN NULL ELSE "{name}" END AS "{name}"'
+
+
+def _one_of(column: str, names: Collection[str], given: dict[str, Any]) -> str:
+    if not names:
+        return "false"
+    if len(names) > _MANY:
+        given["names"] = sorted(names)
+        return f"{column} IN (SELECT unnest($names::VARCHAR[]))"
+    places = {f"name{place}": name for place, name in enumerate(sorted(names))}
+    given |= places
+    return f"{column} IN ({', '.join(f'${place}' for place in places)})"
+
+
+def asked(within: Sql, question: Question, persons: Collection[str] | None) -> Sql:
+    """The rows that a question asks for.
+
+    Args:
+        within: of `bounded`.
+        question: what is asked.
+        persons: names that `question.person` stands for; None: it asks for nobody.
+    """
+    given = dict(within.given)
+    where = []
+
+    def ask(condition: str, **values: Any) -> None:
+        where.append(condition)
+        given.update(values)
+
+    if question.since is not None:
+        ask("start >= $asked_since", asked_since=question.since)
+    if question.until is not None:
+        ask("start < $asked_until", asked_until=question.until)
+    if persons is not None:
+        names = {f"asked{place}": name for place, name in enumerate(sorted(persons))}
+        chosen = ", ".join(f"${place}" for place in names)
+        ask(f"person IN ({chosen})" if names else "false", **names)
+    for name, column in (("client", "client_ip"), ("rule", "rule"), ("action", "action")):
+        if value := getattr(question, name):
+            ask(f"{column} = $asked_{name}", **{f"asked_{name}": value})
+    if question.host:
+        host = question.host.lower().strip(".")
+        ask("(host = $host OR ends_with(host, $below))", host=host, below=f".{host}")
+    if question.category:
+        ask("list_contains(categories, $category)", category=question.category)
+    if question.file_type:
+        ask("list_contains(findings, $found)", found=_FILE_TYPE + question.file_type)
+    if question.text:
+        ask("contains(lower(url), lower($text))", text=question.text)
+    if question.event:
+        ask("event = $event", event=question.event)
+    else:
+        where.append(
+            "(sort = 'transaction' OR (sort = 'open' AND (number IS NULL OR number NOT IN ("
+            f"SELECT number FROM {within.text} WHERE sort = 'transaction' AND number IN"
+            f" (SELECT number FROM {within.text} WHERE sort = 'open')))))"
+        )
+    return Sql(f"(SELECT * FROM {within.text} WHERE {' AND '.join(where)})", given)
+
+
+def ordered(found: Sql, bounds: Bounds, *, newest_first: bool, after: Any, most: int) -> Sql:
+    """Rows in their order, from one on.
+
+    Args:
+        found: of `asked`.
+        bounds: what may be seen: where `start` may not, rows stand in the order of their lines.
+        newest_first: the order.
+        after: the last one before: microseconds, segment, line; None: from the first one.
+        most: how many.
+    """
+    timed = "start" in bounds.fields
+    way, sign = ("DESC", "<") if newest_first else ("ASC", ">")
+    keys = (["start"] if timed else []) + ["at_segment", "at_line"]
+    given = dict(found.given) | {"most": most}
+    where = ""
+    if after is not None:
+        micros, segment, line = after
+        given |= {"after_segment": segment, "after_line": line}
+        values = ["$after_segment", "$after_line"]
+        if timed:
+            given["after_start"] = micros
+            values.insert(0, "make_timestamptz($after_start::BIGINT)")
+        where = f" WHERE ({', '.join(keys)}) {sign} ({', '.join(values)})"
+    columns = ["at_segment", "at_line", "masked"]
+    for each in FIELDS:
+        if each.name in bounds.fields:
+            plain = f'"{each.name}"'
+            columns.append(f"epoch_us({plain})" if each.type == "timestamp" else plain)
+    order = ", ".join(f"{key} {way}" for key in keys)
+    return Sql(
+        f"SELECT {', '.join(columns)} FROM {found.text}{where} ORDER BY {order} LIMIT $most", given
+    )
+
+
+_SUMS: Final = (
+    "count(*), count(*) FILTER (action = 'block'),"
+    " coalesce(sum(coalesce(bytes_up, 0)::HUGEINT + coalesce(bytes_down, 0)), 0)"
+)
+
+
+def counted(found: Sql, by: tuple[Dimension, ...]) -> Sql:
+    """Counts by dimensions; records without one of them are left out.
+
+    Dimensions of time are given as quarters of an hour since 1970.
+    """
+    keys = [
+        _KEYS.get(each, f"epoch_us(start) // {QUARTER * 1_000_000}") + f" AS key{place}"
+        for place, each in enumerate(by)
+    ]
+    columns = ", ".join((*keys, "action", "bytes_up", "bytes_down"))
+    names = ", ".join(f"key{place}" for place in range(len(by)))
+    known = " AND ".join(f"key{place} IS NOT NULL" for place in range(len(by)))
+    return Sql(
+        f"SELECT {names}, {_SUMS} FROM (SELECT {columns} FROM {found.text}) WHERE {known}"
+        f" GROUP BY {names}",
+        found.given,
+    )
+
+
+def totalled(found: Sql) -> Sql:
+    """All of them together."""
+    return Sql(f"SELECT {_SUMS} FROM {found.text}", found.given)
+
+
+def persons_in(within: Sql) -> Sql:
+    """The names that may be asked for."""
+    return Sql(f"SELECT DISTINCT person FROM {within.text} WHERE person IS NOT NULL", within.given)

@@ -1,0 +1,1 @@
+"""An access log of a made-up force, for measuring and for trying things out."""
