@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from proxy_addons.accesslog.seal.files import FILE_MODE, HALF, make_folder, put
+from proxy_addons.accesslog.seal.keychange import KEY_KIND, KeyChange
 from proxy_addons.accesslog.seal.manifest import KIND, Manifest, parsed
 from proxy_addons.accesslog.seal.merkle import EMPTY
 from proxy_addons.accesslog.seal.notes import (
@@ -220,7 +221,8 @@ def seal(
     with seals.locked():
         before = seals.last(signer)
         seals.show()
-        known = _Known(seals, before)
+        known = Known(seals, before)
+        known.in_force(signer)
         ready, waiting = _ready(access, known, now)
         manifests = [
             known.add(_seal_one(path, name, known, seals, now, entropy, software))
@@ -236,8 +238,12 @@ def seal(
         return Sealed(checkpoint, tuple(manifests), waiting)
 
 
-class _Known:
+class Known:
     """What is sealed already.
+
+    Args:
+        seals: the folder of the seals.
+        checkpoint: the last one.
 
     Raises:
         SealError: the tiles are not those that were signed.
@@ -248,16 +254,41 @@ class _Known:
         try:
             if seals.tiles.root(checkpoint.size) != checkpoint.root:
                 raise SealError(f"{seals.folder}: the tiles are not what was signed. {_LOOK}")
-            manifests = [each for _, each in seals.manifests(checkpoint.size)]
+            entries = [entry for _, entry in seals.tiles.entries(checkpoint.size)]
+            kinds = [parsed(entry)["kind"] for entry in entries]
+            manifests = [
+                Manifest.parse(entry)
+                for entry, kind in zip(entries, kinds, strict=True)
+                if kind == KIND
+            ]
+            changes = [
+                KeyChange.parse(entry)
+                for entry, kind in zip(entries, kinds, strict=True)
+                if kind == KEY_KIND
+            ]
         except (TileError, ValueError) as problem:
             raise SealError(f"{problem}. {_LOOK}") from problem
         self.names: set[str] = set()
         self.last_seq: dict[int, int] = {}
         self.last_name: dict[int, str] = {}
+        self._key = changes[-1].key if changes else None
         for each in manifests:
             self.add(each)
 
+    def in_force(self, signer: Signer) -> None:
+        """See that a key was not replaced.
+
+        Raises:
+            SealError: it was.
+        """
+        if self._key is not None and signer.verifier != self._key:
+            raise SealError(
+                f"the key of {signer.name} was replaced, and the log goes on with"
+                f" {self._key.id.hex()} only. Nothing was sealed; put that key back."
+            )
+
     def add(self, manifest: Manifest) -> Manifest:
+        """Count one more; gives it back."""
         worker = manifest.worker
         self.names.add(manifest.name)
         self.last_seq[worker] = max(self.last_seq.get(worker, 0), manifest.last_seq)
@@ -266,7 +297,7 @@ class _Known:
 
 
 def _ready(
-    access: Path, known: _Known, now: float
+    access: Path, known: Known, now: float
 ) -> tuple[list[tuple[SegmentName, Path]], tuple[SegmentName, ...]]:
     """Segments to be sealed, in the order of their names, and those that still wait."""
     ready, waiting = [], []
@@ -285,7 +316,7 @@ def _ready(
 def _seal_one(
     path: Path,
     name: SegmentName,
-    known: _Known,
+    known: Known,
     seals: Seals,
     now: float,
     entropy: Callable[[int], bytes],
