@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 from proxy_addons.accesslog.segment import SegmentName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
-SUFFIX: Final = ".gz"
+PACKED: Final = ".gz"
 _BLOCK: Final = 1 << 20
 _GZIP: Final = 31  # zlib's window for gzip
-_IN_MEMORY: Final = 16 << 20
 
 
 class Digest(Protocol):
@@ -33,6 +32,17 @@ class Digest(Protocol):
 
 class PackedError(OSError):
     """A compressed segment is damaged. The text says how."""
+
+
+def packed_in(sealed: Path, name: SegmentName) -> Path:
+    """Where the compressed copy of a segment is.
+
+    Args:
+        sealed: the folder of the seals.
+        name: of the segment.
+    """
+    day = name.hour
+    return sealed / "segments" / day[:4] / day[4:6] / day[6:8] / f"{name}{PACKED}"
 
 
 def sealed_in(
@@ -55,9 +65,9 @@ def sealed_in(
         if str(day.relative_to(segments)) < first:
             continue
         for path in day.iterdir():
-            if not path.name.endswith(SUFFIX):
+            if not path.name.endswith(PACKED):
                 continue
-            name = SegmentName.parse(path.name.removesuffix(SUFFIX))
+            name = SegmentName.parse(path.name.removesuffix(PACKED))
             if name is None or worker not in {None, name.worker}:
                 continue
             if since is None or name.begins >= since:
@@ -84,20 +94,27 @@ def unpacked(path: Path, digest: Digest | None = None) -> Iterator[bytes]:
         raise PackedError("it ends in the middle of a line")
 
 
-@contextlib.contextmanager
-def unpacked_file(path: Path) -> Iterator[BinaryIO]:
-    """A compressed segment as a file that can be read from any place, for as long as it is needed.
+def numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Lines, each with the byte at which it begins when they stand in a file."""
+    offset = 0
+    for line in lines:
+        yield offset, line
+        offset += len(line) + 1
 
-    A small one is in memory, another in a file without a name that nobody else can open.
+
+@contextlib.contextmanager
+def unpacked_file(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """A compressed segment as a file that can be read from its end, and how many bytes it has.
+
+    Its file has no name, so that nobody else can open it.
 
     Raises:
         OSError: as `unpacked`.
     """
-    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
+    with tempfile.TemporaryFile() as file:
         for block in _blocks(path, None):
             file.write(block)
-        file.seek(0)
-        yield file  # type: ignore[misc] # has what is used of it
+        yield file, file.tell()
 
 
 def _blocks(path: Path, digest: Digest | None) -> Iterator[bytes]:

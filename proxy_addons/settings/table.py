@@ -11,6 +11,7 @@ from proxy_addons.settings.content_keys import CONTENT
 from proxy_addons.settings.entries import CATEGORY, NumberOr
 from proxy_addons.settings.kinds import Flag, ListOf, Named, Pattern, Seconds, Text
 from proxy_addons.settings.limits import LIMITS
+from proxy_addons.settings.log_keys import LOG
 from proxy_addons.settings.netkinds import (
     PORT,
     Address,
@@ -241,6 +242,7 @@ SETTINGS: tuple[Setting, ...] = (
     *PORTAL,
     *PERSONAL_USE,
     *CONTENT,
+    *LOG,
     Setting("page.organisation", Text(), "Sample Constabulary", "Name of the force."),
     Setting(
         "page.contact",

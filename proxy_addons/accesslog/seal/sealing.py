@@ -37,6 +37,7 @@ from proxy_addons.accesslog.seal.packing import lines_of, pack
 from proxy_addons.accesslog.seal.salted import SALT, Salt
 from proxy_addons.accesslog.seal.tiles import TileError, Tiles
 from proxy_addons.accesslog.segment import broken_marker, hour_of, segments_in, sync_directory
+from proxy_addons.accesslog.unpacked import packed_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,15 +73,12 @@ class Seals:
 
     def packed(self, name: SegmentName) -> Path:
         """Where the compressed copy of a segment is."""
-        return self._of_day("segments", name) / f"{name}.gz"
+        return packed_in(self.folder, name)
 
     def salt(self, name: SegmentName) -> Path:
         """Where its salt is."""
-        return self._of_day("salts", name) / f"{name}.salt"
-
-    def _of_day(self, what: str, name: SegmentName) -> Path:
         day = name.hour
-        return self.folder / what / day[:4] / day[4:6] / day[6:8]
+        return self.folder / "salts" / day[:4] / day[4:6] / day[6:8] / f"{name}.salt"
 
     def signed(self, size: int) -> Path:
         """Where the signed checkpoint of a size is."""
