@@ -213,7 +213,8 @@ class LogReader:
         plain = {
             name: path
             for name, path in segments_in(self.directory, worker)
-            if (since is None or name.begins >= since) and (self._ends is None or path in self._ends)
+            if (since is None or name.begins >= since)
+            and (self._ends is None or path in self._ends)
         }
         sealed = sealed_in(self.sealed, worker, since) if self.sealed is not None else ()
         in_use = self._in_use()

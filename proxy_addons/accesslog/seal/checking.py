@@ -128,7 +128,7 @@ def check(
 
 
 class _Check:
-    def __init__(  # noqa: PLR0913 - what `check` is given
+    def __init__(
         self,
         seals: Seals,
         keys: Collection[Verifier],

@@ -36,7 +36,13 @@ from proxy_addons.accesslog.seal.notes import (
 from proxy_addons.accesslog.seal.packing import lines_of, pack
 from proxy_addons.accesslog.seal.salted import SALT, Salt
 from proxy_addons.accesslog.seal.tiles import TileError, Tiles
-from proxy_addons.accesslog.segment import broken_marker, hour_of, segments_in, sync_directory
+from proxy_addons.accesslog.segment import (
+    SegmentName,
+    broken_marker,
+    hour_of,
+    segments_in,
+    sync_directory,
+)
 from proxy_addons.accesslog.unpacked import packed_in
 
 if TYPE_CHECKING:
@@ -44,7 +50,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from proxy_addons.accesslog.seal.notes import Signer
-    from proxy_addons.accesslog.segment import SegmentName
 
 CHECKPOINT: Final = "checkpoint"
 CHECKPOINTS: Final = "checkpoints"
@@ -150,6 +155,17 @@ class Seals:
             if parsed(entry)["kind"] == KIND:
                 yield place, Manifest.parse(entry)
 
+    def known(self, signer: Signer) -> dict[SegmentName, Manifest]:
+        """What the signed log says of each segment.
+
+        Raises:
+            SealError: it is not what was signed.
+            OSError: it cannot be read.
+        """
+        manifests = Known(self, self.last(signer)).manifests
+        named = ((SegmentName.parse(name), each) for name, each in manifests.items())
+        return {name: each for name, each in named if name is not None}
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold what only one process may hold at a time.
@@ -243,6 +259,9 @@ class Known:
         seals: the folder of the seals.
         checkpoint: the last one.
 
+    Attributes:
+        manifests: by the names of their segments.
+
     Raises:
         SealError: the tiles are not those that were signed.
     """
@@ -266,7 +285,7 @@ class Known:
             ]
         except (TileError, ValueError) as problem:
             raise SealError(f"{problem}. {_LOOK}") from problem
-        self.names: set[str] = set()
+        self.manifests: dict[str, Manifest] = {}
         self.last_seq: dict[int, int] = {}
         self.last_name: dict[int, str] = {}
         self._key = changes[-1].key if changes else None
@@ -288,7 +307,7 @@ class Known:
     def add(self, manifest: Manifest) -> Manifest:
         """Count one more; gives it back."""
         worker = manifest.worker
-        self.names.add(manifest.name)
+        self.manifests[manifest.name] = manifest
         self.last_seq[worker] = max(self.last_seq.get(worker, 0), manifest.last_seq)
         self.last_name[worker] = max(self.last_name.get(worker, ""), manifest.name)
         return manifest
@@ -301,7 +320,7 @@ def _ready(
     ready, waiting = [], []
     hour = hour_of(now)
     for name, path in segments_in(access):
-        if str(name) in known.names:
+        if str(name) in known.manifests:
             continue
         ended = not path.stat().st_mode & _WRITABLE
         if ended and name.hour <= hour:
