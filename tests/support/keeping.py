@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +25,16 @@ from proxy_addons.settings.log import Log
 if TYPE_CHECKING:
     from proxy_addons.accesslog.keeper.step import Step
     from proxy_addons.accesslog.seal.logs import SealedLog
+    from proxy_addons.settings.model import Settings
 
 ROOT = Path(__file__).parents[2]
 NOON = datetime(2026, 11, 21, 12, 5, tzinfo=UTC).timestamp()
 ORIGIN = "force.example/access-log"
+
+
+@cache
+def _shipped() -> Settings:
+    return load(ROOT / "config", environ={})
 
 
 @dataclass
@@ -39,8 +46,9 @@ class Room:
     known: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        loaded = load(ROOT / "config", overrides={"data_dir": str(self.data)}, environ={})
-        self.settings = replace(loaded, log=Log(origin=ORIGIN))
+        loaded = _shipped()
+        paths = replace(loaded.paths, data_dir=self.data)
+        self.settings = replace(loaded, log=Log(origin=ORIGIN), paths=paths)
         self._random = random.Random(1)
         self.settings.paths.run_dir.mkdir(parents=True)
 
