@@ -11,6 +11,7 @@ the order between workers is good to a moment; within a worker it is exact.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 from collections import defaultdict
 from dataclasses import dataclass
@@ -22,6 +23,14 @@ import orjson
 from proxy_addons.accesslog.reference import issued_at, worker_of
 from proxy_addons.accesslog.segment import SegmentName, counted_bytes, segments_in
 from proxy_addons.accesslog.tails import end_of_last_line, lines_backward, lines_forward
+from proxy_addons.accesslog.unpacked import (
+    PACKED,
+    numbered,
+    packed_in,
+    sealed_in,
+    unpacked,
+    unpacked_file,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -122,7 +131,8 @@ def snapshot(directory: Path) -> dict[Path, int]:
     """
     ends = {}
     for _, path in segments_in(directory):
-        with path.open("rb") as file:
+        # One that is sealed may be taken away at any time; it is read among the sealed ones then.
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
             ends[path] = end_of_last_line(file, counted_bytes(path))
     return ends
 
@@ -133,6 +143,8 @@ class LogReader:
     Args:
         directory: the folder.
         ends: read each segment only so far, and no others (see `snapshot`); None: read it all.
+        sealed: the folder of the seals: segments that are not in the other one any more are read
+            there, whole.
 
     Attributes:
         torn: segments whose last line is not complete: being written just now, or cut by a crash.
@@ -140,8 +152,14 @@ class LogReader:
         problems: segments that could not be read at all, and why.
     """
 
-    def __init__(self, directory: Path, ends: Mapping[Path, int] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        ends: Mapping[Path, int] | None = None,
+        sealed: Path | None = None,
+    ) -> None:
         self.directory = directory
+        self.sealed = sealed
         self.torn: list[Path] = []
         self.unreadable: list[tuple[Path, int]] = []
         self.problems: list[str] = []
@@ -155,11 +173,9 @@ class LogReader:
         Raises:
             OSError: the folder cannot be read.
         """
-        segments = segments_in(self.directory)
-        if wanted.since is not None:
-            # No record in an hour can have begun after it; one more for a clock that was set back.
-            earliest = wanted.since - 2 * _HOUR
-            segments = [item for item in segments if item[0].begins >= earliest]
+        # No record in an hour can have begun after it; one more for a clock that was set back.
+        earliest = None if wanted.since is None else wanted.since - 2 * _HOUR
+        segments = self._segments(since=earliest)
         yield from self._merged(segments, wanted, newest_first=newest_first)
 
     def find(self, reference: str) -> list[Entry]:
@@ -176,7 +192,7 @@ class LogReader:
         """
         wanted = Filter(reference=reference)
         earliest = issued_at(reference) - 2 * _HOUR
-        segments = segments_in(self.directory, worker_of(reference))
+        segments = self._segments(worker_of(reference))
         likely = [item for item in segments if item[0].begins >= earliest]
         others = [item for item in segments if item[0].begins < earliest]
         for group in (likely, others):
@@ -189,6 +205,27 @@ class LogReader:
                 return found
         return []
 
+    def _segments(
+        self, worker: int | None = None, since: datetime | None = None
+    ) -> list[tuple[SegmentName, Path]]:
+        """The segments there are, each once: as they were written, else as they were sealed."""
+        # Listed in this order: one that is taken away in between is found among the sealed ones.
+        plain = {
+            name: path
+            for name, path in segments_in(self.directory, worker)
+            if (since is None or name.begins >= since)
+            and (self._ends is None or path in self._ends)
+        }
+        sealed = sealed_in(self.sealed, worker, since) if self.sealed is not None else ()
+        in_use = self._in_use()
+        return sorted({**{n: p for n, p in sealed if str(n) not in in_use}, **plain}.items())
+
+    def _in_use(self) -> set[str]:
+        """Names of plain segments: those beyond `ends` are not to be read in another form."""
+        if self._ends is None:
+            return set()
+        return {path.name for _, path in segments_in(self.directory)}
+
     def _merged(
         self,
         segments: Iterable[tuple[SegmentName, Path]],
@@ -198,8 +235,7 @@ class LogReader:
     ) -> Iterator[Entry]:
         hours: dict[str, dict[int, list[Path]]] = defaultdict(lambda: defaultdict(list))
         for name, path in segments:
-            if self._ends is None or path in self._ends:
-                hours[name.hour][name.worker].append(path)
+            hours[name.hour][name.worker].append(path)
         for hour in sorted(hours, reverse=newest_first):
             streams = [
                 self._stream(paths[::-1] if newest_first else paths, wanted, newest_first)
@@ -216,21 +252,44 @@ class LogReader:
                 self.problems.append(f"{path}: {problem.strerror or problem}")
 
     def _segment(self, path: Path, wanted: Filter, newest_first: bool) -> Iterator[Entry]:
+        try:
+            if path.name.endswith(PACKED):
+                yield from self._sealed_segment(path, wanted, newest_first)
+                return
+            with path.open("rb") as file:
+                end = counted_bytes(path) if self._ends is None else self._ends[path]
+                whole = end_of_last_line(file, end)
+                if whole < end:
+                    self.torn.append(path)
+                lines = lines_backward(file, whole) if newest_first else lines_forward(file, whole)
+                yield from self._wanted(path, lines, wanted)
+        except FileNotFoundError:
+            # Sealed, and taken away since it was listed; where it is in neither place, the caller
+            # names it.
+            name = SegmentName.parse(path.name)
+            if self.sealed is None or name is None:
+                raise
+            yield from self._sealed_segment(packed_in(self.sealed, name), wanted, newest_first)
+
+    def _sealed_segment(self, path: Path, wanted: Filter, newest_first: bool) -> Iterator[Entry]:
+        if newest_first:
+            with unpacked_file(path) as (file, end):
+                yield from self._wanted(path, lines_backward(file, end), wanted)
+        else:
+            yield from self._wanted(path, numbered(unpacked(path)), wanted)
+
+    def _wanted(
+        self, path: Path, lines: Iterable[tuple[int, bytes]], wanted: Filter
+    ) -> Iterator[Entry]:
         needle = None if wanted.reference is None else wanted.reference.encode()
-        with path.open("rb") as file:
-            end = counted_bytes(path) if self._ends is None else self._ends[path]
-            whole = end_of_last_line(file, end)
-            if whole < end:
-                self.torn.append(path)
-            lines = lines_backward(file, whole) if newest_first else lines_forward(file, whole)
-            for offset, raw in lines:
-                if needle is not None and needle not in raw:
-                    continue
-                record = parse(raw)
-                if record is None:
-                    self.unreadable.append((path, offset))
-                elif wanted.wants(record):
-                    yield Entry(record, raw, path, offset)
+        for offset, raw in lines:
+            if needle is not None and needle not in raw:
+                continue
+            record = parse(raw)
+            if record is None:
+                self.unreadable.append((path, offset))
+            elif wanted.wants(record):
+                yield Entry(record, raw, path, offset)
 
 
 def parse(raw: bytes) -> dict[str, Any] | None:
@@ -264,15 +323,22 @@ class Follower:
         Raises:
             OSError: the folder or a segment cannot be read.
         """
-        found = []
+        found: list[Entry] = []
         for _, path in segments_in(self._directory):
-            counted = counted_bytes(path)
-            begin = min(self._ends.get(path, 0), counted)
-            self._ends[path] = begin
-            with path.open("rb") as file:
-                for offset, raw in lines_forward(file, counted, begin):
-                    self._ends[path] = offset + len(raw) + 1
-                    record = parse(raw)
-                    if record is not None and wanted.wants(record):
-                        found.append(Entry(record, raw, path, offset))
+            # A segment that is taken away in this moment was sealed long ago, and is not new.
+            with contextlib.suppress(FileNotFoundError):
+                found += self._new_in(path, wanted)
         return sorted(found, key=_written)
+
+    def _new_in(self, path: Path, wanted: Filter) -> list[Entry]:
+        found = []
+        counted = counted_bytes(path)
+        begin = min(self._ends.get(path, 0), counted)
+        self._ends[path] = begin
+        with path.open("rb") as file:
+            for offset, raw in lines_forward(file, counted, begin):
+                self._ends[path] = offset + len(raw) + 1
+                record = parse(raw)
+                if record is not None and wanted.wants(record):
+                    found.append(Entry(record, raw, path, offset))
+        return found

@@ -26,6 +26,7 @@ COMMANDS = (
     "explain",
     "categories",
     "log",
+    "witness",
     "exemption",
     "withdraw",
     "break",

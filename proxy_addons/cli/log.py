@@ -75,6 +75,11 @@ def _folder(args: argparse.Namespace) -> Path:
     return args.directory or settings_of(args).paths.access_log_dir
 
 
+def _sealed(args: argparse.Namespace) -> Path | None:
+    """Where sealed segments are; a folder that was named is read by itself."""
+    return None if args.directory else settings_of(args).paths.sealed_dir
+
+
 def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of records")
@@ -164,7 +169,7 @@ def run_tail(args: argparse.Namespace) -> int:
     console = _console()
     try:
         ends = snapshot(directory)
-        reader = LogReader(directory, ends)
+        reader = LogReader(directory, ends, _sealed(args))
         latest = list(islice(reader.entries(wanted, newest_first=True), args.lines))
         _print(console, reversed(latest), as_json=args.json)
         _tell_problems(reader)
@@ -191,7 +196,7 @@ def run_show(args: argparse.Namespace) -> int:
         _complain(problem)
         return _WRONG
     directory = _folder(args)
-    reader = LogReader(directory)
+    reader = LogReader(directory, sealed=_sealed(args))
     try:
         entries = reader.find(reference)
     except OSError as problem:

@@ -1,4 +1,4 @@
-"""The supervisor: starts workers and portal, restarts what dies, stops all in order.
+"""The supervisor: starts workers, portal and keeper, restarts what dies, stops all in order.
 
 In: settings, the command lines of the parts. Out: running processes; events for the terminal.
 Must never: serve anything itself; leave a process behind; restart what cannot run in a tight loop.
@@ -58,11 +58,11 @@ class Part:
     """One process that the supervisor keeps running.
 
     Attributes:
-        name: `worker-1`, `portal`.
+        name: `worker-1`, `portal`, `keeper`.
         command: its command line, without the descriptors.
         sockets: listening sockets it inherits.
         secure: those of them where clients speak TLS with us.
-        number: of a worker; 0 for the portal.
+        number: of a worker; 0 for the others.
         process: the running process.
         deaths: how often in a row it has died young.
         renewed: whether it was told to begin anew with changed settings.
@@ -158,6 +158,7 @@ class Supervisor:
             self._parts = [
                 *(self._worker(n, sockets, bound) for n in range(settings.listen.workers)),
                 self._portal(sockets, bound),
+                self._keeper(bound),
             ]
             keepers = [loop.create_task(self._keep(part)) for part in self._parts]
             tending = [loop.create_task(self._renew())]
@@ -236,6 +237,15 @@ class Supervisor:
         ]  # fmt: skip
         return Part("portal", command, list(sockets.portal), list(sockets.portal_tls))
 
+    def _keeper(self, bound: dict[str, str]) -> Part:
+        command = [
+            "-m", "proxy_addons.accesslog.keeper", "--with-parent",
+            *self._set(bound),
+        ]  # fmt: skip
+        part = Part("keeper", command, [])
+        part.ready.set()  # nothing waits for it, whatever becomes of it
+        return part
+
     def _set(self, bound: dict[str, str]) -> list[str]:
         """The settings of the command line, and the addresses that were bound, for a part."""
         given = {**self._overrides, **bound}
@@ -278,12 +288,15 @@ class Supervisor:
             *(word for sock in part.secure for word in ("--tls-fd", str(sock.fileno()))),
         ]  # fmt: skip
         if not part.number:
+            if not part.sockets:
+                await self._everything_serves()  # it seals beside browsing, not before it
             part.process = await asyncio.create_subprocess_exec(*command, pass_fds=descriptors)
-            asking = asyncio.create_task(_answers(part))
+            asking = asyncio.create_task(_answers(part)) if part.sockets else None
             try:
                 return await part.process.wait()
             finally:
-                asking.cancel()
+                if asking is not None:
+                    asking.cancel()
         ready_read, ready_write = os.pipe()
         command += ["--ready", str(ready_write), "--lifeline", str(self._lifeline[0])]
         try:
@@ -310,6 +323,12 @@ class Supervisor:
             part.serving = False
             loop.remove_reader(ready_read)
             os.close(ready_read)
+
+    async def _everything_serves(self) -> None:
+        """Wait until every part does, or it is late; the keeper may take as long as it likes."""
+        serving = asyncio.gather(*(part.ready.wait() for part in self._parts))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(serving, _READY_WITHIN)
 
     def _reload(self) -> None:
         """Take new settings into use; bad ones leave everything as it is."""

@@ -1,7 +1,7 @@
 """How the gateway is, seen from the workers' shared metrics.
 
 In: the folder of shared metrics (gate/metricfiles.py), the number of workers there should be, the
-time.
+time; the run folder, for what the keeper says of itself (keeping.py).
 Out: a `Health` for `/healthz`, and the text of `/metrics` over all workers.
 Must never: wait for a worker, or fail because one file is damaged.
 """
@@ -17,6 +17,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from proxy_addons.gate import metricfiles
+from proxy_addons.portal import keeping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,6 +72,7 @@ class Health:
         workers: those that have been heard of.
         log_healthy: whether every live worker can write its access log.
         index_age_seconds: of the oldest index in use; None when a live worker has none.
+        sealing: how sealing is; None where the keeper has left nothing yet.
     """
 
     status: str
@@ -79,6 +81,7 @@ class Health:
     workers: tuple[WorkerHealth, ...]
     log_healthy: bool
     index_age_seconds: float | None
+    sealing: keeping.Sealing | None = None
 
     @property
     def http_status(self) -> int:
@@ -103,18 +106,22 @@ def _families(directory: Path) -> list[Metric]:
     return list(MultiProcessCollector.merge(files))  # type: ignore[no-untyped-call]
 
 
-def read(directory: Path, expected: int, now: float) -> Health:
+def read(directory: Path, expected: int, now: float, run_dir: Path | None = None) -> Health:
     """How the gateway is now.
 
     Args:
         directory: the folder of shared metrics; it may not exist yet.
         expected: the number of workers there should be.
         now: seconds since the epoch.
+        run_dir: where the keeper says how sealing is; None: it is not looked at.
     """
-    return _health(_families(directory), expected, now)
+    sealing = keeping.read(run_dir, now) if run_dir is not None else None
+    return _health(_families(directory), expected, now, sealing)
 
 
-def _health(families: Iterable[Metric], expected: int, now: float) -> Health:
+def _health(
+    families: Iterable[Metric], expected: int, now: float, sealing: keeping.Sealing | None
+) -> Health:
     found: dict[int, dict[str, float]] = {}
     for family in families:
         for sample in family.samples:
@@ -139,6 +146,7 @@ def _health(families: Iterable[Metric], expected: int, now: float) -> Health:
     known = [age for age in ages if age is not None]
     if len(known) < len(ages):
         problems.append("there is no category index: all requests are refused")
+    problems += sealing.problems if sealing is not None else ()
     log_healthy = all(worker.log_healthy for worker in up)
     serving = bool(up) and log_healthy and len(known) == len(ages)
     return Health(
@@ -148,6 +156,7 @@ def _health(families: Iterable[Metric], expected: int, now: float) -> Health:
         workers=workers,
         log_healthy=bool(up) and log_healthy,
         index_age_seconds=max(known) if known and len(known) == len(ages) else None,
+        sealing=sealing,
     )
 
 
@@ -193,9 +202,13 @@ class _Snapshot:
             "1 while requests are served, as /healthz says; else 0.",
             value=float(health.http_status == 200),
         )
+        if health.sealing is not None:
+            yield from keeping.families(health.sealing)
 
 
-def exposition(directory: Path, expected: int, now: float, accept: str) -> tuple[bytes, str]:
+def exposition(
+    directory: Path, expected: int, now: float, accept: str, run_dir: Path | None = None
+) -> tuple[bytes, str]:
     """The answer of `/metrics`.
 
     Args:
@@ -203,12 +216,14 @@ def exposition(directory: Path, expected: int, now: float, accept: str) -> tuple
         expected: the number of workers there should be.
         now: seconds since the epoch.
         accept: the request's Accept header: Prometheus text or OpenMetrics.
+        run_dir: as of `read`.
 
     Returns:
         Body and content type.
     """
     families = _families(directory)
     registry = CollectorRegistry()
-    registry.register(_Snapshot(families, _health(families, expected, now)))
+    sealing = keeping.read(run_dir, now) if run_dir is not None else None
+    registry.register(_Snapshot(families, _health(families, expected, now, sealing)))
     encoder, content_type = choose_encoder(accept)
     return encoder(registry), content_type

@@ -100,7 +100,13 @@ class OpenPages:
     async def healthz(self, request: web.Request) -> web.Response:
         """Whether requests are served: 200 or 503, and why."""
         del request
-        found = await asyncio.to_thread(health.read, self._metrics, self._workers, self.clock())
+        found = await asyncio.to_thread(
+            health.read,
+            self._metrics,
+            self._workers,
+            self.clock(),
+            self.settings.paths.run_dir,
+        )
         body = {**found.as_json(), "policy_version": self.settings.policy_version}
         return web.json_response(
             body,
@@ -113,7 +119,12 @@ class OpenPages:
         """The metrics of all workers, for Prometheus."""
         accept = request.headers.get(hdrs.ACCEPT, "")
         body, content_type = await asyncio.to_thread(
-            health.exposition, self._metrics, self._workers, self.clock(), accept
+            health.exposition,
+            self._metrics,
+            self._workers,
+            self.clock(),
+            accept,
+            self.settings.paths.run_dir,
         )
         return web.Response(
             body=body, headers={hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: NO_STORE}

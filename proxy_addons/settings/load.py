@@ -19,6 +19,7 @@ from proxy_addons.policy.model import TRAITS
 from proxy_addons.settings import audit_build, model
 from proxy_addons.settings.carriers_file import read_carriers
 from proxy_addons.settings.content_build import ContentBuilder
+from proxy_addons.settings.log_build import LogBuilder
 from proxy_addons.settings.oddities import MAIN_FILE, POLICY_FILE, Loaded, oddities
 from proxy_addons.settings.people_build import PeopleBuilder
 from proxy_addons.settings.policy_file import PolicySource, read_policy
@@ -141,6 +142,7 @@ def _load(
     standing, portal = of_people.standing(), of_people.portal()
     listen, shifts = builder.listen(), builder.shifts.built()
     content, audit = builder.content.built(), builder.audit.built()
+    log = builder.log.built()
     report.raise_if_any()
     policy = compile_policy(
         source, given["tls.never_inspect.categories"].value, tls.never_inspect_hosts
@@ -157,6 +159,7 @@ def _load(
         shifts=with_categories(shifts, policy.expanded),
         content=content,
         audit=audit_build.with_categories(audit, policy.expanded),
+        log=log,
         page=builder.page(),
         pac=model.Pac(given["pac.proxies"].value),
         paths=paths,
@@ -211,6 +214,7 @@ class _Builder:
             given, environ, lambda key: self._path(key, config_dir), config_dir, report
         )
         self.audit = audit_build.AuditBuilder(given, report)
+        self.log = LogBuilder(given, lambda key: self._path(key, config_dir), report)
         self.content = ContentBuilder(
             given, lambda key: self._path(key, self.paths().data_dir), report
         )

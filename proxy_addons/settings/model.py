@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from proxy_addons.settings.audit import Audit
 from proxy_addons.settings.content import Content
+from proxy_addons.settings.log import Log
 from proxy_addons.settings.people import (
     Certificate,
     Directory,
@@ -295,6 +296,7 @@ class Settings:
         shifts: breaks, allowances, coaching, the statement (`personal_use`).
         content: scanners, and how far bodies are looked into (`content`).
         audit: authority to look at the access log (`audit`).
+        log: what becomes of the access log (`log`).
     """
 
     listen: Listen
@@ -315,6 +317,7 @@ class Settings:
     shifts: Shifts = field(default_factory=Shifts)
     content: Content = field(default_factory=Content)
     audit: Audit = field(default_factory=Audit)
+    log: Log = field(default_factory=Log)
 
     @property
     def listening_files(self) -> tuple[Path, Path]:

@@ -12,6 +12,7 @@ from proxy_addons.settings.content_keys import CONTENT
 from proxy_addons.settings.entries import CATEGORY, NumberOr
 from proxy_addons.settings.kinds import Flag, ListOf, Named, Pattern, Seconds, Text
 from proxy_addons.settings.limits import LIMITS
+from proxy_addons.settings.log_keys import LOG
 from proxy_addons.settings.netkinds import (
     PORT,
     Address,
@@ -243,6 +244,7 @@ SETTINGS: tuple[Setting, ...] = (
     *PERSONAL_USE,
     *CONTENT,
     *AUDIT,
+    *LOG,
     Setting("page.organisation", Text(), "Sample Constabulary", "Name of the force."),
     Setting(
         "page.contact",

@@ -56,6 +56,7 @@ def test_a_log_is_sealed_and_verified(run: Callable[..., Any], tmp_path: Path) -
     done = run("verify")
     assert (done.code, done.out) == (
         0,
+        "there are no time-stamps\n"
         "1 entries signed; lines of 1 segments looked at, 5 records: all as it was sealed\n",
     )
     filled(data, 3, worker=2)
@@ -93,9 +94,7 @@ def test_a_copy_is_verified_with_a_key_that_was_kept(
     shutil.rmtree(data)
     named = ("--sealed", str(tmp_path / "copy"), "--key", key)
     assert run("verify", *named, "--seen", str(seen)).code == 0
-    assert run("verify", *named, "--day", "2026-07-22").out.startswith(
-        "1 entries signed; lines of 0"
-    )
+    assert "1 entries signed; lines of 0" in run("verify", *named, "--day", "2026-07-22").out
     other = key.replace("proxy.force", "other.force")
     assert run("verify", *named[:3], other).code == 2
     shutil.rmtree(tmp_path / "copy")

@@ -13,29 +13,29 @@ and that is signed.
 from __future__ import annotations
 
 import hashlib
-import zlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Final
 
+from proxy_addons.accesslog.seal.checkingnotes import NoteCheck
 from proxy_addons.accesslog.seal.checkingtiles import TileCheck
 from proxy_addons.accesslog.seal.files import HALF
+from proxy_addons.accesslog.seal.keychange import KEY_KIND, KeyChange
 from proxy_addons.accesslog.seal.manifest import KIND, EntryError, Manifest, parsed
-from proxy_addons.accesslog.seal.notes import (
-    Checkpoint,
-    NoteError,
-    Verifier,
-    parts_of,
-    signatures_of,
-)
 from proxy_addons.accesslog.seal.packing import Counted, count
 from proxy_addons.accesslog.seal.salted import SALT, Salt
-from proxy_addons.accesslog.seal.sealing import CHECKPOINT, CHECKPOINTS, LOCK, Seals
+from proxy_addons.accesslog.seal.sealing import LOCK, Seals
+from proxy_addons.accesslog.seal.stamping import StampCheck
 from proxy_addons.accesslog.seal.tiles import TileError
 from proxy_addons.accesslog.segment import SegmentName, counted_bytes
+from proxy_addons.accesslog.unpacked import unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection
     from pathlib import Path
+
+    from proxy_addons.accesslog.seal.checkingnotes import Witnessed
+    from proxy_addons.accesslog.seal.notes import Checkpoint, Verifier
+    from proxy_addons.accesslog.seal.stamping import Stamp
 
 _BLOCK: Final = 1 << 20
 _SALTED: Final = frozenset({"root", "places"})
@@ -69,6 +69,8 @@ class Checked:
         faults: all that is wrong; none: the log is as it was signed.
         left: files of attempts that were cut short; nothing counts them. The next seal puts them
             right.
+        witnessed: what each witness that was named has seen.
+        stamps: time-stamps that hold.
     """
 
     size: int
@@ -76,6 +78,28 @@ class Checked:
     records: int
     faults: tuple[Fault, ...]
     left: tuple[Path, ...]
+    witnessed: tuple[Witnessed, ...] = ()
+    stamps: tuple[Stamp, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """What others vouch for, and is looked at.
+
+    Attributes:
+        witnesses: their keys. Each must have signed the last checkpoint, or one since `oldest`.
+        oldest: seconds since 1970.
+        demanded: whether it is a fault where they have not.
+        stamps: what time-stamps are checked with.
+    """
+
+    witnesses: tuple[Verifier, ...] = ()
+    oldest: float = 0.0
+    demanded: bool = True
+    stamps: StampCheck = field(default_factory=StampCheck)
+
+
+NOBODY: Final = Others()
 
 
 def check(
@@ -85,20 +109,22 @@ def check(
     access: Path | None = None,
     seen: Checkpoint | None = None,
     day: str = "",
+    others: Others = NOBODY,
     told: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Checked:
     """Check a log.
 
     Args:
         seals: its folder.
-        keys: that sign it.
+        keys: that sign it; keys that replaced them, or that they replaced, are found in the log.
         access: the folder of the segments; those that are still there are compared.
         seen: a checkpoint that somebody has kept: the log must still begin with it. Without one it
             cannot be known whether the end of a log was taken away with all that belongs to it.
         day: `20261121`: look at the lines of this day's segments only; "": at all.
+        others: what witnesses and time-stamps are checked with.
         told: how many segments were looked at, of how many.
     """
-    return _Check(seals, keys, access, seen, day, told).run()
+    return _Check(seals, keys, access, seen, day, others, told).run()
 
 
 class _Check:
@@ -109,10 +135,11 @@ class _Check:
         access: Path | None,
         seen: Checkpoint | None,
         day: str,
+        others: Others,
         told: Callable[[int, int], None],
     ) -> None:
         self._seals = seals
-        self._keys = keys
+        self._others_vouch = others
         self._access = access
         self._seen = seen
         self._day = day
@@ -121,10 +148,14 @@ class _Check:
         self._left: list[Path] = []
         self._known: set[Path] = {seals.folder / LOCK}
         self._size = self._segments = self._records = 0
+        self._notes = NoteCheck(seals, keys, others.witnesses, self._wrong)
 
     def run(self) -> Checked:
         self._seals.tiles.forget()
-        checkpoints = self._checkpoints()
+        checkpoints = self._notes.run()
+        stamps = self._notes.stamps(checkpoints, self._others_vouch.stamps)
+        self._known |= self._notes.known
+        self._left += self._notes.left
         if checkpoints:
             self._size = checkpoints[-1][1].size
             tiles = TileCheck(self._seals.folder, self._size, checkpoints[-1][1].root, self._wrong)
@@ -135,69 +166,28 @@ class _Check:
             manifests = self._manifests(entries)
             self._chain(manifests)
             self._lines(manifests)
+            if self._others_vouch.demanded:
+                self._notes.fresh(self._size, self._others_vouch.oldest)
         elif self._seen is not None and self._seen.size:
             self._wrong(
                 self._seals.folder, f"{self._seen.size} entries were signed once: all are gone"
             )
         self._others()
         left = tuple(sorted(self._left))
-        return Checked(self._size, self._segments, self._records, tuple(self._faults), left)
+        return Checked(
+            self._size,
+            self._segments,
+            self._records,
+            tuple(self._faults),
+            left,
+            tuple(self._notes.witnessed.values()),
+            tuple(stamps),
+        )
 
     def _wrong(self, path: Path, what: str) -> None:
         self._faults.append(Fault(path, what))
 
     # --- what was signed --------------------------------------------------------------------
-
-    def _checkpoints(self) -> list[tuple[Path, Checkpoint]]:
-        """Those that are signed, the smallest first."""
-        folder, copy = self._seals.folder, self._seals.folder / CHECKPOINT
-        found: list[tuple[Path, Checkpoint]] = []
-        for path in sorted((folder / CHECKPOINTS).glob("*/*")):
-            if path.name.endswith(HALF):
-                continue
-            self._known.add(path)
-            checkpoint = self._signed(path)
-            if checkpoint is None:
-                continue
-            if self._seals.signed(checkpoint.size) != path:
-                self._wrong(path, f"a checkpoint of {checkpoint.size} entries under another name")
-            elif found and found[-1][1].origin != checkpoint.origin:
-                self._wrong(path, f"a checkpoint of another log, {checkpoint.origin}")
-            else:
-                found.append((path, checkpoint))
-        self._known.add(copy)
-        if not copy.exists():
-            if len(found) == 1:
-                self._left.append(copy)  # the first was signed, and had not been shown yet
-            else:
-                self._wrong(copy, "there is no checkpoint")
-        elif (shown := self._signed(copy)) is not None:
-            self._copy(copy, shown, found)
-        return found
-
-    def _copy(self, path: Path, shown: Checkpoint, signed: list[tuple[Path, Checkpoint]]) -> None:
-        """What others are shown is the last that was signed."""
-        last = signed[-1][1] if signed else None
-        if last is None or shown.size > last.size:
-            self._wrong(self._seals.signed(shown.size), "is missing")
-        if len(signed) > 1 and shown == signed[-2][1]:
-            self._left.append(path)  # the next was signed, and had not been shown yet
-        elif shown != last:
-            self._wrong(path, f"is not the last that was signed, of {last.size if last else 0}")
-
-    def _signed(self, path: Path) -> Checkpoint | None:
-        try:
-            note = path.read_bytes().decode()
-            held = signatures_of(note, self._keys)
-            checkpoint = Checkpoint.parse(parts_of(note)[0])
-        except (OSError, UnicodeDecodeError, NoteError) as problem:
-            self._wrong(path, f"not a checkpoint that holds: {problem}")
-            return None
-        # A note may have other signatures, of witnesses; the log's own is the one by its name.
-        if not any(each.by.name == checkpoint.origin for each in held):
-            self._wrong(path, "not signed by any key that counts")
-            return None
-        return checkpoint
 
     def _roots(self, checkpoints: list[tuple[Path, Checkpoint]]) -> None:
         for path, checkpoint in checkpoints:
@@ -237,8 +227,11 @@ class _Check:
         found = []
         for place, entry in enumerate(entries):
             try:
-                if parsed(entry)["kind"] == KIND:
+                kind = parsed(entry)["kind"]
+                if kind == KIND:
                     found.append(Manifest.parse(entry))
+                elif kind == KEY_KIND:
+                    KeyChange.parse(entry)
             except EntryError as problem:
                 self._wrong(self._seals.folder, f"entry {place} of the log: {problem}")
         return found
@@ -280,8 +273,8 @@ class _Check:
         salt = Salt(octets if octets is not None else bytes(SALT))
         digest = hashlib.sha256()
         try:
-            found = count(_unpacked(packed, digest), salt)
-        except (OSError, zlib.error, EOFError) as problem:
+            found = count(unpacked(packed, digest), salt)
+        except OSError as problem:
             self._wrong(packed, f"cannot be read: {getattr(problem, 'strerror', None) or problem}")
             return
         self._records += found.records
@@ -350,26 +343,3 @@ class _Check:
 def _day(manifest: Manifest) -> str:
     name = SegmentName.parse(manifest.name)
     return name.hour[:8] if name is not None else ""
-
-
-def _unpacked(path: Path, digest: hashlib._Hash) -> Iterator[bytes]:
-    """The lines of a compressed segment; its octets go into the digest.
-
-    Raises:
-        OSError: it cannot be read.
-        zlib.error: it is no gzip.
-        EOFError: it ends too early, or too late, or not with a line.
-    """
-    reader = zlib.decompressobj(31)
-    rest = b""
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-            *lines, rest = (rest + reader.decompress(block)).split(b"\n")
-            yield from lines
-            if reader.unused_data:
-                raise EOFError("something stands behind its end")
-    *lines, rest = (rest + reader.flush()).split(b"\n")
-    yield from lines
-    if rest or not reader.eof:
-        raise EOFError("it ends in the middle")

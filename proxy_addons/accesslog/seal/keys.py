@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PREFIX: Final = "PRIVATE+KEY"
-_MODE: Final = 0o400
-_SEED: Final = 32
+MODE: Final = 0o400
+SEED: Final = 32
+"""Octets of a secret."""
 
 
 def written(signer: Signer) -> str:
@@ -42,7 +43,7 @@ def read(path: Path) -> Signer:
         octets = base64.b64decode(secret, validate=True)
     except binascii.Error:
         octets = b""  # it is none, and says no more about itself
-    if not text.startswith(_PREFIX) or len(octets) != 1 + _SEED:
+    if not text.startswith(_PREFIX) or len(octets) != 1 + SEED:
         raise NoteError(f"{path}: not a private key of a note")
     signer = Signer(name, octets[1:], octets[0])
     if signer.verifier.id.hex() != identity:
@@ -66,6 +67,6 @@ def read_or_make(path: Path, name: str, entropy: Callable[[int], bytes]) -> Sign
         return read(path)
     except FileNotFoundError:
         # The first seal of this log: from here on everything is signed with it.
-        signer = Signer(name, entropy(_SEED), ED25519)
-        put(path, written(signer).encode("ascii"), mode=_MODE)
+        signer = Signer(name, entropy(SEED), ED25519)
+        put(path, written(signer).encode("ascii"), mode=MODE)
         return signer

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from proxy_addons.accesslog.seal.files import FILE_MODE, HALF, make_folder, put
+from proxy_addons.accesslog.seal.keychange import KEY_KIND, KeyChange
 from proxy_addons.accesslog.seal.manifest import KIND, Manifest, parsed
 from proxy_addons.accesslog.seal.merkle import EMPTY
 from proxy_addons.accesslog.seal.notes import (
@@ -35,7 +36,14 @@ from proxy_addons.accesslog.seal.notes import (
 from proxy_addons.accesslog.seal.packing import lines_of, pack
 from proxy_addons.accesslog.seal.salted import SALT, Salt
 from proxy_addons.accesslog.seal.tiles import TileError, Tiles
-from proxy_addons.accesslog.segment import broken_marker, hour_of, segments_in, sync_directory
+from proxy_addons.accesslog.segment import (
+    SegmentName,
+    broken_marker,
+    hour_of,
+    segments_in,
+    sync_directory,
+)
+from proxy_addons.accesslog.unpacked import packed_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -43,7 +51,6 @@ if TYPE_CHECKING:
 
     from proxy_addons.accesslog.seal.notes import Signer
     from proxy_addons.accesslog.seal.packing import Counted
-    from proxy_addons.accesslog.segment import SegmentName
 
     type AtOnce = Callable[[Callable[[_Job], Counted], Iterable[_Job]], Iterable[Counted]]
     """`map`, or what does the same with several at a time."""
@@ -75,15 +82,12 @@ class Seals:
 
     def packed(self, name: SegmentName) -> Path:
         """Where the compressed copy of a segment is."""
-        return self._of_day("segments", name) / f"{name}.gz"
+        return packed_in(self.folder, name)
 
     def salt(self, name: SegmentName) -> Path:
         """Where its salt is."""
-        return self._of_day("salts", name) / f"{name}.salt"
-
-    def _of_day(self, what: str, name: SegmentName) -> Path:
         day = name.hour
-        return self.folder / what / day[:4] / day[4:6] / day[6:8]
+        return self.folder / "salts" / day[:4] / day[4:6] / day[6:8] / f"{name}.salt"
 
     def signed(self, size: int) -> Path:
         """Where the signed checkpoint of a size is."""
@@ -154,6 +158,17 @@ class Seals:
         for place, entry in self.tiles.entries(size):
             if parsed(entry)["kind"] == KIND:
                 yield place, Manifest.parse(entry)
+
+    def known(self, signer: Signer) -> dict[SegmentName, Manifest]:
+        """What the signed log says of each segment.
+
+        Raises:
+            SealError: it is not what was signed.
+            OSError: it cannot be read.
+        """
+        manifests = Known(self, self.last(signer)).manifests
+        named = ((SegmentName.parse(name), each) for name, each in manifests.items())
+        return {name: each for name, each in named if name is not None}
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -226,7 +241,8 @@ def seal(
     with seals.locked():
         before = seals.last(signer)
         seals.show()
-        known = _Known(seals, before)
+        known = Known(seals, before)
+        known.in_force(signer)
         ready, waiting = _ready(access, known, now)
         jobs = [
             _Job(path, seals.packed(name), seals.salt(name), entropy(SALT)) for name, path in ready
@@ -245,8 +261,15 @@ def seal(
         return Sealed(checkpoint, tuple(manifests), waiting)
 
 
-class _Known:
+class Known:
     """What is sealed already.
+
+    Args:
+        seals: the folder of the seals.
+        checkpoint: the last one.
+
+    Attributes:
+        manifests: by the names of their segments.
 
     Raises:
         SealError: the tiles are not those that were signed.
@@ -257,31 +280,56 @@ class _Known:
         try:
             if seals.tiles.root(checkpoint.size) != checkpoint.root:
                 raise SealError(f"{seals.folder}: the tiles are not what was signed. {_LOOK}")
-            manifests = [each for _, each in seals.manifests(checkpoint.size)]
+            entries = [entry for _, entry in seals.tiles.entries(checkpoint.size)]
+            kinds = [parsed(entry)["kind"] for entry in entries]
+            manifests = [
+                Manifest.parse(entry)
+                for entry, kind in zip(entries, kinds, strict=True)
+                if kind == KIND
+            ]
+            changes = [
+                KeyChange.parse(entry)
+                for entry, kind in zip(entries, kinds, strict=True)
+                if kind == KEY_KIND
+            ]
         except (TileError, ValueError) as problem:
             raise SealError(f"{problem}. {_LOOK}") from problem
-        self.names: set[str] = set()
+        self.manifests: dict[str, Manifest] = {}
         self.last_seq: dict[int, int] = {}
         self.last_name: dict[int, str] = {}
+        self._key = changes[-1].key if changes else None
         for each in manifests:
             self.add(each)
 
+    def in_force(self, signer: Signer) -> None:
+        """See that a key was not replaced.
+
+        Raises:
+            SealError: it was.
+        """
+        if self._key is not None and signer.verifier != self._key:
+            raise SealError(
+                f"the key of {signer.name} was replaced, and the log goes on with"
+                f" {self._key.id.hex()} only. Nothing was sealed; put that key back."
+            )
+
     def add(self, manifest: Manifest) -> Manifest:
+        """Count one more; gives it back."""
         worker = manifest.worker
-        self.names.add(manifest.name)
+        self.manifests[manifest.name] = manifest
         self.last_seq[worker] = max(self.last_seq.get(worker, 0), manifest.last_seq)
         self.last_name[worker] = max(self.last_name.get(worker, ""), manifest.name)
         return manifest
 
 
 def _ready(
-    access: Path, known: _Known, now: float
+    access: Path, known: Known, now: float
 ) -> tuple[list[tuple[SegmentName, Path]], tuple[SegmentName, ...]]:
     """Segments to be sealed, in the order of their names, and those that still wait."""
     ready, waiting = [], []
     hour = hour_of(now)
     for name, path in segments_in(access):
-        if str(name) in known.names:
+        if str(name) in known.manifests:
             continue
         ended = not path.stat().st_mode & _WRITABLE
         if ended and name.hour <= hour:
@@ -320,7 +368,7 @@ def _keep(job: _Job) -> Counted:
 
 
 def _manifest(
-    path: Path, name: SegmentName, found: Counted, known: _Known, now: float, software: str
+    path: Path, name: SegmentName, found: Counted, known: Known, now: float, software: str
 ) -> Manifest:
     """The entry of a segment that was compressed."""
     after = known.last_seq.get(name.worker)
