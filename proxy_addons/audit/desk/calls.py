@@ -7,6 +7,7 @@ Must never: carry bounds: the desk reads the authorisation, and makes them itsel
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 - read by msgspec
+from typing import Any
 
 import msgspec
 
@@ -25,6 +26,7 @@ class Found(msgspec.Struct, frozen=True):
         fields: that may be seen.
         since: first moment that is covered.
         until: first one that is not any more.
+        counts: by each dimension of the call, in its order.
         gaps: what is known to be missing.
     """
 
@@ -35,33 +37,19 @@ class Found(msgspec.Struct, frozen=True):
     fields: frozenset[str]
     since: datetime
     until: datetime
+    counts: tuple[tuple[Count, ...], ...] = ()
     gaps: tuple[str, ...] = ()
 
 
 class Search(Call[Found], frozen=True):
-    """A page of rows, and how many there are."""
+    """A page of rows, how many there are, and how many by some dimensions: one look."""
 
     answer = Found
     authorisation: str
     question: Question
     most: int = 100
     after: str = ""
-
-
-class Counted(msgspec.Struct, frozen=True):
-    """Counts by several dimensions, in the order of the call."""
-
-    counts: tuple[tuple[Count, ...], ...]
-
-
-class Counts(Call[Counted], frozen=True):
-    """How many records there are by each of some dimensions."""
-
-    answer = Counted
-    authorisation: str
-    question: Question
-    by: tuple[Dimension, ...]
-    most: int = 50
+    by: tuple[Dimension, ...] = ()
 
 
 class Export(Call[Row], frozen=True):
@@ -129,3 +117,51 @@ class Newer(Call[Live], frozen=True):
     answer = Live
     authorisation: str
     since: str = ""
+
+
+class Noted(msgspec.Struct, frozen=True):
+    """One record of the trail.
+
+    Attributes:
+        id: its number.
+        at: when.
+        event: kind.
+        person: who.
+        how: the name was known.
+        authorisation: reference, or "".
+        question: as it was asked.
+        outcome: what came of it.
+        segment: where its line is.
+        line: place in there.
+    """
+
+    id: str
+    at: str
+    event: str
+    person: str
+    how: str
+    authorisation: str
+    question: dict[str, Any]
+    outcome: dict[str, Any]
+    segment: str
+    line: int
+
+
+class TrailFound(msgspec.Struct, frozen=True):
+    """Some records of the trail, the newest first; `after` asks the next page."""
+
+    records: tuple[Noted, ...]
+    after: str = ""
+    problems: tuple[str, ...] = ()
+
+
+class ReadTrail(Call[TrailFound], frozen=True):
+    """Records of the trail: for auditors. Empty fields ask for nothing."""
+
+    answer = TrailFound
+    person: str = ""
+    authorisation: str = ""
+    event: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    after: str = ""

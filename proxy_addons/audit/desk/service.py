@@ -1,0 +1,111 @@
+"""The desk as a process: opened, served until it is told to stop, closed.
+
+In: settings. Out: a socket in the run folder that is served.
+Must never: touch browsing: it shares no lock and no listener with the workers, and only reads the
+access log; serve while the trail cannot be written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from proxy_addons.accesslog.seal.logs import trail_of
+from proxy_addons.audit.authority.register import Authorisations
+from proxy_addons.audit.desk.calls import Export, ReadTrail, Search
+from proxy_addons.audit.desk.desk import Desk
+from proxy_addons.audit.desk.looks import Looks
+from proxy_addons.audit.desk.mirror import Mirror
+from proxy_addons.audit.desk.server import Server
+from proxy_addons.audit.duckstore import DuckStore
+from proxy_addons.audit.trail import Trail, TrailError
+from proxy_addons.audit.trailreader import TrailReader
+from proxy_addons.standing.problems import StandingUnavailableError
+from proxy_addons.standing.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from proxy_addons.audit.desk.wire import Call, Who
+    from proxy_addons.settings.model import Settings
+
+logger = logging.getLogger("watchhouse.desk")
+
+_TICK: Final = 1.0  # seconds between looks at the register and the clock
+
+
+def now_utc() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
+
+
+class Service:
+    """Everything that the desk needs, opened.
+
+    Args:
+        settings: of this gateway.
+        now: the time, aware.
+
+    Raises:
+        TrailError: the trail cannot be written.
+        StandingError: the standing store cannot be used.
+        StoreError: the query engine does not start.
+    """
+
+    def __init__(self, settings: Settings, now: Callable[[], datetime] = now_utc) -> None:
+        paths, log = settings.paths, trail_of(settings)
+        self._standing = open_store(settings.standing, paths)
+        authorisations = Authorisations(
+            self._standing, settings.audit, expanded=settings.policy.expanded, clock=now
+        )
+        self._trail = Trail(log.segments, clock=lambda: now().timestamp())
+        self._trail.start()
+        reader = TrailReader(log.segments, log.sealed)
+        self._mirror = Mirror(authorisations, self._trail, reader)
+        self._records = DuckStore(
+            paths.parquet_dir,
+            paths.access_log_dir,
+            zone=settings.policy.time_zone,
+            monotonic=time.monotonic,
+            entropy=os.urandom,
+        )
+        desk = Desk(self._records, authorisations, self._trail, settings.audit, now)
+        self.doing: dict[type[Call[Any]], Callable[[Who, Any], Any]] = {
+            Search: desk.search,
+            Export: desk.export,
+            ReadTrail: Looks(desk, reader).read,
+        }
+
+    async def serve(self, settings: Settings, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set.
+
+        Raises:
+            OSError: there can be no socket.
+        """
+        ticking = asyncio.create_task(self._tick())
+        try:
+            await Server(self.doing).serve(settings.paths.desk_socket, stop)
+        finally:
+            ticking.cancel()
+            await asyncio.to_thread(self.close)
+
+    async def _tick(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self._mirror.copy)
+                await asyncio.to_thread(self._trail.tick)
+            except (StandingUnavailableError, TrailError, OSError) as problem:
+                # Looks are refused by themselves where the trail cannot be written; the steps are
+                # in the register, and are copied the next time.
+                logger.error("steps are not in the trail yet: %s", problem)
+            await asyncio.sleep(_TICK)
+
+    def close(self) -> None:
+        """Close everything. Blocks."""
+        self._records.close()
+        self._trail.close()
+        self._standing.close()
