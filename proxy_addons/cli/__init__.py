@@ -28,6 +28,7 @@ COMMANDS = (
     "log",
     "exemption",
     "withdraw",
+    "authority",
     "break",
     "acknowledgements",
     "rota",
