@@ -29,6 +29,7 @@ COMMANDS = (
     "witness",
     "exemption",
     "withdraw",
+    "authority",
     "break",
     "acknowledgements",
     "rota",
