@@ -19,6 +19,7 @@ from proxy_addons.policy.model import TRAITS
 from proxy_addons.settings import model
 from proxy_addons.settings.carriers_file import read_carriers
 from proxy_addons.settings.content_build import ContentBuilder
+from proxy_addons.settings.feeds_build import FeedsBuilder
 from proxy_addons.settings.oddities import MAIN_FILE, POLICY_FILE, Loaded, oddities
 from proxy_addons.settings.people_build import PeopleBuilder
 from proxy_addons.settings.policy_file import PolicySource, read_policy
@@ -141,6 +142,9 @@ def _load(
     standing, portal = of_people.standing(), of_people.portal()
     listen, shifts = builder.listen(), builder.shifts.built()
     content = builder.content.built()
+    feeds = FeedsBuilder(
+        given, environ, paths.config_dir, paths.data_dir, known, report
+    ).built()
     report.raise_if_any()
     policy = compile_policy(
         source, given["tls.never_inspect.categories"].value, tls.never_inspect_hosts
@@ -156,6 +160,7 @@ def _load(
         portal=portal,
         shifts=with_categories(shifts, policy.expanded),
         content=content,
+        feeds=feeds,
         page=builder.page(),
         pac=model.Pac(given["pac.proxies"].value),
         paths=paths,

@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
 from proxy_addons.settings.content import Content
+from proxy_addons.settings.feeds import Feed
 from proxy_addons.settings.people import (
     Certificate,
     Directory,
@@ -278,6 +279,7 @@ class Settings:
         portal: who may sign in to the portal.
         shifts: breaks, allowances, coaching, the statement (`personal_use`).
         content: scanners, and how far bodies are looked into (`content`).
+        feeds: where the access log is delivered to.
     """
 
     listen: Listen
@@ -297,6 +299,7 @@ class Settings:
     portal: Portal = field(default_factory=Portal)
     shifts: Shifts = field(default_factory=Shifts)
     content: Content = field(default_factory=Content)
+    feeds: tuple[Feed, ...] = ()
 
     @property
     def listening_files(self) -> tuple[Path, Path]:
