@@ -158,6 +158,7 @@ class Supervisor:
             self._parts = [
                 *(self._worker(n, sockets, bound) for n in range(settings.listen.workers)),
                 self._portal(sockets, bound),
+                *([self._feeds(bound)] if settings.feeds else ()),
             ]
             keepers = [loop.create_task(self._keep(part)) for part in self._parts]
             tending = [loop.create_task(self._renew())]
@@ -235,6 +236,13 @@ class Supervisor:
             *self._set(bound),
         ]  # fmt: skip
         return Part("portal", command, list(sockets.portal), list(sockets.portal_tls))
+
+    def _feeds(self, bound: dict[str, str]) -> Part:
+        command = [
+            "-m", "proxy_addons.accesslog.feeds", "--with-parent",
+            *self._set(bound),
+        ]  # fmt: skip
+        return Part("feeds", command, [])
 
     def _set(self, bound: dict[str, str]) -> list[str]:
         """The settings of the command line, and the addresses that were bound, for a part."""
@@ -381,6 +389,9 @@ def _data_folder_taken(run_dir: Path):  # type: ignore[no-untyped-def] # noqa: A
 
 async def _answers(part: Part) -> None:
     """Wait until the portal answers, whatever it says, and note that it is ready."""
+    if not part.sockets:
+        part.ready.set()  # feeds serve nobody, and nobody waits for them
+        return
     host, port = part.sockets[0].getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - to reach ourselves
     while True:

@@ -129,3 +129,8 @@ class Feed:
     resend: float = 5.0
     enterprise: int = 32473
     behind: float = 300.0
+
+    @property
+    def resend_window(self) -> float:
+        """Seconds as of `resend`; other ways than syslog need none."""
+        return self.resend if self.kind == "syslog" else 0.0

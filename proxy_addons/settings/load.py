@@ -142,9 +142,7 @@ def _load(
     standing, portal = of_people.standing(), of_people.portal()
     listen, shifts = builder.listen(), builder.shifts.built()
     content = builder.content.built()
-    feeds = FeedsBuilder(
-        given, environ, paths.config_dir, paths.data_dir, known, report
-    ).built()
+    feeds = FeedsBuilder(given, environ, paths.config_dir, paths.data_dir, known, report).built()
     report.raise_if_any()
     policy = compile_policy(
         source, given["tls.never_inspect.categories"].value, tls.never_inspect_hosts

@@ -65,6 +65,7 @@ class Position:
         again: batches that the receiver had, and may have lost when it was cut off.
         recent: when a batch was acknowledged (Unix time), and the batch, latest last.
         note: what the way of delivery wants to find again with `sending`.
+        numbers: worker → the highest record number that was acknowledged.
     """
 
     begun: dict[str, int] = field(default_factory=dict)
@@ -74,6 +75,7 @@ class Position:
     again: list[Batch] = field(default_factory=list)
     recent: list[tuple[float, Batch]] = field(default_factory=list)
     note: dict[str, int] = field(default_factory=dict)
+    numbers: dict[int, int] = field(default_factory=dict)
 
     def begin(self, name: str, offset: int = 0) -> None:
         """Note that a segment is being read."""
@@ -101,9 +103,13 @@ class Position:
                 self.begun[each.segment] = max(self.begun.get(each.segment, 0), each.end)
         self.sending = None
         self.note = {}
-        self.recent = [(at, each) for at, each in self.recent if now - keep <= at <= now]
+        self.settle(now, keep)
         if keep > 0:
             self.recent.append((now, batch))
+
+    def settle(self, now: float, keep: float) -> None:
+        """Forget batches that a receiver has had for longer than `keep` seconds."""
+        self.recent = [(at, each) for at, each in self.recent if now - keep <= at <= now]
 
     def cut_off(self) -> int:
         """Go back over what a receiver had just before it was cut off.
@@ -152,6 +158,7 @@ def save(path: Path, position: Position) -> None:
         "again": [_plain(batch) for batch in position.again],
         "recent": [[at, _plain(batch)] for at, batch in position.recent],
         "note": position.note,
+        "numbers": {str(worker): number for worker, number in position.numbers.items()},
     }
     put(path, orjson.dumps(kept, option=orjson.OPT_APPEND_NEWLINE), mode=_MODE)
 
@@ -180,6 +187,7 @@ def load(path: Path) -> Position | None:
             again=[_batch(each) for each in kept["again"]],
             recent=[(float(at), _batch(each)) for at, each in kept["recent"]],
             note={str(name): int(value) for name, value in kept["note"].items()},
+            numbers={int(worker): int(value) for worker, value in kept["numbers"].items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         # The feed stands still: beginning anew by itself would lose records, or send all twice.

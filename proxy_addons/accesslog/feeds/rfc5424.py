@@ -44,9 +44,7 @@ def framed(record: Record, feed: Feed, gateway: Gateway, *, resent: bool = False
     return b"%d %b" % (len(message), message)
 
 
-def _message(
-    record: Record, feed: Feed, gateway: Gateway, *, resent: bool, cut: bool
-) -> bytes:
+def _message(record: Record, feed: Feed, gateway: Gateway, *, resent: bool, cut: bool) -> bytes:
     body: dict[str, Any]
     if feed.format == "ecs":
         body = ecs(record, gateway, resent=resent)
