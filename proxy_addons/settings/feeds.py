@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 KINDS: Final = ("syslog", "https", "file")
 FORMATS: Final = ("rfc5424", "ecs", "ocsf")
 BODIES: Final = ("ndjson", "array")
+CONFIRMATIONS: Final = ("tls", "tcp")
 BEGINNINGS: Final = ("now", "beginning")
 DEEDS: Final = ("query", "host", "drop", "hash")
 
@@ -104,6 +105,8 @@ class Feed:
         records: most records in a batch.
         timeout: seconds without progress after which an attempt counts as failed.
         largest: octets of a syslog message.
+        confirm: `tls`: a syslog receiver confirms by its close_notify; `tcp`: an orderly end of TCP
+            is enough.
         resend: seconds of what a syslog receiver has read that are sent again, marked, after it was
             cut off.
         enterprise: number of the force in the name of the structured data (RFC 5424 7.2.2).
@@ -126,6 +129,7 @@ class Feed:
     records: int = 1000
     timeout: float = 30.0
     largest: int = 8192
+    confirm: str = "tls"
     resend: float = 5.0
     enterprise: int = 32473
     behind: float = 300.0

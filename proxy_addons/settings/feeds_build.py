@@ -1,7 +1,7 @@
 """The settings of feeds, put together: secrets from the environment, paths, what fits together.
 
 In: the entries of `feeds` as they were written. Out: the dataclasses of feeds.py.
-Must never: contact a receiver; quote a secret; let a feed go out with less of a mask than was meant.
+Must never: contact a receiver; quote a secret; let a feed have less of a mask than was meant.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _KEY = "feeds"
 _LEAST_SECRET = 16  # characters; names and addresses are few, a short key could be tried out
 _NEEDS = {"syslog": "address", "https": "url", "file": "path"}
 _MAY = {
-    "syslog": {"address", "tls", "largest", "resend", "enterprise"},
+    "syslog": {"address", "tls", "largest", "confirm", "resend", "enterprise"},
     "https": {"url", "tls", "token_env", "body"},
     "file": {"path"},
 }
@@ -94,6 +94,7 @@ class FeedsBuilder:
             records=entry.records,
             timeout=entry.timeout,
             largest=entry.largest,
+            confirm=entry.confirm,
             resend=entry.resend,
             enterprise=entry.enterprise,
             behind=entry.behind,

@@ -14,6 +14,7 @@ from proxy_addons.settings.entries import CATEGORY
 from proxy_addons.settings.feeds import (
     BEGINNINGS,
     BODIES,
+    CONFIRMATIONS,
     DEEDS,
     DEFAULT_MASK,
     FORMATS,
@@ -94,6 +95,7 @@ class WrittenFeed:
     records: int
     timeout: float
     largest: int
+    confirm: str
     resend: float
     enterprise: int
     behind: float
@@ -164,9 +166,8 @@ class _Mask:
                 )
                 for rule in DEFAULT_MASK
             )
-        rules = ListOf(_Rule(), least=1).read(node, key, report)
         # With any rule wrong there is a problem in the report, and the configuration is refused.
-        return rules
+        return ListOf(_Rule(), least=1).read(node, key, report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +204,7 @@ class FeedKind:
             records=fields.take("records", Whole(1, 100_000), 1000),
             timeout=fields.take("timeout", Seconds(0.1, 600), 30.0),
             largest=fields.take("largest", Whole(2048, _LARGEST), 8192),
+            confirm=fields.take("confirm", Choice(CONFIRMATIONS), "tls"),
             resend=fields.take("resend", Seconds(0, 3600), 5.0),
             enterprise=fields.take("enterprise", Whole(1, 2**32 - 1), 32473),
             behind=fields.take("behind", Seconds(1, 604_800), 300.0),
@@ -216,7 +218,8 @@ class FeedKind:
 
 _TLS_WANTED = "a table with the keys ca_file, certificate, key and name"
 _OF_SOME_KINDS = (
-    *("address", "url", "path", "tls", "token_env", "body", "largest", "resend", "enterprise"),
+    *("address", "url", "path", "tls", "token_env", "body", "largest", "confirm", "resend"),
+    "enterprise",
 )
 
 

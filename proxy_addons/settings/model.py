@@ -11,7 +11,6 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
 from proxy_addons.settings.content import Content
-from proxy_addons.settings.feeds import Feed
 from proxy_addons.settings.people import (
     Certificate,
     Directory,
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from proxy_addons.policy.compiled import Policy
+    from proxy_addons.settings.feeds import Feed
     from proxy_addons.urlkey.carriers import Carriers
 
 type Network4or6 = IPv4Network | IPv6Network

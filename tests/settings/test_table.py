@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 DOCS = (ROOT / "docs/configuration.md").read_text()
 SECTIONS = dict(re.findall(r"^### `([^`]+)`\n(.*?)(?=^#|\Z)", DOCS, re.MULTILINE | re.DOTALL))
-LISTS_OF_TABLES = {"network.egress", "identity.addresses", "identity.profiles", "portal.roles"}
+LISTS_OF_TABLES = {"feeds", "network.egress", "identity.addresses", "identity.profiles", "portal.roles"}
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL)
 
 

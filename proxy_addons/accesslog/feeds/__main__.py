@@ -75,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"feeds: {problem}\n")
         return 2
     os.nice(_NICE)
-    running = Running(settings, this_gateway(), time.time, random.Random().random)
+    running = Running(settings, this_gateway(), time.time, random.SystemRandom().random)
     # At SIGHUP the supervisor starts a successor with the new settings.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: running.stop())

@@ -239,8 +239,10 @@ class Delivery:
 
 
 def _passed(record: Mapping[str, Any], position: Position) -> bool:
-    """Whether a record of that number was acknowledged: a segment was cut back, and its end written
-    again to another one."""
+    """Whether a record of that number was acknowledged already.
+
+    Then a segment was cut back after it was read, and its end was written again to another one.
+    """
     worker, number = record.get("worker"), record.get("seq")
     return (
         isinstance(worker, int)

@@ -1,11 +1,12 @@
 """Delivery to a file, one JSON line for each record, which its reader may move away at any time.
 
 In: parcels. Out: lines that are on the disk.
-Must never: write a line twice into a file that it can find again; leave half a line that it does not
-go on with; write into a file after its fsync has failed.
+Must never: write a line twice into a file that it can find again; leave half a line that it does
+not go on with; call a line written whose fsync has failed.
 
 Before a batch is written its position says which file it goes to, and how long that is. Whatever
-comes between, what stands behind that place is compared with the batch, and only the rest is written.
+comes between, what stands behind that place is compared with the batch, and only the rest is
+written.
 """
 
 from __future__ import annotations
@@ -129,13 +130,10 @@ class File:
     def _complete(self, descriptor: int, text: bytes, begin: int) -> None:
         """Write what is missing of a batch after `begin`."""
         try:
-            size = os.fstat(descriptor).st_size
-            if size < begin:
-                # It was emptied in place (logrotate's copytruncate): the batch was not in it yet,
-                # since it was emptied after the note, or is in the copy.
-                begin = size
+            # Emptied in place (logrotate's copytruncate) it is shorter: what was in it is in a copy.
+            begin = min(begin, os.fstat(descriptor).st_size)
             there = self._read(descriptor, begin, len(text))
-            common = len(os.path.commonprefix([there, text]))
+            common = _common(there, text)
             if common < len(there):
                 # Others wrote there, or the mask was changed since: whole lines of the batch that
                 # are there count, a half one is ended, so that the next begins on a line.
@@ -169,3 +167,11 @@ class File:
             # Linux may have dropped the pages: asking again would lie (see segment.py).
             self._unsure = True
             raise
+
+
+def _common(one: bytes, other: bytes) -> int:
+    """How many octets two texts begin with alike."""
+    if other.startswith(one):
+        return len(one)
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))

@@ -4,7 +4,7 @@ In: a masked record. Out: an event of nested attributes.
 Must never: call somebody the actor's user who only claimed to be; leave a field of the record out
 (what has no place is in `unmapped`).
 
-The profiles `security_control` (action, disposition, policy, firewall_rule) is used.
+Two of its profiles are used: `host` (actor) and `security_control` (action, policy, rule).
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def _metadata(record: Record, gateway: Gateway) -> dict[str, Any]:
         "original_time": record.get("start"),
         "log_name": "access",
         "log_provider": gateway.name,
-        "profiles": ["security_control"],
+        "profiles": ["host", "security_control"],
         "product": {"name": PRODUCT, "vendor_name": PRODUCT, "version": gateway.version},
     }
 

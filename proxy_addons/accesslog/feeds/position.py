@@ -4,8 +4,8 @@ In: what was sent and what was acknowledged. Out: `data_dir/feeds/NAME.json`, wh
 Must never: call passed what was not acknowledged; begin anew by itself where the file is damaged.
 
 The segments are the spool: nothing is copied, a position is all that is kept. Before a batch is
-sent the file says so (`sending`), so that after a kill the same batch, with the same number, is sent
-again, and marked.
+sent the file says so (`sending`), so that after a kill the same batch, with the same number, is
+sent again, and marked.
 """
 
 from __future__ import annotations
@@ -176,9 +176,7 @@ def load(path: Path) -> Position | None:
         # A feed that is new: the caller says where it begins.
         return None
     try:
-        kept = orjson.loads(data)
-        if kept["version"] != _VERSION:
-            raise ValueError(kept["version"])
+        kept = {_VERSION: orjson.loads(data)}[orjson.loads(data)["version"]]
         return Position(
             begun={str(name): int(offset) for name, offset in kept["begun"].items()},
             passed={str(name) for name in kept["passed"]},

@@ -93,6 +93,6 @@ def without_nothing(values: Mapping[str, Any]) -> dict[str, Any]:
     found = {}
     for name, value in values.items():
         held = without_nothing(value) if isinstance(value, dict) else value
-        if held is not None and held != {} and held != [] and held != "":
+        if held is not None and (held or isinstance(held, int | float)):
             found[name] = held
     return found

@@ -20,7 +20,6 @@ from proxy_addons.accesslog.tails import end_of_last_line, lines_forward
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from typing import BinaryIO
 
 logger = logging.getLogger("watchhouse.feeds")
 

@@ -3,9 +3,9 @@
 In: parcels. Out: messages that the receiver's program has read.
 Must never: send to who is not proved; wait for ever.
 
-A parcel is a connection: its orderly end is the acknowledgement (tlspipe.py). The next connection is
-opened at once and waits: if it breaks, the receiver has gone down, and what it had read in the last
-seconds, but perhaps not kept, is sent again (delivery.py).
+A parcel is a connection: its orderly end is the acknowledgement (tlspipe.py). The next connection
+is opened at once and waits: if it breaks, the receiver has gone down, and what it had read in the
+last seconds, but perhaps not kept, is sent again (delivery.py).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy_addons.accesslog.feeds.rfc5424 import framed
-from proxy_addons.accesslog.feeds.tlspipe import TlsPipe
-from proxy_addons.accesslog.feeds.ways import Failed, tls_context
+from proxy_addons.accesslog.feeds.tlspipe import TlsPipe, Unconfirmed
+from proxy_addons.accesslog.feeds.ways import Failed, Refused, tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from proxy_addons.settings.feeds import Feed
 
 _AT_ONCE = 1 << 18  # octets
+_UNCONFIRMED = 5  # batches in a row after which it is no accident: it would go on for ever
 
 
 class Syslog:
@@ -38,6 +39,7 @@ class Syslog:
         self._feed = feed
         self._gateway = gateway
         self._ready: TlsPipe | None = None
+        self._unconfirmed = 0
 
     def note(self) -> dict[str, int]:
         """Nothing: what was sent cannot be found again."""
@@ -57,6 +59,17 @@ class Syslog:
             if held:
                 pipe.send(bytes(held))
             pipe.finish()
+            self._unconfirmed = 0
+        except Unconfirmed as problem:
+            # It is sent again, unless that is how this receiver always closes.
+            self._unconfirmed += 1
+            if self._unconfirmed < _UNCONFIRMED:
+                raise
+            message = (
+                f"{problem}, {_UNCONFIRMED} times in a row, so nobody can know what it has read."
+                " rsyslog does so with the driver gtls: use ossl, or write `confirm: tcp`"
+            )
+            raise Refused(message) from problem
         finally:
             pipe.close()
 
@@ -92,4 +105,11 @@ class Syslog:
             # The records wait until the files are good again.
             message = f"tls: its files cannot be used: {problem}"
             raise Failed(message) from problem
-        return TlsPipe(feed.host, feed.port, context, feed.tls.name or feed.host, feed.timeout)
+        return TlsPipe(
+            feed.host,
+            feed.port,
+            context,
+            feed.tls.name or feed.host,
+            feed.timeout,
+            by_tcp=feed.confirm == "tcp",
+        )

@@ -4,7 +4,7 @@ In: an address, octets. Out: octets that the receiver's program has read; or an 
 Must never: call octets read that a kernel, or a proxy in between, has merely taken.
 
 Syslog has no acknowledgement (RFC 5425 says nothing back, ever). What there is: TLS itself. After
-the last octet we send a close_notify and wait for three things, of which none is enough alone:
+the last octet we send a close_notify and wait for three things, none of which is enough alone:
 
 1. the receiver's kernel has acknowledged all, our close_notify with it (SIOCOUTQ says 0): so what we
    sent was there before the receiver closed;
@@ -40,6 +40,10 @@ _LIVE: Final = frozenset({1, 8})  # established; close-wait: the other side has 
 _IDLE: Final = 30  # seconds after which TCP asks whether the other side is still there
 
 
+class Unconfirmed(Failed):
+    """The receiver closed in order, but without a close_notify: anybody in between can do that."""
+
+
 class TlsPipe:
     """A connection. For one thread.
 
@@ -49,15 +53,24 @@ class TlsPipe:
         context: that checks it.
         name: that its certificate must have.
         timeout: seconds without progress after which it counts as broken.
+        by_tcp: whether an orderly end of TCP is enough, without a close_notify.
 
     Raises:
         Failed: it cannot be had.
     """
 
     def __init__(
-        self, host: str, port: int, context: ssl.SSLContext, name: str, timeout: float
+        self,
+        host: str,
+        port: int,
+        context: ssl.SSLContext,
+        name: str,
+        timeout: float,
+        *,
+        by_tcp: bool = False,
     ) -> None:
         self._timeout = timeout
+        self._by_tcp = by_tcp
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         try:
             self._socket = socket.create_connection((host, port), timeout)
@@ -116,17 +129,22 @@ class TlsPipe:
         if not self.alive():
             raise Failed("closed the connection by itself", cut_off=True)
         try:
-            try:
+            # Our close_notify goes into the buffer; theirs is awaited below.
+            with contextlib.suppress(ssl.SSLWantReadError):
                 self._tls.unwrap()
-            except ssl.SSLWantReadError:
-                pass  # our close_notify is in the buffer; theirs is awaited below
             self._flush()
             self._taken()
-            self._step(self._tls.unwrap)
+            try:
+                self._step(self._tls.unwrap)
+            except ssl.SSLEOFError as problem:
+                # An end of TCP, and no reset: that raises another error.
+                if not self._by_tcp:
+                    raise Unconfirmed("closed without a close_notify", cut_off=True) from problem
+                return
             if self._receive():
                 raise Failed("went on after it had closed", cut_off=True)
         except OSError as problem:
-            # ssl.SSLError too: for an end of TCP without close_notify.
+            # A reset, or nothing for too long. Some of it may have been read.
             raise Failed(f"did not confirm: {problem}", cut_off=True) from problem
         finally:
             self.close()

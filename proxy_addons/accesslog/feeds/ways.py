@@ -31,7 +31,7 @@ class Failed(Exception):  # noqa: N818 - named as what is the case
 
 
 class Refused(Exception):  # noqa: N818 - as above
-    """The receiver will never take the parcel as it is: the feed stands still until somebody acts."""
+    """The receiver will never take the parcel: the feed stands still until somebody acts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +97,14 @@ class Way(Protocol):
 def tls_context(tls: FeedTls) -> ssl.SSLContext:
     """A client's TLS that always checks the certificate and its name.
 
+    Whatever Python's version: 3.13 began to ask for extensions of RFC 5280
+    (VERIFY_X509_STRICT) that the own authorities of many a site lack.
+
     Raises:
         OSError: a file cannot be used; ssl.SSLError is one.
     """
     context = ssl.create_default_context(cafile=str(tls.ca_file) if tls.ca_file else None)
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if tls.certificate is not None:
         context.load_cert_chain(tls.certificate, tls.key)
