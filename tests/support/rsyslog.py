@@ -61,11 +61,12 @@ class Rsyslog(Program):
         program = shutil.which("rsyslogd", path=_PLACES)
         assert program, "rsyslogd is not installed: scripts/test does it"
         (self.folder / "pid").unlink(missing_ok=True)
-        self._process = subprocess.Popen(
-            [program, "-n", "-f", self._conf, "-i", self.folder / "pid"],
-            stdout=subprocess.DEVNULL,
-            stderr=(self.folder / "said").open("ab"),
-        )
+        with (self.folder / "said").open("ab") as said:
+            self._process = subprocess.Popen(
+                [program, "-n", "-f", self._conf, "-i", self.folder / "pid"],
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+            )
         come_about(self._listens)
 
     def _listens(self) -> bool:

@@ -141,6 +141,9 @@ class Delivery:
         position.settle(self._clock(), self._feed.resend_window)
         if position.sending is None and not self._next(position):
             self.progress.oldest = 0.0
+            if self.progress.problem:
+                self._way.stand_by()  # is the receiver back?
+                self.progress.problem, self._broke = "", False
             return POLL
         batch = position.sending
         if batch is None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from proxy_addons.settings.feeds import Feed
 
 _MODE = 0o640
+_fsync = os.fsync
 
 
 class File:
@@ -130,7 +131,7 @@ class File:
     def _complete(self, descriptor: int, text: bytes, begin: int) -> None:
         """Write what is missing of a batch after `begin`."""
         try:
-            # Emptied in place (logrotate's copytruncate) it is shorter: what was in it is in a copy.
+            # Emptied in place (logrotate's copytruncate) it is shorter: a copy has what was in it.
             begin = min(begin, os.fstat(descriptor).st_size)
             there = self._read(descriptor, begin, len(text))
             common = _common(there, text)
@@ -162,7 +163,7 @@ class File:
         while rest:
             rest = rest[os.write(descriptor, rest) :]
         try:
-            os.fsync(descriptor)
+            _fsync(descriptor)
         except OSError:
             # Linux may have dropped the pages: asking again would lie (see segment.py).
             self._unsure = True

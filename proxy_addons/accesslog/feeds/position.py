@@ -176,7 +176,7 @@ def load(path: Path) -> Position | None:
         # A feed that is new: the caller says where it begins.
         return None
     try:
-        kept = {_VERSION: orjson.loads(data)}[orjson.loads(data)["version"]]
+        kept = _of_our_form(orjson.loads(data))
         return Position(
             begun={str(name): int(offset) for name, offset in kept["begun"].items()},
             passed={str(name) for name in kept["passed"]},
@@ -194,6 +194,12 @@ def load(path: Path) -> Position | None:
             " the feed begins as its `from` says"
         )
         raise PositionError(message) from problem
+
+
+def _of_our_form(kept: Any) -> Any:
+    if kept["version"] != _VERSION:
+        raise ValueError(kept["version"])
+    return kept
 
 
 def _plain(batch: Batch) -> list[list[Any]]:

@@ -6,8 +6,8 @@ Must never: call octets read that a kernel, or a proxy in between, has merely ta
 Syslog has no acknowledgement (RFC 5425 says nothing back, ever). What there is: TLS itself. After
 the last octet we send a close_notify and wait for three things, none of which is enough alone:
 
-1. the receiver's kernel has acknowledged all, our close_notify with it (SIOCOUTQ says 0): so what we
-   sent was there before the receiver closed;
+1. the receiver's kernel has acknowledged all, our close_notify with it (SIOCOUTQ says 0): so what
+   we sent was there before the receiver closed;
 2. the receiver's own close_notify (RFC 5246 7.2.1; RFC 8446 6.1), which nobody in between can make;
 3. an orderly end of TCP. A program that closes while octets are unread resets the connection
    instead (RFC 2525 2.17; RFC 9293 3.6.1).
@@ -126,9 +126,9 @@ class TlsPipe:
         Raises:
             Failed: it cannot be known that it has.
         """
-        if not self.alive():
-            raise Failed("closed the connection by itself", cut_off=True)
         try:
+            if not self.alive():
+                raise Failed("closed the connection by itself", cut_off=True)
             # Our close_notify goes into the buffer; theirs is awaited below.
             with contextlib.suppress(ssl.SSLWantReadError):
                 self._tls.unwrap()
