@@ -165,8 +165,11 @@ class Delivery:
         if position.again:
             batch, self._lines, self._repeated = position.again[0], None, True
         else:
+            passed = set(position.passed)
             found = self._source.following(position, self._feed.records)
             if found is None:
+                if position.passed != passed:
+                    save(self._path, position)  # a keeper waits for it
                 return False
             batch, self._lines = found
             self._repeated = False
