@@ -49,6 +49,22 @@ _RENEWAL = 3600.0  # seconds between looks at our own certificate for listeners 
 _STEADY_AFTER = 30.0  # seconds of life after which a part counts as sound again
 
 
+BESIDE = {
+    "keeper": "proxy_addons.accesslog.keeper",
+    "feeds": "proxy_addons.accesslog.feeds",
+    "desk": "proxy_addons.audit.desk",
+}
+"""Parts beside browsing: name → module."""
+
+
+def beside(settings: Settings) -> tuple[str, ...]:
+    """Which of `BESIDE` these settings want: feeds where there are any, a desk where people can
+    sign in to ask it.
+    """
+    wanted = {"keeper": True, "feeds": bool(settings.feeds), "desk": bool(settings.portal.sign_in)}
+    return tuple(name for name in BESIDE if wanted[name])
+
+
 class AlreadyRunning(Exception):  # noqa: N818 - named as what is the case
     """Another gateway uses this data folder."""
 
@@ -158,7 +174,7 @@ class Supervisor:
             self._parts = [
                 *(self._worker(n, sockets, bound) for n in range(settings.listen.workers)),
                 self._portal(sockets, bound),
-                self._keeper(bound),
+                *(self._beside(name, bound) for name in beside(settings)),
             ]
             keepers = [loop.create_task(self._keep(part)) for part in self._parts]
             tending = [loop.create_task(self._renew())]
@@ -237,13 +253,10 @@ class Supervisor:
         ]  # fmt: skip
         return Part("portal", command, list(sockets.portal), list(sockets.portal_tls))
 
-    def _keeper(self, bound: dict[str, str]) -> Part:
-        command = [
-            "-m", "proxy_addons.accesslog.keeper", "--with-parent",
-            *self._set(bound),
-        ]  # fmt: skip
-        part = Part("keeper", command, [])
-        part.ready.set()  # nothing waits for it, whatever becomes of it
+    def _beside(self, name: str, bound: dict[str, str]) -> Part:
+        """A part that nothing waits for, whatever becomes of it."""
+        part = Part(name, ["-m", BESIDE[name], "--with-parent", *self._set(bound)], [])
+        part.ready.set()
         return part
 
     def _set(self, bound: dict[str, str]) -> list[str]:
@@ -400,6 +413,9 @@ def _data_folder_taken(run_dir: Path):  # type: ignore[no-untyped-def] # noqa: A
 
 async def _answers(part: Part) -> None:
     """Wait until the portal answers, whatever it says, and note that it is ready."""
+    if not part.sockets:
+        part.ready.set()  # feeds serve nobody, and nobody waits for them
+        return
     host, port = part.sockets[0].getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - to reach ourselves
     while True:

@@ -20,6 +20,7 @@ from proxy_addons.settings import audit_build, model
 from proxy_addons.settings.carriers_file import read_carriers
 from proxy_addons.settings.content_build import ContentBuilder
 from proxy_addons.settings.log_build import LogBuilder
+from proxy_addons.settings.feeds_build import FeedsBuilder
 from proxy_addons.settings.oddities import MAIN_FILE, POLICY_FILE, Loaded, oddities
 from proxy_addons.settings.people_build import PeopleBuilder
 from proxy_addons.settings.policy_file import PolicySource, read_policy
@@ -143,6 +144,7 @@ def _load(
     listen, shifts = builder.listen(), builder.shifts.built()
     content, audit = builder.content.built(), builder.audit.built()
     log = builder.log.built()
+    feeds = FeedsBuilder(given, environ, paths.config_dir, paths.data_dir, known, report).built()
     report.raise_if_any()
     policy = compile_policy(
         source, given["tls.never_inspect.categories"].value, tls.never_inspect_hosts
@@ -160,6 +162,7 @@ def _load(
         content=content,
         audit=audit_build.with_categories(audit, policy.expanded),
         log=log,
+        feeds=feeds,
         page=builder.page(),
         pac=model.Pac(given["pac.proxies"].value),
         paths=paths,

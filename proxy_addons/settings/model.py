@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from proxy_addons.policy.compiled import Policy
+    from proxy_addons.settings.feeds import Feed
     from proxy_addons.urlkey.carriers import Carriers
 
 type Network4or6 = IPv4Network | IPv6Network
@@ -297,6 +298,7 @@ class Settings:
         content: scanners, and how far bodies are looked into (`content`).
         audit: authority to look at the access log (`audit`).
         log: what becomes of the access log (`log`).
+        feeds: where the access log is delivered to.
     """
 
     listen: Listen
@@ -318,6 +320,7 @@ class Settings:
     content: Content = field(default_factory=Content)
     audit: Audit = field(default_factory=Audit)
     log: Log = field(default_factory=Log)
+    feeds: tuple[Feed, ...] = ()
 
     @property
     def listening_files(self) -> tuple[Path, Path]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxy_addons.policy.lint import findings
-from proxy_addons.settings import content_build
+from proxy_addons.settings import content_build, feeds_build
 from proxy_addons.settings.insecure import insecure, open_files, readable_secrets
 from proxy_addons.settings.problems import Problem
 from proxy_addons.settings.read_table import Given, misspelt_variables
@@ -52,7 +52,8 @@ def oddities(loaded: Loaded, environ: MappingOf[str, str]) -> Iterator[Problem]:
     for key, message in insecure(settings, DENIED_DESTINATIONS):
         yield Problem(loaded.given[key].place, key, message)
     of_content = content_build.odd(settings.content)
-    for key, message in (*odd(settings.shifts, settings.policy.states), *of_content):
+    of_feeds = feeds_build.odd(settings.feeds)
+    for key, message in (*odd(settings.shifts, settings.policy.states), *of_content, *of_feeds):
         if loaded.given[key].place != "default":  # what nobody wrote needs no defending
             yield Problem(loaded.given[key].place, key, message)
     folder = settings.paths.config_dir
@@ -96,6 +97,7 @@ def _secret_files(settings: model.Settings) -> Iterator[Path]:
         identity.basic.file,
         settings.portal.accounts,
         settings.listen.certificate.key,
+        *feeds_build.secret_files(settings.feeds),
     )
     yield from (file for file in files if file is not None)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from proxy_addons.settings.audit_keys import AUDIT
 from proxy_addons.settings.content_keys import CONTENT
 from proxy_addons.settings.entries import CATEGORY, NumberOr
+from proxy_addons.settings.feeds_keys import FEEDS
 from proxy_addons.settings.kinds import Flag, ListOf, Named, Pattern, Seconds, Text
 from proxy_addons.settings.limits import LIMITS
 from proxy_addons.settings.log_keys import LOG
@@ -245,6 +246,7 @@ SETTINGS: tuple[Setting, ...] = (
     *CONTENT,
     *AUDIT,
     *LOG,
+    *FEEDS,
     Setting("page.organisation", Text(), "Sample Constabulary", "Name of the force."),
     Setting(
         "page.contact",
