@@ -332,9 +332,7 @@ class Supervisor:
         stopped = asyncio.ensure_future(self._stopping.wait())
         waiting: set[asyncio.Future[object]] = {serving, stopped}  # type: ignore[arg-type]
         try:
-            await asyncio.wait(
-                waiting, timeout=_READY_WITHIN, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait(waiting, timeout=_READY_WITHIN, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for future in waiting:
                 future.cancel()

@@ -128,9 +128,7 @@ def test_a_keeper_that_cannot_seal_keeps_nobody_from_browsing(
     assert keeper_of(gateway)
 
 
-def test_it_ends_with_a_supervisor_that_is_killed(
-    start: Callable[..., Gateway], web: Web
-) -> None:
+def test_it_ends_with_a_supervisor_that_is_killed(start: Callable[..., Gateway], web: Web) -> None:
     gateway = start(through(web))
     keeper = until(lambda: keeper_of(gateway))
     gateway.process.kill()

@@ -101,7 +101,9 @@ def main(arguments: list[str] | None = None) -> int:
         # Nothing was begun: no segment is in hand.
         sys.stderr.write(f"keeper: {problem}\n")
         return 2
-    os.nice(_NICE)
+    with contextlib.suppress(OSError):
+        # Where a filter of system calls forbids it, it seals at the priority of the others.
+        os.nice(_NICE)
     settings.paths.run_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
     keeper = Keeper(settings, loaded(STEPS))
     if options.once:
