@@ -303,6 +303,8 @@ class Supervisor:
         if not part.number:
             if not part.sockets:
                 await self._everything_serves()  # it seals beside browsing, not before it
+                if self._stopping.is_set():
+                    return 0
             part.process = await asyncio.create_subprocess_exec(*command, pass_fds=descriptors)
             asking = asyncio.create_task(_answers(part)) if part.sockets else None
             try:
@@ -340,8 +342,15 @@ class Supervisor:
     async def _everything_serves(self) -> None:
         """Wait until every part does, or it is late; the keeper may take as long as it likes."""
         serving = asyncio.gather(*(part.ready.wait() for part in self._parts))
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(serving, _READY_WITHIN)
+        stopped = asyncio.ensure_future(self._stopping.wait())
+        waiting: set[asyncio.Future[object]] = {serving, stopped}  # type: ignore[arg-type]
+        try:
+            await asyncio.wait(waiting, timeout=_READY_WITHIN, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for future in waiting:
+                future.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await serving
 
     def _reload(self) -> None:
         """Take new settings into use; bad ones leave everything as it is."""

@@ -31,6 +31,9 @@ def filled(data: Path, records: int = 5, worker: int = 1) -> None:
     log.close()
 
 
+SUMMARY = "1 entries signed; lines of 1 segments looked at, 5 records: all as it was sealed"
+
+
 @pytest.fixture
 def run(watchhouse: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
     config = tmp_path / "config"
@@ -56,8 +59,7 @@ def test_a_log_is_sealed_and_verified(run: Callable[..., Any], tmp_path: Path) -
     done = run("verify")
     assert (done.code, done.out) == (
         0,
-        "there are no time-stamps\n"
-        "1 entries signed; lines of 1 segments looked at, 5 records: all as it was sealed\n",
+        f"there are no time-stamps\n{SUMMARY}\n",
     )
     filled(data, 3, worker=2)
     assert run("seal").out.splitlines()[-1] == "1 segments sealed, 2 in all; 0 not ended yet"

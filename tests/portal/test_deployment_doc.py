@@ -12,6 +12,7 @@ import pytest
 import yaml
 from support.haproxy import PATH
 
+from proxy_addons.accesslog.keeper.state import State, StepState, write
 from proxy_addons.gate import metricfiles, metrics
 from proxy_addons.portal import health
 
@@ -28,7 +29,14 @@ def test_every_metric_is_documented_and_every_documented_one_exists(tmp_path: Pa
         worker.count_unusable("tls")
         worker.count_sign_in("kerberos", "proven")
         worker.heartbeat(now=2.0, index_built=1.0, log_healthy=True, log_lag=0.0)
-        body, _ = health.exposition(directory, 1, 2.0, "")
+        signed = {"access": {"at": 1.0}}
+        steps = {
+            "seal-access": StepState(good=1.0),
+            "witnesses": StepState(known=signed),
+            "timestamps": StepState(known=signed),
+        }
+        write(tmp_path, State(1.0, 1, steps))
+        body, _ = health.exposition(directory, 1, 2.0, "", tmp_path)
     finally:
         metrics.stop()
     exposed = set(re.findall(r"(?m)^# TYPE (\S+) ", body.decode()))

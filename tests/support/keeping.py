@@ -13,14 +13,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from support.segments import hours
-
 from proxy_addons.accesslog.keeper.step import Context, Outcome
 from proxy_addons.accesslog.seal.keyring import public_of
 from proxy_addons.accesslog.seal.logs import access_of, trail_of
 from proxy_addons.accesslog.seal.notes import Verifier
 from proxy_addons.settings.load import load
 from proxy_addons.settings.log import Log
+from support.segments import hours
 
 if TYPE_CHECKING:
     from proxy_addons.accesslog.keeper.step import Step

@@ -14,16 +14,19 @@ import random
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from proxy_addons.accesslog.seal.checking import Checked, check
 from proxy_addons.accesslog.seal.keychange import KEY_KIND
 from proxy_addons.accesslog.seal.keyring import rotate, signer_of
 from proxy_addons.accesslog.seal.keys import read
 from proxy_addons.accesslog.seal.manifest import parsed
-from proxy_addons.accesslog.seal.notes import Verifier
 from proxy_addons.accesslog.seal.sealing import Seals, seal
 from support.sealkill import NOW, kill_at
 from support.segments import hours
+
+if TYPE_CHECKING:
+    from proxy_addons.accesslog.seal.notes import Verifier
 
 
 def sealed(folder: Path, seed: int) -> None:

@@ -65,7 +65,8 @@ class Tsa:
         (folder / "conf").write_text(_CONF.format(folder=folder))
         self._key("root")
         self._openssl("req", "-x509", "-key", "root.key", "-out", "root.pem", "-days", "30",
-                      "-subj", "/CN=Root of tests", "-extensions", "root", "-config", "conf")  # fmt: skip
+                      "-subj", "/CN=Root of tests", "-extensions", "root",
+                      "-config", "conf")  # fmt: skip
         self._key("tsa")
         self._openssl("req", "-new", "-key", "tsa.key", "-subj", "/CN=TSA of tests",
                       "-out", "tsa.csr", "-config", "conf")  # fmt: skip

@@ -44,18 +44,29 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--once", action="store_true", help="one round, then end")
     parser.add_argument(
-        "--with-parent", action="store_true", help="end when the process that started it ends"
+        "--with-parent",
+        nargs="?",
+        type=int,
+        const=0,
+        metavar="PID",
+        help="end when the process that started it ends; with its id also where that has ended"
+        " before this one could look",
     )
     return parser
 
 
 def _end_with(parent: int) -> None:
-    """End this process when its parent has ended, in the middle of whatever it does."""
+    """End this process when its parent has ended, in the middle of whatever it does.
+
+    Args:
+        parent: its process id; 0: whoever is the parent now.
+    """
 
     def wait() -> None:
         with contextlib.suppress(ProcessLookupError):  # it has ended already
-            descriptor = os.pidfd_open(parent)
-            select.select([descriptor], [], [])
+            descriptor = os.pidfd_open(parent or os.getppid())
+            if parent in {0, os.getppid()}:  # else another process has its number by now
+                select.select([descriptor], [], [])
         os._exit(0)
 
     threading.Thread(target=wait, name="parent", daemon=True).start()
@@ -72,8 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.with_parent:
-        _end_with(os.getppid())
+    if options.with_parent is not None:
+        _end_with(options.with_parent)
     overrides = {}
     for pair in options.set:
         key, equals, value = pair.partition("=")
@@ -90,7 +101,9 @@ def main(arguments: list[str] | None = None) -> int:
         # Nothing was begun: no segment is in hand.
         sys.stderr.write(f"keeper: {problem}\n")
         return 2
-    os.nice(_NICE)
+    with contextlib.suppress(OSError):
+        # Where a filter of system calls forbids it, it seals at the priority of the others.
+        os.nice(_NICE)
     settings.paths.run_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
     keeper = Keeper(settings, loaded(STEPS))
     if options.once:

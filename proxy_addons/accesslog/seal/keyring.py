@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 PUBLIC: Final = ".pub"
 NEXT: Final = ".next"
-_PUBLIC_MODE: Final = 0o444
+_PUBLIC_MODE: Final = 0o440
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,9 @@ def test_what_no_witness_has_signed_lately_is_a_fault_when_it_is_demanded(
 
     def faults(oldest: float, *, demanded: bool = True) -> list[str]:
         others = Others((key,), oldest=oldest, demanded=demanded)
-        return [str(each) for each in check(sealed.access.seals, [sealed.key], others=others).faults]
+        return [
+            str(each) for each in check(sealed.access.seals, [sealed.key], others=others).faults
+        ]
 
     (never,) = faults(0)
     assert "has signed no checkpoint at all" in never
@@ -154,7 +156,9 @@ def test_a_log_and_a_key_that_it_does_not_know(sealed: Room, witness: WitnessCom
         rotate(log.seals, log.key, now=NOON, entropy=sealed.entropy, reason="a test")
         assert len(sealed.run(Witnesses()).problems) == 1, "signed by both, and so by the old one"
         more(sealed, 3)
-        assert any("knows this log by another key" in each for each in sealed.run(Witnesses()).problems)
+        assert any(
+            "knows this log by another key" in each for each in sealed.run(Witnesses()).problems
+        )
     with witness.serving(old, str(sealed.key)) as url:
         sealed.set(witnesses=(Witness(url, witness.key),))
         assert not any("another key" in each for each in sealed.run(Witnesses()).problems)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.keeping import NOON, ORIGIN, Room
+from support.segments import write
 
 from proxy_addons.accesslog.keeper.removal import Removal
 from proxy_addons.accesslog.keeper.seals import SealAccess, SealTrail
@@ -110,8 +111,6 @@ def test_the_number_of_days_is_a_setting(room: Room) -> None:
 
 
 def test_empty_last_segments_do_not_take_the_numbers_with_them(room: Room) -> None:
-    from support.segments import write
-
     room.fill(2)
     empty = write(room.access.segments, "20261121T11", [])
     room.run(SealAccess())
@@ -120,7 +119,7 @@ def test_empty_last_segments_do_not_take_the_numbers_with_them(room: Room) -> No
     assert (room.access.segments / "access-w01-20261121T09Z-0001.jsonl").exists()
 
 
-def _plain_changed(room: Room, path: Path) -> None:
+def _plain_changed(_room: Room, path: Path) -> None:
     path.chmod(0o600)
     path.write_bytes(path.read_bytes().replace(b"AB1234", b"ZZ9999"))
 
@@ -139,7 +138,7 @@ def _packed_gone(room: Room, path: Path) -> None:
     _packed(room, path).unlink()
 
 
-def _more_behind(room: Room, path: Path) -> None:
+def _more_behind(_room: Room, path: Path) -> None:
     good = path.stat().st_size
     path.chmod(0o600)
     path.write_bytes(path.read_bytes() + b"something of somebody else\n")

@@ -110,9 +110,7 @@ def test_all_steps_that_are_named_are_there(room: Room) -> None:
     assert room.access.seals.note()
 
 
-@given(
-    st.floats(0, 4e9), st.floats(1, 86400), st.floats(0, 86400)
-)
+@given(st.floats(0, 4e9), st.floats(1, 86400), st.floats(0, 86400))
 def test_the_next_round_is_the_first_that_is_due(now: float, every: float, after: float) -> None:
     due = next_time(now, every, after)
     assert now <= due

@@ -6,7 +6,6 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from support.keeping import Room
 from support.tsa import Tsa
 
 from proxy_addons.accesslog.keeper.seals import SealAccess
@@ -20,6 +19,8 @@ from proxy_addons.settings.log import TimeStamps
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from support.keeping import Room
 
 _TYPE = "application/timestamp-reply"
 
@@ -107,7 +108,7 @@ def test_that_of_another_checkpoint_is_named(sealed: Room, tsa: Tsa) -> None:
         assert (fault.path.name, "something else" in fault.what) == ("6.tsr", True)
 
 
-def test_that_of_another_authority_does_not_hold(sealed: Room, tsa: Tsa, tmp_path: Path) -> None:
+def test_that_of_another_authority_does_not_hold(sealed: Room, tmp_path: Path) -> None:
     other = Tsa(tmp_path / "other")
     sealed.run(Stamps())
     (fault,) = checked(sealed, other.root).faults

@@ -63,9 +63,7 @@ class Log:
         )
 
     def rotate(self, reason: str = "each year") -> Checkpoint:
-        done = rotate(
-            self.seals, self.key, now=NOW, entropy=self._random.randbytes, reason=reason
-        )
+        done = rotate(self.seals, self.key, now=NOW, entropy=self._random.randbytes, reason=reason)
         self.signers.append(read(self.key))
         return done.checkpoint
 

@@ -83,6 +83,16 @@ def test_what_is_kept_has_no_signatures_of_strangers() -> None:
     assert not any("other.example" in each for each in held)
 
 
+def _resigned() -> bytes:
+    text = parts_of(note(6))[0]
+    return written(5, [], note_of(text, parts_of(note(7))[1]))
+
+
+def _half_signed() -> bytes:
+    text = parts_of(note(6))[0]
+    return written(5, [], note_of(text, [LOG.sign(text), OLDER.sign("another\n")]))
+
+
 WRONG: dict[str, tuple[Callable[[], bytes], int]] = {
     "nothing": (lambda: b"", 400),
     "no checkpoint": (lambda: b"old 5\n\n", 400),
@@ -104,8 +114,8 @@ WRONG: dict[str, tuple[Callable[[], bytes], int]] = {
         lambda: written(5, [], note(6, Signer(NAME, bytes(32)))),
         403,
     ),
-    "a signature of another text": (lambda: _resigned(), 403),
-    "one good, one bad signature of known keys": (lambda: _half_signed(), 403),
+    "a signature of another text": (_resigned, 403),
+    "one good, one bad signature of known keys": (_half_signed, 403),
     "an old size before": (lambda: body(4, 6), 409),
     "an old size of nothing": (lambda: body(0, 6), 409),
     "smaller": (lambda: body(3, 4), 409),
@@ -123,16 +133,6 @@ WRONG: dict[str, tuple[Callable[[], bytes], int]] = {
         422,
     ),
 }
-
-
-def _resigned() -> bytes:
-    text = parts_of(note(6))[0]
-    return written(5, [], note_of(text, parts_of(note(7))[1]))
-
-
-def _half_signed() -> bytes:
-    text = parts_of(note(6))[0]
-    return written(5, [], note_of(text, [LOG.sign(text), OLDER.sign("another\n")]))
 
 
 @pytest.mark.parametrize("what", WRONG)
