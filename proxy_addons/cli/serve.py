@@ -22,8 +22,9 @@ from proxy_addons.categorisation import CategoryError, SourceFolders, ensure_ind
 from proxy_addons.cli import common
 from proxy_addons.engine import listening, operations
 from proxy_addons.engine.authority import AuthorityError, load_or_make, now_utc
+from proxy_addons.engine.parts import Sockets
 from proxy_addons.engine.sockets import ListenError, listen
-from proxy_addons.engine.supervisor import AlreadyRunning, Sockets, Supervisor
+from proxy_addons.engine.supervisor import AlreadyRunning, Supervisor
 from proxy_addons.rights import account
 from proxy_addons.rights.certificate import CertificateError, read_pair
 from proxy_addons.rights.confine import harden

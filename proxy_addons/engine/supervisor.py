@@ -14,7 +14,6 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from proxy_addons.categorisation import (
@@ -26,14 +25,15 @@ from proxy_addons.categorisation import (
 from proxy_addons.engine import listening
 from proxy_addons.engine.authority import AuthorityError, now_utc
 from proxy_addons.engine.later import until_done
+from proxy_addons.engine.parts import BESIDE, Part, beside, with_us
 from proxy_addons.gate import metricfiles
 from proxy_addons.settings.load import SettingsError, examine
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from proxy_addons.engine.parts import Sockets
     from proxy_addons.settings.model import Paths, Settings
 
 logger = logging.getLogger("watchhouse.supervisor")
@@ -49,81 +49,8 @@ _RENEWAL = 3600.0  # seconds between looks at our own certificate for listeners 
 _STEADY_AFTER = 30.0  # seconds of life after which a part counts as sound again
 
 
-BESIDE = {
-    "keeper": "proxy_addons.accesslog.keeper",
-    "feeds": "proxy_addons.accesslog.feeds",
-    "desk": "proxy_addons.audit.desk",
-}
-"""Parts beside browsing: name → module."""
-
-
-def beside(settings: Settings) -> tuple[str, ...]:
-    """Which of `BESIDE` these settings want: feeds where there are any, a desk where people can
-    sign in to ask it.
-    """
-    wanted = {"keeper": True, "feeds": bool(settings.feeds), "desk": bool(settings.portal.sign_in)}
-    return tuple(name for name in BESIDE if wanted[name])
-
-
 class AlreadyRunning(Exception):  # noqa: N818 - named as what is the case
     """Another gateway uses this data folder."""
-
-
-@dataclass(slots=True)
-class Part:
-    """One process that the supervisor keeps running.
-
-    Attributes:
-        name: `worker-1`, `portal`, `keeper`.
-        command: its command line, without the descriptors.
-        sockets: listening sockets it inherits.
-        secure: those of them where clients speak TLS with us.
-        number: of a worker; 0 for the others.
-        process: the running process.
-        deaths: how often in a row it has died young.
-        renewed: whether it was told to begin anew with changed settings.
-        serving: whether this process (a worker) takes signals: SIGHUP ends one that only begins.
-        reload_due: whether there were new settings before it did.
-    """
-
-    name: str
-    command: list[str]
-    sockets: list[socket.socket]
-    secure: list[socket.socket] = field(default_factory=list)
-    number: int = 0
-    process: asyncio.subprocess.Process | None = None
-    deaths: int = 0
-    renewed: bool = False
-    serving: bool = False
-    reload_due: bool = False
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-@dataclass(frozen=True, slots=True)
-class Sockets:
-    """All listening sockets of a gateway.
-
-    Attributes:
-        proxy: for each of `listen.proxy`, one for each worker.
-        portal: one for each of `listen.portal`.
-        proxy_tls: for each of `listen.proxy_tls`, one for each worker.
-        portal_tls: one for each of `listen.portal_tls`.
-    """
-
-    proxy: Sequence[Sequence[socket.socket]]
-    portal: Sequence[socket.socket]
-    proxy_tls: Sequence[Sequence[socket.socket]] = ()
-    portal_tls: Sequence[socket.socket] = ()
-
-    def addresses(self) -> dict[str, list[str]]:
-        """What they are bound to, by the name of the setting; with port 0 only they know."""
-        found = {
-            "proxy": [_address(group[0]) for group in self.proxy],
-            "portal": [_address(sock) for sock in self.portal],
-            "proxy_tls": [_address(group[0]) for group in self.proxy_tls],
-            "portal_tls": [_address(sock) for sock in self.portal_tls],
-        }
-        return {name: each for name, each in found.items() if each}
 
 
 class Supervisor:
@@ -248,14 +175,14 @@ class Supervisor:
 
     def _portal(self, sockets: Sockets, bound: dict[str, str]) -> Part:
         command = [
-            "-m", "proxy_addons.portal", "--with-parent",
+            "-m", "proxy_addons.portal", with_us(),
             *self._set(bound),
         ]  # fmt: skip
         return Part("portal", command, list(sockets.portal), list(sockets.portal_tls))
 
     def _beside(self, name: str, bound: dict[str, str]) -> Part:
         """A part that nothing waits for, whatever becomes of it."""
-        part = Part(name, ["-m", BESIDE[name], "--with-parent", *self._set(bound)], [])
+        part = Part(name, ["-m", BESIDE[name], with_us(), *self._set(bound)], [])
         part.ready.set()
         return part
 
@@ -438,8 +365,3 @@ async def _answers(part: Part) -> None:
         except OSError:
             pass  # not there yet; ask again
         await asyncio.sleep(0.05)
-
-
-def _address(sock: socket.socket) -> str:
-    host, port = sock.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -6,12 +6,10 @@ Must never: start on settings that have an error in them.
 
 from __future__ import annotations
 
-import argparse
 import gc
 import logging
-import os
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from proxy_addons.identity.keytab import KerberosError
 from proxy_addons.identity.passwords import PasswordsError
@@ -19,25 +17,16 @@ from proxy_addons.portal.pac import PacError
 from proxy_addons.portal.server import PortalError, bind, inherit, run
 from proxy_addons.rights.certificate import CertificateError
 from proxy_addons.rights.confine import harden
-from proxy_addons.settings.load import load
+from proxy_addons.settings.parts import parser_of, settings_of
 from proxy_addons.settings.problems import SettingsError
 from proxy_addons.standing.problems import StandingError
 
+if TYPE_CHECKING:
+    import argparse
+
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m proxy_addons.portal", description="The portal of Watchhouse on its own."
-    )
-    config = Path(os.environ.get("WATCHHOUSE_CONFIG", "config"))
-    parser.add_argument("--config", type=Path, default=config, help="configuration folder")
-    parser.add_argument("--data", type=Path, help="data folder; else as the settings say")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override a setting, e.g. listen.proxy=0.0.0.0:3128; may be repeated",
-    )
+    parser = parser_of("proxy_addons.portal", "The portal of Watchhouse on its own.")
     parser.add_argument(
         "--fd",
         action="append",
@@ -51,9 +40,6 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=[],
         help="the same, where browsers speak TLS; may be repeated",
-    )
-    parser.add_argument(
-        "--with-parent", action="store_true", help="end when the process that started it ends"
     )
     return parser
 
@@ -69,26 +55,17 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = _parser()
     options = parser.parse_args(arguments)
-    parent = os.getppid() if options.with_parent else None
-    overrides = {}
-    for pair in options.set:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            parser.error(f"--set {pair}: write KEY=VALUE")
-        overrides[key] = value
-    if options.data is not None:
-        overrides["data_dir"] = str(options.data.absolute())
     logging.basicConfig(level=logging.INFO, format="portal: %(message)s")
     try:
         harden()
-        settings = load(options.config, overrides=overrides, environ=os.environ)
+        settings = settings_of(parser, options)
         if options.fd or options.tls_fd:
             sockets = [inherit(descriptor) for descriptor in options.fd]
             secure = [inherit(descriptor) for descriptor in options.tls_fd]
         else:
             sockets = [bind(endpoint) for endpoint in settings.listen.portal]
             secure = [bind(endpoint) for endpoint in settings.listen.portal_tls]
-        run(settings, sockets, secure, parent=parent)
+        run(settings, sockets, secure, parent=options.with_parent)
     except (
         SettingsError,
         PortalError,

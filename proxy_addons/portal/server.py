@@ -8,9 +8,7 @@ Must never: touch browsing; it shares no memory, no lock and no listener with th
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
 import signal
 import socket
 from typing import TYPE_CHECKING
@@ -20,9 +18,10 @@ from aiohttp import web, web_response
 from proxy_addons.portal.app import make_app
 from proxy_addons.portal.pac import host_and_port
 from proxy_addons.rights.certificate import CertificateError, Shown, context_of
+from proxy_addons.rights.parent import when_ended
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from proxy_addons.settings.model import Endpoint, Settings
 
@@ -101,27 +100,6 @@ def inherit(descriptor: int) -> socket.socket:
     return found
 
 
-@contextlib.contextmanager
-def _ending_with(parent: int | None, stop: asyncio.Event) -> Iterator[None]:
-    """Sets `stop` when the parent process has ended, however it ended."""
-    if parent is None:
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    try:
-        descriptor = os.pidfd_open(parent)
-    except ProcessLookupError:
-        stop.set()
-        yield
-        return
-    loop.add_reader(descriptor, stop.set)
-    try:
-        yield
-    finally:
-        loop.remove_reader(descriptor)
-        os.close(descriptor)
-
-
 async def _watch(shown: Shown) -> None:
     """Show a new certificate when its files have been replaced."""
     while True:
@@ -176,8 +154,9 @@ async def _serve(
                 listener.setblocking(False)  # noqa: FBT003 - the socket module's own signature
                 await web.SockSite(runner, listener, backlog=_QUEUE, ssl_context=context).start()
             watching = loop.create_task(_watch(shown))
-        with _ending_with(parent, stop):
-            await stop.wait()
+        if parent is not None:
+            when_ended(parent, lambda: loop.call_soon_threadsafe(stop.set))
+        await stop.wait()
     finally:
         if watching is not None:
             watching.cancel()
@@ -206,7 +185,7 @@ def run(
         settings: of this gateway.
         sockets: listening sockets; closed at the end.
         secure: those where browsers speak TLS.
-        parent: process id to end with, or None.
+        parent: process id to end with, 0 for the parent's, or None.
 
     Raises:
         PacError: `pac.proxies` names something that is no proxy.

@@ -1,12 +1,11 @@
 """Ending with the process that started this one, however that ended.
 
-In: a process id. Out: something happens when it is gone.
+In: a process id. Out: something is done when it is gone.
 Must never: mistake another process of the same number for it (pidfd_open(2)).
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import select
@@ -14,40 +13,26 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
 
-@contextlib.contextmanager
-def ending_with(parent: int | None, stop: asyncio.Event) -> Iterator[None]:
-    """Sets `stop` when the parent process has ended; with None, nothing happens.
+def when_ended(parent: int, then: Callable[[], object]) -> None:
+    """Do something, in a thread of its own, when the parent process has ended.
 
-    For a process that has something to finish. In its event loop.
+    Args:
+        parent: its process id, so that nothing is missed where it has ended before this one could
+            look; 0: whoever is the parent now.
+        then: called once.
     """
-    if parent is None:
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    try:
-        descriptor = os.pidfd_open(parent)
-    except ProcessLookupError:
-        stop.set()
-        yield
-        return
-    loop.add_reader(descriptor, stop.set)
-    try:
-        yield
-    finally:
-        loop.remove_reader(descriptor)
-        os.close(descriptor)
-
-
-def end_with(parent: int) -> None:
-    """Ends this process when the parent has ended, in the middle of whatever it does."""
 
     def wait() -> None:
         with contextlib.suppress(ProcessLookupError):  # it has ended already
-            descriptor = os.pidfd_open(parent)
-            select.select([descriptor], [], [])
-        os._exit(0)
+            descriptor = os.pidfd_open(parent or os.getppid())
+            try:
+                if parent in {0, os.getppid()}:  # else another process has its number by now
+                    select.select([descriptor], [], [])
+            finally:
+                os.close(descriptor)
+        then()
 
     threading.Thread(target=wait, name="parent", daemon=True).start()

@@ -19,8 +19,8 @@ from proxy_addons.policy.model import TRAITS
 from proxy_addons.settings import audit_build, model
 from proxy_addons.settings.carriers_file import read_carriers
 from proxy_addons.settings.content_build import ContentBuilder
-from proxy_addons.settings.log_build import LogBuilder
 from proxy_addons.settings.feeds_build import FeedsBuilder
+from proxy_addons.settings.log_build import LogBuilder
 from proxy_addons.settings.oddities import MAIN_FILE, POLICY_FILE, Loaded, oddities
 from proxy_addons.settings.people_build import PeopleBuilder
 from proxy_addons.settings.policy_file import PolicySource, read_policy

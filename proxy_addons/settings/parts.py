@@ -35,7 +35,13 @@ def parser_of(module: str, description: str) -> argparse.ArgumentParser:
         help="override a setting, e.g. listen.proxy=0.0.0.0:3128; may be repeated",
     )
     parser.add_argument(
-        "--with-parent", action="store_true", help="end when the process that started it ends"
+        "--with-parent",
+        nargs="?",
+        type=int,
+        const=0,
+        metavar="PID",
+        help="end when the process that started it ends; with its id also where that has ended"
+        " before this one could look",
     )
     return parser
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from proxy_addons.audit.desk.service import Service
 from proxy_addons.audit.store import StoreError
 from proxy_addons.audit.trail import TrailError
 from proxy_addons.rights.confine import harden
-from proxy_addons.rights.parent import ending_with
+from proxy_addons.rights.parent import when_ended
 from proxy_addons.settings.parts import parser_of, settings_of
 from proxy_addons.settings.problems import SettingsError
 from proxy_addons.standing.problems import StandingError
@@ -31,9 +30,10 @@ async def _serve(settings: Settings, parent: int | None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
+    if parent is not None:
+        when_ended(parent, lambda: loop.call_soon_threadsafe(stop.set))
     service = await asyncio.to_thread(Service, settings)
-    with ending_with(parent, stop):
-        await service.serve(settings, stop)
+    await service.serve(settings, stop)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,11 +47,10 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = parser_of("proxy_addons.audit.desk", "The desk: reads the access log for people.")
     options = parser.parse_args(arguments)
-    parent = os.getppid() if options.with_parent else None
     logging.basicConfig(level=logging.INFO, format="desk: %(message)s")
     try:
         harden()
-        asyncio.run(_serve(settings_of(parser, options), parent))
+        asyncio.run(_serve(settings_of(parser, options), options.with_parent))
     except (SettingsError, TrailError, StandingError, StoreError, OSError) as problem:
         # Nothing was shown: whoever asks is told that the desk does not answer.
         sys.stderr.write(f"desk: {problem}\n")

@@ -48,7 +48,7 @@ class Server:
     def __init__(self, doing: Mapping[type[Call[Any]], Callable[[Who, Any], Any]]) -> None:
         self._doing = dict(doing)
         kinds = reduce(or_, self._doing)
-        self._message = msgspec.json.Decoder(
+        self._message: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
             msgspec.defstruct(
                 "Message", [("who", Who), ("call", kinds)], forbid_unknown_fields=True
             )

@@ -6,8 +6,10 @@ Must never: ask in anybody else's name; show a part of an answer as if it were t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from proxy_addons.audit.authority.compiled import looks_by
 from proxy_addons.audit.desk.client import DeskClient
 from proxy_addons.audit.desk.wire import Refused, Who
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from proxy_addons.audit.authority.model import Authorisation
     from proxy_addons.audit.desk.wire import Call
     from proxy_addons.portal.signin.guard import Visit, VisitHandler
     from proxy_addons.portal.signin.services import Services
@@ -28,6 +31,14 @@ _TITLES: Final = {
     "stale": "Somebody else was quicker",
     "unavailable": "This does not work just now",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Usable:
+    """An authorisation that holds, in a few words."""
+
+    reference: str
+    words: str
 
 
 class Asking:
@@ -62,6 +73,23 @@ class Asking:
         answering.__name__ = handler.__name__
         return answering
 
+    async def usable(self, visit: Visit) -> list[Usable]:
+        """Authorisations by which somebody may look at records now.
+
+        Raises:
+            StandingUnavailableError: it cannot be known.
+        """
+        services = self.services
+
+        def read() -> list[Usable]:
+            return [
+                Usable(each.reference, _words(each))
+                for each in services.authorisations().all(visit.actor)
+                if looks_by(visit.actor, each) and each.holds(visit.now)
+            ]
+
+        return await services.threads.run(read)
+
     async def ask[T](self, visit: Visit, call: Call[T]) -> T:
         """The answer to a call.
 
@@ -73,6 +101,11 @@ class Asking:
     def stream[T](self, visit: Visit, call: Call[T]) -> AsyncIterator[T]:
         """The items of a stream; as for `ask`."""
         return self._desk.stream(_who(visit), call)
+
+
+def _words(found: Authorisation) -> str:
+    whose = f"{len(found.subjects)} people" if len(found.subjects) > 1 else "".join(found.subjects)
+    return ", ".join(filter(None, (found.kind, whose, found.allegation)))
 
 
 def _who(visit: Visit) -> Who:

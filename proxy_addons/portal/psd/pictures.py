@@ -119,7 +119,7 @@ def over_time(
         link: the search of a span.
     """
     known = {each.key: each for each in counts}
-    bars = []
+    bars: list[Bar] = []
     hourly = until - since <= BY_THE_HOUR
     for key, words, begins, ends in (_hours if hourly else _days)(since, until, zone):
         found = known.get(key)

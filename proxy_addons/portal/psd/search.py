@@ -6,13 +6,12 @@ Must never: read a record itself: the desk does, under the authorisation that th
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from proxy_addons.audit.desk.calls import Counted, Counts, Export, Found, Search
+from proxy_addons.audit.desk.calls import Export, Search
 from proxy_addons.audit.sessions import sessions
 from proxy_addons.audit.store import Dimension
 from proxy_addons.portal.access import PAGES
@@ -24,6 +23,7 @@ from proxy_addons.portal.psd.shown import shown_row, shown_session
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from proxy_addons.audit.desk.calls import Found
     from proxy_addons.portal.psd.asked import Asked
     from proxy_addons.portal.psd.asking import Asking
     from proxy_addons.portal.psd.pictures import Picture
@@ -32,6 +32,15 @@ if TYPE_CHECKING:
 ON_A_PAGE: Final = 100
 _FOR_SESSIONS: Final = 2000
 _CONTEXT: Final = timedelta(hours=1)
+_BY: Final = (
+    Dimension.DAY,
+    Dimension.HOUR,
+    Dimension.HOUR_OF_WEEK,
+    Dimension.CATEGORY,
+    Dimension.HOST,
+    Dimension.RULE,
+)
+"""What charts are made of."""
 
 
 class Searching:
@@ -46,8 +55,8 @@ class Searching:
         """What is served, and by which handler."""
         page = self._guard.page
         return [
-            web.get("/psd/search", page(PAGES["search"], self.search)),
-            web.get("/psd/export", page(PAGES["search"], self.export)),
+            web.get("/psd/search", page(PAGES["search"], self._asking.caught(self.search))),
+            web.get("/psd/export", page(PAGES["search"], self._asking.caught(self.export))),
         ]
 
     async def search(self, request: web.Request, visit: Visit) -> web.Response:
@@ -57,6 +66,7 @@ class Searching:
         if not wanted.authorisation or wanted.problems:
             return self._show(visit, wanted, mine, status=400 if wanted.problems else 200)
         in_sessions = request.query.get("view") == "sessions"
+        first = not wanted.after and not in_sessions
         found = await self._asking.ask(
             visit,
             Search(
@@ -64,9 +74,10 @@ class Searching:
                 question=wanted.question,
                 most=_FOR_SESSIONS if in_sessions else ON_A_PAGE,
                 after="" if in_sessions else wanted.after,
+                by=_BY if first else (),
             ),
         )
-        pictures = [] if wanted.after else await self._pictures(visit, wanted, found)
+        pictures = self._pictures(wanted, found) if first else []
         return self._show(visit, wanted, mine, found, pictures, in_sessions=in_sessions)
 
     async def export(self, request: web.Request, visit: Visit) -> web.StreamResponse:
@@ -81,38 +92,19 @@ class Searching:
 
     # --- inside -----------------------------------------------------------------------------
 
-    async def _pictures(self, visit: Visit, wanted: Asked, found: Found) -> list[Picture]:
+    def _pictures(self, wanted: Asked, found: Found) -> list[Picture]:
         since = max(filter(None, (wanted.question.since, found.since)))
         until = min(filter(None, (wanted.question.until, found.until)))
         if not found.total.records or until <= since:
             return []
-        hourly = until - since <= BY_THE_HOUR
-        by = (
-            Dimension.HOUR if hourly else Dimension.DAY,
-            Dimension.HOUR_OF_WEEK,
-            Dimension.CATEGORY,
-            Dimension.HOST,
-            Dimension.RULE,
-        )
-        parts = await asyncio.gather(
-            *(
-                self._asking.ask(
-                    visit,
-                    Counts(
-                        authorisation=wanted.authorisation, question=wanted.question, by=(one,),
-                        most=2000 if one in by[:2] else 50,
-                    ),
-                )
-                for one in by
-            )
-        )  # fmt: skip
-        time, week, categories, sites, rules = (_only(part) for part in parts)
+        days, hours, week, categories, sites, rules = found.counts
+        times = hours if until - since <= BY_THE_HOUR else days
 
         def span(begins: datetime, ends: datetime) -> str:
             return wanted.address(since=self._typed(begins), until=self._typed(ends))
 
         made = [
-            over_time("chart-time", time, since, until, self._zone, span),
+            over_time("chart-time", times, since, until, self._zone, span),
             heat("chart-week", week),
             ranked("chart-categories", "Categories", categories,
                    lambda key: wanted.address(category=key)),
@@ -172,7 +164,3 @@ class Searching:
                 order="oldest", host="", category="", rule="", action="", file_type="", text="",
             )  # fmt: skip
         return shown_row(row, self._zone, around)
-
-
-def _only(found: Counted) -> tuple[Any, ...]:
-    return found.counts[0]

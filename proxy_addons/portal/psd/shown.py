@@ -7,12 +7,12 @@ is masked.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime, tzinfo
+    from datetime import tzinfo
 
     from proxy_addons.audit.sessions import Session
     from proxy_addons.audit.store import Row
@@ -57,6 +57,14 @@ def moment(at: datetime | None, zone: tzinfo) -> str:
     return (
         at.astimezone(zone).strftime("%a %d %b %Y %H:%M:%S %Z") if at is not None else "not shown"
     )
+
+
+def moment_of(text: str, zone: tzinfo) -> str:
+    """The same of a time as records have it (RFC 3339); what is none is shown as it is."""
+    try:
+        return moment(datetime.fromisoformat(text), zone)
+    except ValueError:
+        return text  # damaged: who reads it shall see what is there
 
 
 def shown_row(row: Row, zone: tzinfo, around: str) -> ShownRow:

@@ -81,7 +81,9 @@ class Visit:
     def actor(self) -> Actor:
         """Who takes a step, for the registers."""
         someone = self.someone
-        return Actor(someone.name, someone.roles, self.session.how, someone.manages)
+        return Actor(
+            someone.name, someone.roles, self.session.how, someone.manages, someone.offices
+        )
 
     def may_open(self, page: str) -> bool:
         """Whether a page is open to them; for links."""

@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING
 
 from cachetools import TTLCache
 
+from proxy_addons.audit.authority.offices import offices_of
 from proxy_addons.identity.entries import DirectoryUnavailableError
 from proxy_addons.portal.signin.roles import roles_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from proxy_addons.identity.directory import Directory
     from proxy_addons.identity.entries import Entry
     from proxy_addons.identity.passwords import PasswordFile
     from proxy_addons.portal.threads import Threads
     from proxy_addons.settings import people
+    from proxy_addons.settings.audit import Office
 
 _TEAM_FOR = 180.0  # seconds for which it is not asked again whom somebody manages
 _TEAMS = 4096
@@ -40,6 +42,7 @@ class Someone:
         entry: from the directory; None: it does not know them, or there is none.
         team: the people whose line manager this is, as the directory has them.
         partial: the directory did not answer: roles from groups, and the team, may be missing.
+        offices: that they hold (`audit.offices`): what they approve of looking at records.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Someone:
     entry: Entry | None = None
     team: tuple[Entry, ...] = ()
     partial: bool = False
+    offices: frozenset[str] = frozenset()
 
     @property
     def display(self) -> str:
@@ -68,6 +72,7 @@ class People:
         accounts: the file of local accounts, or None.
         threads: for what blocks.
         clock: seconds that only ever go forward.
+        offices: `audit.offices`.
     """
 
     def __init__(
@@ -77,7 +82,10 @@ class People:
         accounts: PasswordFile | None,
         threads: Threads,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        offices: Sequence[Office] = (),
     ) -> None:
+        self._offices = offices
         self._roles = settings.roles
         self._directory = directory
         self._accounts = accounts
@@ -91,15 +99,16 @@ class People:
         within minutes, in sessions that are open too.
         """
         entry, team, partial = await self._asked(name)
+        groups = entry.groups if entry else frozenset()
         roles = roles_of(
             name,
-            entry.groups if entry else frozenset(),
+            groups,
             frozenset(each.name for each in team),
             self._roles,
         )
         if entry is None and not await self._is_named(name):
             return None
-        return Someone(name, roles, entry, team, partial)
+        return Someone(name, roles, entry, team, partial, offices_of(name, groups, self._offices))
 
     async def display(self, name: str) -> str:
         """What to call somebody; the login name where nothing better is known."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
+from proxy_addons.audit.authority.register import Authorisations
 from proxy_addons.identity.directory import Directory
 from proxy_addons.identity.kerberos import Acceptor
 from proxy_addons.identity.passwords import PasswordFile
@@ -103,7 +104,7 @@ class Services:
             Lockouts(store, now=now),
             Withdrawals(store, clock=now),
             Catalogue(settings.paths.index_file),
-            People(portal, directory, accounts, threads),
+            People(portal, directory, accounts, threads, offices=settings.audit.offices),
             directory,
             Drafts(),
             accounts,
@@ -150,6 +151,15 @@ class Services:
             categories=self.catalogue.read(),
             by_name_only=self.settings.policy.by_name_only,
             zone=self.settings.policy.time_zone,
+            clock=self.now,
+        )
+
+    def authorisations(self) -> Authorisations:
+        """The register of authorisations to look at records. Blocks."""
+        return Authorisations(
+            self.store,
+            self.settings.audit,
+            expanded=self.settings.policy.expanded,
             clock=self.now,
         )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from proxy_addons.portal.own.browsing import Browsing
 from proxy_addons.portal.own.statement import TheStatement
+from proxy_addons.portal.psd import site as psd
 from proxy_addons.portal.register.acknowledging import Acknowledging
 from proxy_addons.portal.register.exemption import OneExemption
 from proxy_addons.portal.register.exemptions import Exemptions
@@ -48,4 +49,5 @@ def routes(services: Services) -> list[web.RouteDef]:
         *OneReview(services, guard).routes(),
         *TeamUse(services, guard).routes(),
         *Acknowledging(services, guard).routes(),
+        *psd.routes(services, guard),
     ]
