@@ -1,4 +1,4 @@
-"""`scripts/records`: as many records as were wanted, as a worker writes them, the same each time."""
+"""`scripts/records`: as many records as were wanted, as workers write them, always the same."""
 
 from __future__ import annotations
 

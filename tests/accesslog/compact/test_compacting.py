@@ -245,7 +245,7 @@ def test_whatever_moment_the_power_goes_nothing_is_left_out_or_twice(
             for name in ("open", "fsync", "rename", "unlink", "fchmod"):
                 real = getattr(os, name)
 
-                def call(*args: Any, real: Any = real, **more: Any) -> Any:
+                def call(*args: Any, real: Any = real, left: list[int] = left, **more: Any) -> Any:
                     left[0] -= 1
                     if left[0] == 0:
                         raise PowerError
@@ -275,7 +275,7 @@ def test_whatever_moment_the_power_goes_nothing_is_left_out_or_twice(
     assert kept == {name.partition("/")[2] for name in names(tmp_path)}
 
 
-def test_two_do_not_compact_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_two_do_not_compact_at_once(tmp_path: Path):
     three(tmp_path)
     sealed(tmp_path)
     seen = []

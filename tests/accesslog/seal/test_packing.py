@@ -41,13 +41,13 @@ objects = st.dictionaries(st.sampled_from(USED) | st.text(max_size=3), values)
 
 
 @given(objects, st.booleans())
-def test_objects_are_read_alike(record, ascii_only):
+def test_objects_are_read_alike(record: dict[str, Any], ascii_only: bool):
     text = json.dumps(record, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
     assert said(record_of(text)) == said(plainly(text))
 
 
 @given(objects, st.binary(max_size=3), st.integers(0, 400), st.booleans())
-def test_damaged_lines_are_read_alike(record, octets, place, cut):
+def test_damaged_lines_are_read_alike(record: dict[str, Any], octets: bytes, place: int, cut: bool):
     text = json.dumps(record).encode()
     place %= len(text)
     text = text[:place] + octets + text[place + (len(octets) if cut else 0) :]
