@@ -49,6 +49,8 @@ def compare(options: argparse.Namespace) -> int:
             quick=options.quick,
             names=options.names,
             lists=options.lists,
+            rows=options.rows,
+            records=options.records,
         )
         facts["cores"] = _cores(place)
         scenarios = _chosen([n for n in chosen if n in SCENARIOS], bench.origin, console)

@@ -236,6 +236,40 @@ GOALS: tuple[Goal, ...] = (
         digits=1,
         asks=(_study("index", "names"), 4.9e6),
     ),
+    Goal(
+        "sealing and compacting a day of 20 million records",
+        "audit-seal",
+        _study("audit-seal", "seconds"),
+        600,
+        unit=" s",
+        digits=0,
+        asks=(_study("audit-seal", "rows"), 20e6),
+    ),
+    Goal(
+        "the same, memory",
+        "audit-seal",
+        _study("audit-seal", "peak_mb"),
+        1500,
+        unit=" MB",
+        digits=0,
+        asks=(_study("audit-seal", "rows"), 20e6),
+    ),
+    Goal(
+        "one person's 30 days out of 20 million records",
+        "audit-query",
+        _study("audit-query", "questions", "one person, 30 days, 200 newest rows", "seconds"),
+        0.15,
+        unit=" s",
+        asks=(_study("audit-query", "lines"), 20e6),
+    ),
+    Goal(
+        "category by hour of 20 million records",
+        "audit-query",
+        _study("audit-query", "questions", "category by hour", "seconds"),
+        1.5,
+        unit=" s",
+        asks=(_study("audit-query", "lines"), 20e6),
+    ),
 )
 
 

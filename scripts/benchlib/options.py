@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROUNDS, QUICK_ROUNDS = 5, 3
+ROWS = 20_000_000
 PROFILE = ROOT / "var" / "profile.txt"
 LISTS = Path("/work/shared/data/ut1-2026-08-17.tar.gz")
 CHART = ROOT / "docs" / "performance-growth.svg"
@@ -34,6 +35,15 @@ def comparison(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=names, help="this only; may be repeated")
     parser.add_argument(
         "--names", type=int, help=f"names in the largest made-up list (default {index.NAMES:,})"
+    )
+    parser.add_argument(
+        "--rows", type=int, default=ROWS, help=f"records for `audit-…` (default {ROWS:,})"
+    )
+    parser.add_argument(
+        "--records",
+        metavar="DIR",
+        type=Path,
+        help="a data folder of scripts/records --sealed for `audit-query` (default: one is made)",
     )
     parser.add_argument(
         "--lists",

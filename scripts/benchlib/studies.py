@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchlib.auditquery import AuditQuery
+from benchlib.auditseal import AuditSeal
 from benchlib.bulk import SpliceBulk
 from benchlib.content import ContentDocuments, ContentLarge
 from benchlib.contentpages import ContentPages
@@ -38,6 +40,8 @@ STUDIES: dict[str, type[Study]] = {
         ContentPages,
         ContentDocuments,
         ContentLarge,
+        AuditSeal,
+        AuditQuery,
         Growth,
         Index,
     )

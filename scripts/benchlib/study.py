@@ -37,6 +37,8 @@ class Bench:
         rounds: how often each measurement is repeated, the sides in turn.
         quick: a fast look, with less of everything.
         names: names in the largest made-up list.
+        rows: records of the largest access log.
+        records: an access log that is there, of scripts/records, or None: one is made.
         lists: category lists as a .tar.gz in squidGuard layout, or None.
         running: sides by name.
     """
@@ -46,6 +48,8 @@ class Bench:
     rounds: int
     quick: bool = False
     names: int = 5_000_000
+    rows: int = 20_000_000
+    records: Path | None = None
     lists: Path | None = None
     running: dict[str, Side] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""What every `RecordStore` answers: the same as a plain model, and nothing of what is out of bounds.
+"""What every `RecordStore` answers: as a plain model does, and nothing of what is out of bounds.
 
 Another engine is tested by another fixture `open_store`.
 """
@@ -9,7 +9,6 @@ import random
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -29,8 +28,11 @@ from proxy_addons.audit.store import At, Bounds, Dimension, Question, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from proxy_addons.audit.store import RecordStore
+
+    type World = tuple[RecordStore, Model]
 
 ZONE = ZoneInfo("Europe/London")
 BEGIN = datetime(2026, 10, 24, 22, tzinfo=UTC)  # the clock is set back on the 25th at 01:00 UTC
@@ -112,7 +114,7 @@ def open_store(folder: Path) -> RecordStore:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RecordStore, Model]]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("world")
     kept = kept_in(folder, records(1), mixed=True)
     with closing(open_store(folder)) as store:
@@ -167,7 +169,9 @@ many = settings(
 
 @many
 @given(bounds_of, questions, st.sampled_from([1, 7, 1000]))
-def test_rows_are_those_of_the_model_page_by_page(world, bounds, question, most):
+def test_rows_are_those_of_the_model_page_by_page(
+    world: World, bounds: Bounds, question: Question, most: int
+):
     store, model = world
     expected = model.rows(bounds, question)[:120]
     bounds = replace(bounds, rows=min(bounds.rows, 120))  # so that pages of one come to an end
@@ -190,7 +194,9 @@ def test_rows_are_those_of_the_model_page_by_page(world, bounds, question, most)
 
 @many
 @given(bounds_of, questions, st.sampled_from(Dimension))
-def test_counts_are_those_of_the_model(world, bounds, question, by):
+def test_counts_are_those_of_the_model(
+    world: World, bounds: Bounds, question: Question, by: Dimension
+):
     store, model = world
     expected = model.counts(bounds, question, by)
     assert store.counts(bounds, question, by) == expected
@@ -200,7 +206,13 @@ def test_counts_are_those_of_the_model(world, bounds, question, by):
 
 @settings(max_examples=12, deadline=None)
 @given(bounds_of, questions, st.integers(0, 1000), st.sampled_from(Dimension))
-def test_what_is_out_of_bounds_changes_nothing(tmp_path_factory, bounds, question, seed, by):
+def test_what_is_out_of_bounds_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory,
+    bounds: Bounds,
+    question: Question,
+    seed: int,
+    by: Dimension,
+):
     made = records(seed, 60)
     other = records(seed + 5000, 60)
     answers = []
@@ -235,14 +247,14 @@ def test_what_is_out_of_bounds_changes_nothing(tmp_path_factory, bounds, questio
 ALL = Bounds(BEGIN - timedelta(days=9), BEGIN + timedelta(days=9), frozenset(NAMES), None)
 
 
-def test_the_world_has_something_to_find(world):
+def test_the_world_has_something_to_find(world: World):
     store, model = world
     assert len(list(store.every(ALL, Question()))) == len(model.rows(ALL, Question())) > 100
     assert any(row.masked for row in store.every(replace(ALL, special={"health"}), Question()))
 
 
 @pytest.mark.parametrize("change", range(0, 60, 7))
-def test_a_changed_cursor_is_refused(world, change):
+def test_a_changed_cursor_is_refused(world: World, change: int):
     store, _ = world
     after = store.rows(ALL, Question(), most=3).after
     symbol = "A" if after[change] != "A" else "B"
@@ -259,7 +271,7 @@ def test_a_changed_cursor_is_refused(world, change):
         (ALL, Question(action="block")),
     ],
 )
-def test_a_cursor_of_another_question_is_refused(world, bounds, question):
+def test_a_cursor_of_another_question_is_refused(world: World, bounds: Bounds, question: Question):
     store, _ = world
     after = store.rows(ALL, Question(), most=3).after
     with pytest.raises(StoreError, match="first page"):
@@ -267,7 +279,7 @@ def test_a_cursor_of_another_question_is_refused(world, bounds, question):
 
 
 @pytest.mark.parametrize("after", ["x", "Ä", "AAAA", "=" * 9])
-def test_what_is_no_cursor_is_refused(world, after):
+def test_what_is_no_cursor_is_refused(world: World, after: str):
     store, _ = world
     with pytest.raises(StoreError, match="first page"):
         store.rows(ALL, Question(), most=3, after=after)
@@ -353,4 +365,4 @@ def test_the_engine_reads_nothing_but_its_folder(tmp_path: Path):
             "INSTALL httpfs",
         ):
             with pytest.raises(Exception, match=r"(?i)permission|locked|cannot|disabled|not allow"):
-                store._store.execute(text)
+                store._store.execute(text)  # type: ignore[attr-defined]

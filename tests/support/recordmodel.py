@@ -1,7 +1,7 @@
 """What a record store must answer, in plain Python: slow, short, and without an engine.
 
 In: records with their places, bounds, a question. Out: rows, counts, totals.
-Must never: share code with what it is held against (pseudonyms apart, which have tests of their own).
+Must never: share code with what it is held against (pseudonyms apart: they have tests).
 """
 
 from __future__ import annotations
@@ -79,9 +79,9 @@ class Model:
         found = []
         for each in within:
             event, row = each.record["event"], seen(each, bounds)
-            if not question.event and event != "transaction":
-                if event != "open" or each.record["id"] in closed:
-                    continue
+            still_open = event == "open" and each.record["id"] not in closed
+            if not (question.event or event == "transaction" or still_open):
+                continue
             if self._wants(row.values, question):
                 found.append(row)
         return sorted(

@@ -107,7 +107,7 @@ def compact(
     """
     with _locked(folder):
         try:
-            index = Index.read(folder)
+            index = _without_harmed(Index.read(folder), folder)
             sealed = _sealed(seals)
             _tidy(folder, index)
             index, made = _hours(index, sealed, seals, folder, memory, at_once, told)
@@ -177,6 +177,20 @@ def _sealed(seals: Seals) -> dict[str, Manifest]:
 
 
 _LOOK: Final = "Nothing was compacted; `watchhouse log verify` says what was changed."
+
+
+def _without_harmed(index: Index, folder: Path) -> Index:
+    """The index without files that are gone or were cut: their segments are made anew."""
+    harmed = frozenset(
+        each.name
+        for each in index.files
+        if not (path := folder / each.name).is_file() or path.stat().st_size != each.octets
+    )
+    if not harmed:
+        return index
+    index = index.with_files((), harmed)
+    index.write(folder)
+    return index
 
 
 def _tidy(folder: Path, index: Index) -> None:

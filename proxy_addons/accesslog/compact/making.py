@@ -55,7 +55,7 @@ class Means:
         """A connection within these."""
         spill = self.folder / SPILL
         make_folder(spill)
-        return duckdb.connect(
+        store = duckdb.connect(
             config={
                 "threads": self.threads,
                 "memory_limit": f"{self.memory // 1_000_000}MB",
@@ -64,6 +64,8 @@ class Means:
                 "autoinstall_known_extensions": False,
             }
         )
+        store.execute("SET enable_progress_bar = false")  # a keeper has no screen
+        return store
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,8 @@ def day_file(day: str, files: list[File], means: Means, *, taken: frozenset[str]
     name = next(each for each in names if each not in taken)
     sources = ", ".join(quoted(means.folder / each.name) for each in files)
     with means.connect() as store:
-        _copy(store, f"SELECT {COLUMNS} FROM read_parquet([{sources}])", means.folder / name)
+        chosen = f"SELECT {COLUMNS} FROM read_parquet([{sources}])"
+        _copy(store, chosen, means.folder / name, f" ORDER BY {ORDER}")
         segments = tuple(held for each in files for held in each.segments)
         return _entered(store, means.folder, name, tuple(sorted(segments, key=lambda h: h.name)))
 
@@ -196,13 +199,13 @@ def _rendered_anew(job: HourJob, plain: Path) -> int:
     return rows
 
 
-def _copy(store: duckdb.DuckDBPyConnection, chosen: str, target: Path) -> int:
-    """Write sorted rows to a file, whole and durable; how many they are."""
+def _copy(store: duckdb.DuckDBPyConnection, chosen: str, target: Path, order: str = "") -> int:
+    """Write rows to a file, whole and durable; how many they are."""
     make_folder(target.parent)
     half = target.with_name(target.name + HALF)
     with contextlib.suppress(FileNotFoundError):
         half.unlink()  # of an attempt that was cut short
-    text = f"COPY (SELECT {COLUMNS} FROM ({chosen}) ORDER BY {ORDER}) TO {quoted(half)} ({WRITTEN})"
+    text = f"COPY (SELECT {COLUMNS} FROM ({chosen}){order}) TO {quoted(half)} ({WRITTEN})"
     done = store.execute(text).fetchone()
     descriptor = os.open(half, os.O_RDONLY | os.O_CLOEXEC)
     try:
