@@ -114,7 +114,12 @@ class Trail:
                     for tail in report.torn
                 ]
             }
-            self.write(RECOVERY, person=_OURSELVES, how="clock", outcome=outcome)
+            try:
+                self.write(RECOVERY, person=_OURSELVES, how="clock", outcome=outcome)
+            except TrailError:
+                # Not started: what was cut off is kept beside its segment, and was told above.
+                self.close()
+                raise
         return report
 
     def write(

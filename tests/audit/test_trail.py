@@ -265,6 +265,21 @@ def test_a_torn_tail_is_cut_off_and_told(desk: Desk):
     assert [record["seq"] for record in desk.records()] == [1, 2, 3]
 
 
+def test_a_start_that_cannot_tell_it_lets_go(desk: Desk):
+    desk.look()
+    ((_, path),) = segments_in(desk.folder)
+    with path.open("ab") as file:
+        file.write(b"torn")
+    desk.trail._folder.release()
+    desk.disk.failing["fdatasync"] = [OSError(errno.EIO, "broken")]
+    with pytest.raises(TrailError):
+        desk.new().start()
+    desk.trail = desk.new()
+    desk.trail.start()
+    desk.look()
+    assert [record["seq"] for record in desk.records()] == [1, 2]
+
+
 # --- sealing and reading --------------------------------------------------------------------------
 
 
