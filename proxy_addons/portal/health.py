@@ -17,12 +17,15 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from proxy_addons.gate import metricfiles
+from proxy_addons.portal import feedhealth
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from prometheus_client import Metric
+
+    from proxy_addons.portal.feedhealth import FeedHealth
 
 # Workers beat once a second; ten missed beats are no busy moment any more.
 SILENT_AFTER = 10.0
@@ -71,6 +74,7 @@ class Health:
         workers: those that have been heard of.
         log_healthy: whether every live worker can write its access log.
         index_age_seconds: of the oldest index in use; None when a live worker has none.
+        feeds: of the access log; what is wrong with them never takes the gateway down.
     """
 
     status: str
@@ -79,6 +83,7 @@ class Health:
     workers: tuple[WorkerHealth, ...]
     log_healthy: bool
     index_age_seconds: float | None
+    feeds: tuple[FeedHealth, ...] = ()
 
     @property
     def http_status(self) -> int:
@@ -103,18 +108,21 @@ def _families(directory: Path) -> list[Metric]:
     return list(MultiProcessCollector.merge(files))  # type: ignore[no-untyped-call]
 
 
-def read(directory: Path, expected: int, now: float) -> Health:
+def read(directory: Path, expected: int, now: float, feeds: tuple[FeedHealth, ...] = ()) -> Health:
     """How the gateway is now.
 
     Args:
         directory: the folder of shared metrics; it may not exist yet.
         expected: the number of workers there should be.
         now: seconds since the epoch.
+        feeds: how they go.
     """
-    return _health(_families(directory), expected, now)
+    return _health(_families(directory), expected, now, feeds)
 
 
-def _health(families: Iterable[Metric], expected: int, now: float) -> Health:
+def _health(
+    families: Iterable[Metric], expected: int, now: float, feeds: tuple[FeedHealth, ...]
+) -> Health:
     found: dict[int, dict[str, float]] = {}
     for family in families:
         for sample in family.samples:
@@ -139,6 +147,7 @@ def _health(families: Iterable[Metric], expected: int, now: float) -> Health:
     known = [age for age in ages if age is not None]
     if len(known) < len(ages):
         problems.append("there is no category index: all requests are refused")
+    problems += [said for said in (feed.sentence() for feed in feeds) if said is not None]
     log_healthy = all(worker.log_healthy for worker in up)
     serving = bool(up) and log_healthy and len(known) == len(ages)
     return Health(
@@ -148,6 +157,7 @@ def _health(families: Iterable[Metric], expected: int, now: float) -> Health:
         workers=workers,
         log_healthy=bool(up) and log_healthy,
         index_age_seconds=max(known) if known and len(known) == len(ages) else None,
+        feeds=feeds,
     )
 
 
@@ -193,9 +203,12 @@ class _Snapshot:
             "1 while requests are served, as /healthz says; else 0.",
             value=float(health.http_status == 200),
         )
+        yield from feedhealth.families(health.feeds)
 
 
-def exposition(directory: Path, expected: int, now: float, accept: str) -> tuple[bytes, str]:
+def exposition(
+    directory: Path, expected: int, now: float, accept: str, feeds: tuple[FeedHealth, ...] = ()
+) -> tuple[bytes, str]:
     """The answer of `/metrics`.
 
     Args:
@@ -203,12 +216,13 @@ def exposition(directory: Path, expected: int, now: float, accept: str) -> tuple
         expected: the number of workers there should be.
         now: seconds since the epoch.
         accept: the request's Accept header: Prometheus text or OpenMetrics.
+        feeds: how they go.
 
     Returns:
         Body and content type.
     """
     families = _families(directory)
     registry = CollectorRegistry()
-    registry.register(_Snapshot(families, _health(families, expected, now)))
+    registry.register(_Snapshot(families, _health(families, expected, now, feeds)))
     encoder, content_type = choose_encoder(accept)
     return encoder(registry), content_type

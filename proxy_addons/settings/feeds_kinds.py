@@ -37,7 +37,7 @@ from proxy_addons.settings.kinds import (
 )
 from proxy_addons.settings.netkinds import Address, Host, SecretVariable
 from proxy_addons.settings.problems import quoted
-from proxy_addons.settings.tree import Scalar, dotted
+from proxy_addons.settings.tree import Scalar, Sequence, describe, dotted
 
 if TYPE_CHECKING:
     from proxy_addons.settings.model import Endpoint
@@ -166,6 +166,9 @@ class _Mask:
                 )
                 for rule in DEFAULT_MASK
             )
+        if not isinstance(node, Sequence):
+            report.add(node.place, key, f"{describe(node)}; wanted {self.wanted}")
+            return None
         # With any rule wrong there is a problem in the report, and the configuration is refused.
         return ListOf(_Rule(), least=1).read(node, key, report)
 

@@ -104,7 +104,9 @@ def test_what_is_wrong_is_said(look: Look, entry: str, message: str):
 
 
 def test_names_and_files_are_each_feeds_own(look: Look):
-    assert re.search("another feed's name.*\n.*another feed's file", said(look, f"{FILE}}}", f"{FILE}}}"))
+    assert re.search(
+        "another feed's name.*\n.*another feed's file", said(look, f"{FILE}}}", f"{FILE}}}")
+    )
 
 
 def test_a_feed_without_a_mask_and_one_that_sends_nothing_again_are_pointed_out(look: Look):

@@ -85,7 +85,7 @@ class Cutting:
 
     def _pass(self, source: socket.socket, sink: socket.socket, begins: bool) -> None:  # noqa: FBT001
         passed = 0
-        with contextlib.suppress(OSError):
+        try:
             while data := source.recv(4096):
                 if begins and self.after is not None and passed + len(data) > self.after:
                     sink.sendall(data[: self.after - passed])
@@ -96,6 +96,9 @@ class Cutting:
                 passed += len(data)
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            _reset(source)  # one side was reset: the other learns it
+            _reset(sink)
 
 
 def _reset(sock: socket.socket) -> None:

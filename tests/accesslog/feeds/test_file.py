@@ -52,7 +52,10 @@ def test_lines_and_a_file_that_is_moved_away(feed: Feed, log: Log):
 @pytest.mark.parametrize("moved", [False, True])
 @pytest.mark.parametrize("kept", [0, 1, 700, 2000, 10**6])
 def test_a_batch_that_was_cut_short_is_gone_on_with(
-    kept: int, moved: bool, feed: Feed, log: Log  # noqa: FBT001
+    kept: int,
+    moved: bool,
+    feed: Feed,
+    log: Log,  # noqa: FBT001
 ):
     assert feed.path is not None
     made = delivery(feed, log)

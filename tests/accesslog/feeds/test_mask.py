@@ -59,7 +59,9 @@ def test_a_rule_is_about_its_categories_only_as_the_record_had_them():
 
 
 def test_what_was_cut_off_a_url_is_not_left_in_its_error():
-    record = whole(1, url="https://a.example/b?token=s3cret", error="no answer: GET /b?token=s3cret")
+    record = whole(
+        1, url="https://a.example/b?token=s3cret", error="no answer: GET /b?token=s3cret"
+    )
     left = masked(record, DEFAULT_MASK)
     assert "s3cret" not in json.dumps(left)
     assert record["url"].endswith("s3cret")

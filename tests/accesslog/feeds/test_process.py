@@ -75,9 +75,12 @@ def state(log: Log) -> dict[str, dict[str, object]]:
     return {each["name"]: each for each in told["feeds"]}
 
 
-def test_killed_at_any_moment_nothing_is_lost(config: Path, log: Log, receiver: Rsyslog):
+@pytest.mark.parametrize("turns", [1, pytest.param(25, marks=pytest.mark.heavy)])
+def test_killed_at_any_moment_nothing_is_lost(
+    turns: int, config: Path, log: Log, receiver: Rsyslog
+):
     chance = random.Random(11)
-    for turn in range(4):
+    for turn in range(turns):
         log.write(400)
         running = start(config, log)
         come_about(lambda before=turn * 400: len(numbers(log)) > before)
@@ -85,15 +88,17 @@ def test_killed_at_any_moment_nothing_is_lost(config: Path, log: Log, receiver: 
         running.kill()
         running.wait()
     running = start(config, log)
+    everything = range(1, 400 * turns + 1)
     try:
-        come_about(lambda: len(numbers(log)) >= 1600)
-        come_about(lambda: {e.get("seq") for e in receiver.kept()} >= set(map(str, range(1, 1601))))
+        come_about(lambda: len(numbers(log)) >= len(everything))
+        come_about(lambda: {e.get("seq") for e in receiver.kept()} >= set(map(str, everything)))
+        come_about((log.folder / "run" / "feeds.json").exists)
         come_about(lambda: state(log)["siem"]["lag_seconds"] == 0)
         assert state(log)["siem"]["status"] == "ok"
     finally:
         running.terminate()
     assert running.wait(10) == 0
-    assert numbers(log) == list(range(1, 1601))
+    assert numbers(log) == list(everything)
     unmarked = [e["seq"] for e in receiver.kept() if "seq" in e and "resent" not in e]
     assert len(unmarked) == len(set(unmarked))
 

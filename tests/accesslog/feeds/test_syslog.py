@@ -57,6 +57,7 @@ def log(tmp_path: Path) -> Log:
 
 def arrived(receiver: Rsyslog, log: Log) -> Counter[tuple[str, str]]:
     """How often each record came unmarked, once all have come; fails if one has not."""
+
     def all_there() -> bool:
         there = {(each.get("worker"), each.get("seq")) for each in receiver.kept()}
         return set(log.identities()) <= there
@@ -115,9 +116,7 @@ def test_nothing_is_lost_and_nothing_twice_unmarked(
     assert max(unmarked.values()) == 1
 
 
-def test_without_harm_everything_comes_once_and_unmarked(
-    receiver: Rsyslog, feed: Feed, log: Log
-):
+def test_without_harm_everything_comes_once_and_unmarked(receiver: Rsyslog, feed: Feed, log: Log):
     made = delivery(feed, log)
     log.write(120)
     until_idle(made)
@@ -187,7 +186,9 @@ def test_a_receiver_that_nobody_vouches_for_gets_nothing(
         FeedTls(ca_file=WebAuthority(other, "Somebody Else").file, name="siem.test"),
         FeedTls(ca_file=feed.tls.ca_file, name="another.test"),
     ):
-        made = delivery(Feed(**{**_values(feed), "name": tls.name.replace(".", "-"), "tls": tls}), log)
+        made = delivery(
+            Feed(**{**_values(feed), "name": tls.name.replace(".", "-"), "tls": tls}), log
+        )
         log.write(1)
         made.step()
         assert "is not trusted" in made.progress.problem
@@ -221,9 +222,7 @@ def test_a_receiver_without_a_close_notify_stops_the_feed_or_is_believed(
 def test_a_receiver_that_goes_down_by_itself_has_not_confirmed(
     receiver: Rsyslog, authority: WebAuthority
 ):
-    pipe = TlsPipe(
-        "127.0.0.1", receiver.port, tls_context(FeedTls(authority.file)), "siem.test", 2
-    )
+    pipe = TlsPipe("127.0.0.1", receiver.port, tls_context(FeedTls(authority.file)), "siem.test", 2)
     pipe.send(b"5 <110>")
     receiver.stop()
     with pytest.raises(Failed):
