@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 DOCS = (ROOT / "docs/configuration.md").read_text()
 SECTIONS = dict(re.findall(r"^### `([^`]+)`\n(.*?)(?=^#|\Z)", DOCS, re.MULTILINE | re.DOTALL))
-LISTS_OF_TABLES = {"feeds", "network.egress", "identity.addresses", "identity.profiles", "portal.roles"}
+LISTS_OF_TABLES = {
+    "feeds",
+    "network.egress",
+    "identity.addresses",
+    "identity.profiles",
+    "portal.roles",
+}
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL)
 
 
@@ -85,7 +91,13 @@ def test_every_documented_example_is_valid(
     (config / "proxy.key").write_bytes(certificate[1])
     (config / "proxy.key").chmod(0o600)
     (config / "proxy.keytab").touch(0o600)
-    secrets = ("DIRECTORY_PASSWORD", "STANDING_PASSWORD", "OIDC_SECRET", "SMTP_PASSWORD", "LAKE_TOKEN")
+    secrets = (
+        "DIRECTORY_PASSWORD",
+        "STANDING_PASSWORD",
+        "OIDC_SECRET",
+        "SMTP_PASSWORD",
+        "LAKE_TOKEN",
+    )
     environ = {"PARENT_PROXY_LOGIN": "user:password", **dict.fromkeys(secrets, "secret")}
     result = look(text, environ=environ)
     assert result.warnings == () or "identity" not in text

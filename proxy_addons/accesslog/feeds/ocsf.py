@@ -66,7 +66,7 @@ def ocsf(record: Record, gateway: Gateway, *, resent: bool = False) -> dict[str,
     status, status_name = _status(record)
     method = record.get("method")
     moment = shape.ended(record) or shape.started(record)
-    event = {
+    event: dict[str, Any] = {
         "activity_id": activity,
         "activity_name": activity_name,
         "category_uid": 4,

@@ -1,4 +1,4 @@
-"""Syslog by TLS to a real rsyslogd that is cut off, stopped and killed: nothing lost, twice only marked."""
+"""Syslog by TLS to a real rsyslogd: cut off, stopped, killed; nothing lost, twice only marked."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-
-from proxy_addons.accesslog.feeds.tlspipe import TlsPipe
-from proxy_addons.accesslog.feeds.ways import Failed, tls_context
-from proxy_addons.settings.feeds import Feed, FeedTls
 from support.certificates import WebAuthority
 from support.cutting import Cutting
 from support.feeding import Log, delivery, until_idle
 from support.force import free_ports
 from support.rsyslog import Rsyslog
 from support.waiting import come_about
+
+from proxy_addons.accesslog.feeds.tlspipe import TlsPipe
+from proxy_addons.accesslog.feeds.ways import Failed, tls_context
+from proxy_addons.settings.feeds import Feed, FeedTls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,6 +70,10 @@ def arrived(receiver: Rsyslog, log: Log) -> Counter[tuple[str, str]]:
     )
 
 
+def killed(_: object) -> None:
+    raise OSError("killed")
+
+
 def cut(receiver: Rsyslog, line: Cutting, chance: random.Random) -> None:
     del receiver
     line.after = chance.randrange(0, 60_000)
@@ -108,7 +112,7 @@ def test_nothing_is_lost_and_nothing_twice_unmarked(
         harm(receiver, line, chance)
         made.step()
         made.step()
-        if receiver._process is None:  # noqa: SLF001 - whether it was harmed
+        if receiver._process is None:
             receiver.start()
         until_idle(made)
     made.close()
@@ -132,7 +136,7 @@ def test_a_feeder_that_is_cut_off_between_sending_and_noting_marks_what_it_sends
 ):
     log.write(20)
     first = delivery(feed, log)
-    first._save = lambda position: (_ for _ in ()).throw(OSError("killed"))  # type: ignore[method-assign] # noqa: SLF001
+    first._save = killed  # type: ignore[method-assign]
     first.step()
     first.close()
     second = delivery(feed, log)
