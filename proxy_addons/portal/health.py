@@ -17,13 +17,15 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from proxy_addons.gate import metricfiles
-from proxy_addons.portal import keeping
+from proxy_addons.portal import feedhealth, keeping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from prometheus_client import Metric
+
+    from proxy_addons.portal.feedhealth import FeedHealth
 
 # Workers beat once a second; ten missed beats are no busy moment any more.
 SILENT_AFTER = 10.0
@@ -73,6 +75,7 @@ class Health:
         log_healthy: whether every live worker can write its access log.
         index_age_seconds: of the oldest index in use; None when a live worker has none.
         sealing: how sealing is; None where the keeper has left nothing yet.
+        feeds: of the access log; what is wrong with them never takes the gateway down.
     """
 
     status: str
@@ -82,6 +85,7 @@ class Health:
     log_healthy: bool
     index_age_seconds: float | None
     sealing: keeping.Sealing | None = None
+    feeds: tuple[FeedHealth, ...] = ()
 
     @property
     def http_status(self) -> int:
@@ -106,7 +110,13 @@ def _families(directory: Path) -> list[Metric]:
     return list(MultiProcessCollector.merge(files))  # type: ignore[no-untyped-call]
 
 
-def read(directory: Path, expected: int, now: float, run_dir: Path | None = None) -> Health:
+def read(
+    directory: Path,
+    expected: int,
+    now: float,
+    run_dir: Path | None = None,
+    feeds: tuple[FeedHealth, ...] = (),
+) -> Health:
     """How the gateway is now.
 
     Args:
@@ -114,13 +124,18 @@ def read(directory: Path, expected: int, now: float, run_dir: Path | None = None
         expected: the number of workers there should be.
         now: seconds since the epoch.
         run_dir: where the keeper says how sealing is; None: it is not looked at.
+        feeds: how they go.
     """
     sealing = keeping.read(run_dir, now) if run_dir is not None else None
-    return _health(_families(directory), expected, now, sealing)
+    return _health(_families(directory), expected, now, sealing, feeds)
 
 
 def _health(
-    families: Iterable[Metric], expected: int, now: float, sealing: keeping.Sealing | None
+    families: Iterable[Metric],
+    expected: int,
+    now: float,
+    sealing: keeping.Sealing | None,
+    feeds: tuple[FeedHealth, ...],
 ) -> Health:
     found: dict[int, dict[str, float]] = {}
     for family in families:
@@ -147,6 +162,7 @@ def _health(
     if len(known) < len(ages):
         problems.append("there is no category index: all requests are refused")
     problems += sealing.problems if sealing is not None else ()
+    problems += [said for said in (feed.sentence() for feed in feeds) if said is not None]
     log_healthy = all(worker.log_healthy for worker in up)
     serving = bool(up) and log_healthy and len(known) == len(ages)
     return Health(
@@ -157,6 +173,7 @@ def _health(
         log_healthy=bool(up) and log_healthy,
         index_age_seconds=max(known) if known and len(known) == len(ages) else None,
         sealing=sealing,
+        feeds=feeds,
     )
 
 
@@ -204,10 +221,16 @@ class _Snapshot:
         )
         if health.sealing is not None:
             yield from keeping.families(health.sealing)
+        yield from feedhealth.families(health.feeds)
 
 
 def exposition(
-    directory: Path, expected: int, now: float, accept: str, run_dir: Path | None = None
+    directory: Path,
+    expected: int,
+    now: float,
+    accept: str,
+    run_dir: Path | None = None,
+    feeds: tuple[FeedHealth, ...] = (),
 ) -> tuple[bytes, str]:
     """The answer of `/metrics`.
 
@@ -217,6 +240,7 @@ def exposition(
         now: seconds since the epoch.
         accept: the request's Accept header: Prometheus text or OpenMetrics.
         run_dir: as of `read`.
+        feeds: how they go.
 
     Returns:
         Body and content type.
@@ -224,6 +248,6 @@ def exposition(
     families = _families(directory)
     registry = CollectorRegistry()
     sealing = keeping.read(run_dir, now) if run_dir is not None else None
-    registry.register(_Snapshot(families, _health(families, expected, now, sealing)))
+    registry.register(_Snapshot(families, _health(families, expected, now, sealing, feeds)))
     encoder, content_type = choose_encoder(accept)
     return encoder(registry), content_type

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
+from proxy_addons.accesslog.feeds.keeping import STATE_FILE
 from proxy_addons.gate import metricfiles
 from proxy_addons.gate.wording import date_words
-from proxy_addons.portal import authority, health, pac
+from proxy_addons.portal import authority, feedhealth, health, pac
 from proxy_addons.portal.answers import NO_STORE
 
 if TYPE_CHECKING:
@@ -100,12 +101,14 @@ class OpenPages:
     async def healthz(self, request: web.Request) -> web.Response:
         """Whether requests are served: 200 or 503, and why."""
         del request
+        feeds = await asyncio.to_thread(self._feeds)
         found = await asyncio.to_thread(
             health.read,
             self._metrics,
             self._workers,
             self.clock(),
             self.settings.paths.run_dir,
+            feeds,
         )
         body = {**found.as_json(), "policy_version": self.settings.policy_version}
         return web.json_response(
@@ -118,6 +121,7 @@ class OpenPages:
     async def metrics(self, request: web.Request) -> web.Response:
         """The metrics of all workers, for Prometheus."""
         accept = request.headers.get(hdrs.ACCEPT, "")
+        feeds = await asyncio.to_thread(self._feeds)
         body, content_type = await asyncio.to_thread(
             health.exposition,
             self._metrics,
@@ -125,12 +129,17 @@ class OpenPages:
             self.clock(),
             accept,
             self.settings.paths.run_dir,
+            feeds,
         )
         return web.Response(
             body=body, headers={hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: NO_STORE}
         )
 
     # --- inside -----------------------------------------------------------------------------
+
+    def _feeds(self) -> tuple[feedhealth.FeedHealth, ...]:
+        names = [feed.name for feed in self.settings.feeds]
+        return feedhealth.read(self.settings.paths.run_dir / STATE_FILE, names, self.clock())
 
     @property
     def _metrics(self) -> Path:

@@ -37,7 +37,7 @@ from proxy_addons.settings.kinds import (
 )
 from proxy_addons.settings.netkinds import Address, Host, SecretVariable
 from proxy_addons.settings.problems import quoted
-from proxy_addons.settings.tree import Scalar, dotted
+from proxy_addons.settings.tree import Scalar, Sequence, describe, dotted
 
 if TYPE_CHECKING:
     from proxy_addons.settings.model import Endpoint
@@ -157,17 +157,20 @@ class _Mask:
         if isinstance(node, Scalar) and node.text == "none":
             return ()
         if isinstance(node, Scalar) and node.text == "default":
-            return tuple(
-                WrittenRule(
-                    rule.deed,
-                    rule.fields,
-                    rule.categories
-                    and tuple(Located(each, node.place, key) for each in sorted(rule.categories)),
-                )
-                for rule in DEFAULT_MASK
-            )
+            return tuple(_written(rule, node.place, key) for rule in DEFAULT_MASK)
+        if not isinstance(node, Sequence):
+            report.add(node.place, key, f"{describe(node)}; wanted {self.wanted}")
+            return None
         # With any rule wrong there is a problem in the report, and the configuration is refused.
         return ListOf(_Rule(), least=1).read(node, key, report)
+
+
+def _written(rule: MaskRule, place: str, key: str) -> WrittenRule:
+    """A rule of the default, as if it had been written there."""
+    if rule.categories is None:
+        return WrittenRule(rule.deed, rule.fields)
+    categories = tuple(Located(each, place, key) for each in sorted(rule.categories))
+    return WrittenRule(rule.deed, rule.fields, categories)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,11 +12,14 @@ from proxy_addons.settings.load import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from proxy_addons.settings.load import Examined
 
     type Look = Callable[..., Examined]
 
+HTTPS = "{name: a, kind: https, format: ecs, url: 'https://x/'"
+SYSLOG = "{name: a, kind: syslog, format: ecs, address: h"
 FILE = "{name: a, kind: file, format: ecs, path: out"
 ENVIRON = {"TOKEN": "t0ken", "KEY": "0123456789abcdef", "SHORT": "0123456789abcde", "SPACED": "a b"}
 
@@ -73,15 +75,15 @@ feeds:
         (f"{FILE}, address: h:1}}", "feeds[0].address: has no meaning for the kind file"),
         (f"{FILE}, token_env: TOKEN}}", "token_env: has no meaning"),
         ("{name: A b, kind: file, format: ecs, path: x}", "wanted a name such as siem"),
-        ("{name: a, kind: https, format: ecs, url: 'http://x/'}", "wanted an address such as https"),
+        ("{name: a, kind: https, format: ecs, url: 'http://x/'}", "wanted an address such as"),
         ("{name: a, kind: https, format: ecs, url: 'https://u:p@x/'}", "use token_env"),
-        ("{name: a, kind: https, format: ecs, url: 'https://x/', token_env: NONE}", "NONE is not set"),
-        ("{name: a, kind: https, format: ecs, url: 'https://x/', token_env: SPACED}", "holds spaces"),
-        ("{name: a, kind: syslog, format: ecs, address: h, tls: {ca_file: no.pem}}", "no file"),
-        ("{name: a, kind: syslog, format: ecs, address: h, tls: {certificate: watchhouse.yaml}}",
+        (f"{HTTPS}, token_env: NONE}}", "NONE is not set"),
+        (f"{HTTPS}, token_env: SPACED}}", "holds spaces"),
+        (f"{SYSLOG}, tls: {{ca_file: no.pem}}}}", "no file"),
+        (f"{SYSLOG}, tls: {{certificate: watchhouse.yaml}}}}",
          "cannot be used as such a PEM file"),
-        ("{name: a, kind: syslog, format: ecs, address: h, tls: {key: x.pem}}", "whose key it would"),
-        ("{name: a, kind: syslog, format: ecs, address: h, tls: {verify: false}}", "unknown key"),
+        (f"{SYSLOG}, tls: {{key: x.pem}}}}", "whose key it would"),
+        (f"{SYSLOG}, tls: {{verify: false}}}}", "unknown key"),
         (f"{FILE}, mask: []}}", "found an empty list"),
         (f"{FILE}, mask: nothing}}", "or none, in so many words"),
         (f"{FILE}, mask: [{{do: blur}}]}}", "wanted query, host, drop or hash"),
@@ -92,7 +94,7 @@ feeds:
         (f"{FILE}, mask: [{{do: query, fields: [host]}}]}}", "wanted url"),
         (f"{FILE}, mask: [{{do: drop, categories: [heath]}}]}}", "there is no category heath"),
         (f"{FILE}, mask: [{{do: drop, category: health}}]}}", "unknown key"),
-        (f"{FILE}, mask: [{{do: hash, fields: [person]}}]}}", "name the variable that holds its key"),
+        (f"{FILE}, mask: [{{do: hash, fields: [person]}}]}}", "name the variable"),
         (f"{FILE}, mask_key_env: KEY}}", "of no effect"),
         (f"{FILE}, mask_key_env: SHORT, mask: [{{do: hash, fields: [person]}}]}}", "less than 16"),
     ],
@@ -104,7 +106,9 @@ def test_what_is_wrong_is_said(look: Look, entry: str, message: str):
 
 
 def test_names_and_files_are_each_feeds_own(look: Look):
-    assert re.search("another feed's name.*\n.*another feed's file", said(look, f"{FILE}}}", f"{FILE}}}"))
+    assert re.search(
+        "another feed's name.*\n.*another feed's file", said(look, f"{FILE}}}", f"{FILE}}}")
+    )
 
 
 def test_a_feed_without_a_mask_and_one_that_sends_nothing_again_are_pointed_out(look: Look):

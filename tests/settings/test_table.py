@@ -88,7 +88,13 @@ def test_every_documented_example_is_valid(
     (config / "proxy.key").write_bytes(certificate[1])
     (config / "proxy.key").chmod(0o600)
     (config / "proxy.keytab").touch(0o600)
-    secrets = ("DIRECTORY_PASSWORD", "STANDING_PASSWORD", "OIDC_SECRET", "SMTP_PASSWORD")
+    secrets = (
+        "DIRECTORY_PASSWORD",
+        "STANDING_PASSWORD",
+        "OIDC_SECRET",
+        "SMTP_PASSWORD",
+        "LAKE_TOKEN",
+    )
     environ = {"PARENT_PROXY_LOGIN": "user:password", **dict.fromkeys(secrets, "secret")}
     result = look(text, environ=environ)
     assert result.warnings == () or "identity" not in text

@@ -80,14 +80,14 @@ class Cutting:
             far.settimeout(None)
             with self._lock:
                 self._open |= {near, far}
-            self._run(self._pass, near, far, True)
-            self._run(self._pass, far, near, False)
+            self._run(self._pass, near, far, "out")
+            self._run(self._pass, far, near, "back")
 
-    def _pass(self, source: socket.socket, sink: socket.socket, begins: bool) -> None:  # noqa: FBT001
+    def _pass(self, source: socket.socket, sink: socket.socket, way: str) -> None:
         passed = 0
-        with contextlib.suppress(OSError):
+        try:
             while data := source.recv(4096):
-                if begins and self.after is not None and passed + len(data) > self.after:
+                if way == "out" and self.after is not None and passed + len(data) > self.after:
                     sink.sendall(data[: self.after - passed])
                     self.after = None
                     _reset(source)
@@ -96,6 +96,9 @@ class Cutting:
                 passed += len(data)
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            _reset(source)  # one side was reset: the other learns it
+            _reset(sink)
 
 
 def _reset(sock: socket.socket) -> None:

@@ -51,9 +51,7 @@ class Rsyslog(Program):
         folder.mkdir(parents=True, exist_ok=True)
         self._conf = folder / "rsyslog.conf"
         self._conf.write_text(
-            _CONF.format(
-                folder=folder, leaf=leaf, authority=authority, port=port, driver=driver
-            )
+            _CONF.format(folder=folder, leaf=leaf, authority=authority, port=port, driver=driver)
         )
 
     def start(self) -> None:

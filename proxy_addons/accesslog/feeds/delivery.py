@@ -237,7 +237,7 @@ class Delivery:
                     "feed %s: %d batches of the last seconds are sent again", self._feed.name, count
                 )
         self._failures += 1
-        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(self._failures - 1, 10))
+        pause: float = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(self._failures - 1, 10))
         pause = max(pause * (0.5 + self._entropy() / 2), problem.after)
         if self._failures in {1, 5} or self._failures % 50 == 0:
             logger.warning("feed %s: %s; tried again in %.1f s", self._feed.name, problem, pause)

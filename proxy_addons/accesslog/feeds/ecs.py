@@ -98,7 +98,8 @@ def ecs(record: Record, gateway: Gateway, *, resent: bool = False) -> dict[str, 
         _put(document, place, value)
     start, end, action = shape.started(record), shape.ended(record), record.get("action")
     lost = record.get("event") == "gap"
-    _put(document, "@timestamp", shape.stamp(end or start) if end or start else None)
+    moment = end or start
+    _put(document, "@timestamp", shape.stamp(moment) if moment else None)
     _put(document, "ecs.version", VERSION)
     document["event"] |= {
         "id": shape.identity(record, gateway),

@@ -6,7 +6,7 @@ Must never: let a segment go because a position cannot be read.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from proxy_addons.accesslog.feeds.position import PositionError, file_of, load
 from proxy_addons.accesslog.segment import SegmentName, segments_in
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from proxy_addons.settings.model import Settings
+
+
+STATE_FILE: Final = "feeds.json"
+"""What the process of the feeds tells of them, in the folder of running processes."""
 
 
 def feeds_dir(settings: Settings) -> Path:

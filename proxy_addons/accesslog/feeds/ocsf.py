@@ -33,7 +33,8 @@ ACTIVITIES: Final = {
     "TRACE": (8, "Trace"),
     "PATCH": (9, "Patch"),
 }
-"""HTTP method → activity_id and its caption, as far as every 1.x has them; others are `Other`."""
+"""HTTP method → activity_id and its caption, as far as every 1.x has them; others are `Other`,
+and their name is in `activity_name` and `unmapped.method`: `http_method` has no room for it."""
 
 ACTIONS: Final = {
     "allow": (1, "Allowed", 1, "Allowed"),
@@ -63,8 +64,9 @@ def ocsf(record: Record, gateway: Gateway, *, resent: bool = False) -> dict[str,
     activity, activity_name = _activity(record)
     severity, severity_name = _severity(record)
     status, status_name = _status(record)
+    method = record.get("method")
     moment = shape.ended(record) or shape.started(record)
-    event = {
+    event: dict[str, Any] = {
         "activity_id": activity,
         "activity_name": activity_name,
         "category_uid": 4,
@@ -85,7 +87,7 @@ def ocsf(record: Record, gateway: Gateway, *, resent: bool = False) -> dict[str,
         "dst_endpoint": _endpoint(record, "server_ip", "server_port", "host"),
         "http_request": {
             "uid": record.get("id"),
-            "http_method": record.get("method"),
+            "http_method": method if method in ACTIVITIES else None,
             "url": _url(record),
             "length": record.get("bytes_up"),
         },
@@ -97,6 +99,7 @@ def ocsf(record: Record, gateway: Gateway, *, resent: bool = False) -> dict[str,
         },
         "unmapped": {
             **{name: value for name, value in record.items() if name not in MAPPED},
+            "method": None if method in ACTIVITIES else method,
             "resent": True if resent else None,
         },
     }  # fmt: skip
@@ -181,9 +184,9 @@ def _url(record: Record) -> dict[str, Any] | None:
         "query_string": parts.get("query"),
         "categories": record.get("categories"),
     }
-    if found["url_string"] is None and found["hostname"] is not None:
-        found["url_string"] = str(found["hostname"])  # url_string or path must be there
-    return found if found["url_string"] is not None else None
+    if not found["url_string"]:
+        found["url_string"] = found["hostname"]  # url_string or path must be there
+    return found if found["url_string"] else None
 
 
 def _traffic(record: Record) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import orjson
 from proxy_addons.accesslog.feeds.delivery import Delivery
 from proxy_addons.accesslog.feeds.file import File
 from proxy_addons.accesslog.feeds.https import Https
-from proxy_addons.accesslog.feeds.keeping import feeds_dir
+from proxy_addons.accesslog.feeds.keeping import STATE_FILE, feeds_dir
 from proxy_addons.accesslog.feeds.position import file_of
 from proxy_addons.accesslog.feeds.source import Source
 from proxy_addons.accesslog.feeds.syslog import Syslog
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("watchhouse.feeds")
 
-STATE_FILE: Final = "feeds.json"
 _STATE_EACH: Final = 1.0  # seconds
 _GRACE: Final = 3.0  # seconds that batches in progress get at the end; a kill does no harm either
 _AFTER_A_FAULT: Final = 30.0  # seconds
@@ -104,6 +103,7 @@ class Running:
         ]
         for thread in threads:
             thread.start()
+        self._tell()
         while not self._stop.wait(_STATE_EACH):
             self._tell()
         until = _GRACE / max(1, len(threads))

@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from support.disk import fill, small
+from support.feeding import Log, delivery, until_idle
 
 from proxy_addons.accesslog.feeds import file as file_module
 from proxy_addons.settings.feeds import Feed
-from support.disk import fill, small
-from support.feeding import Log, delivery, until_idle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,10 @@ def test_lines_and_a_file_that_is_moved_away(feed: Feed, log: Log):
 @pytest.mark.parametrize("moved", [False, True])
 @pytest.mark.parametrize("kept", [0, 1, 700, 2000, 10**6])
 def test_a_batch_that_was_cut_short_is_gone_on_with(
-    kept: int, moved: bool, feed: Feed, log: Log  # noqa: FBT001
+    kept: int,
+    moved: bool,
+    feed: Feed,
+    log: Log,
 ):
     assert feed.path is not None
     made = delivery(feed, log)
@@ -60,10 +63,10 @@ def test_a_batch_that_was_cut_short_is_gone_on_with(
     until_idle(made)
     begin = feed.path.stat().st_size
     log.write(10)
-    made._unsaved = True  # noqa: SLF001 - killed between writing and noting
-    saved = made._save  # noqa: SLF001
-    made._save = lambda position: saved(position) if position.sending else _killed()  # type: ignore[method-assign] # noqa: SLF001
-    made._unsaved = False  # noqa: SLF001
+    made._unsaved = True
+    saved = made._save
+    made._save = lambda position: saved(position) if position.sending else _killed()  # type: ignore[method-assign]
+    made._unsaved = False
     made.step()
     with feed.path.open("r+b") as written:
         written.truncate(min(begin + kept, feed.path.stat().st_size))
@@ -85,7 +88,7 @@ def test_a_file_that_was_taken_away_whole_is_begun_anew_marked(feed: Feed, log: 
     assert feed.path is not None
     made = delivery(feed, log)
     log.write(10)
-    made._save = lambda _: _killed()  # type: ignore[method-assign] # noqa: SLF001
+    made._save = lambda _: _killed()  # type: ignore[method-assign]
     made.step()
     feed.path.unlink()
     until_idle(delivery(feed, log))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.feeding import GATEWAY, whole
 
 from proxy_addons.accesslog.feeds.ecs import FIELDS, ecs
 from proxy_addons.accesslog.feeds.ocsf import MAPPED, ocsf
@@ -17,7 +18,6 @@ from proxy_addons.accesslog.feeds.rfc5424 import framed
 from proxy_addons.accesslog.record import FIELDS as RECORD
 from proxy_addons.accesslog.record import NAMES
 from proxy_addons.settings.feeds import KEPT_UNDER_ANY_MASK, MASKABLE, Feed
-from support.feeding import GATEWAY, whole
 
 CASES = Path(__file__).parents[2] / "cases" / "feeds"
 ECS = json.loads((CASES / "ecs.json").read_text())
@@ -40,7 +40,7 @@ _SPECIAL: dict[str, st.SearchStrategy[Any]] = {
     "server_ip": st.sampled_from(["198.51.100.7", None]),
     "method": st.sampled_from(["GET", "POST", "CONNECT", "PROPFIND", None]),
     "url": st.sampled_from(
-        ["https://a.example/b?c=d", "a.example:443", "http://[bad", "", None, "https://x/" + "y" * 8000]
+        [None, "", "https://a.example/b?c=d", "a.example:443", "http://[bad"]
     ),
     "status": st.sampled_from([200, 403, None]),
 }  # fmt: skip
@@ -51,7 +51,7 @@ RECORDS = st.fixed_dictionaries({
     for field in RECORD
 })  # fmt: skip
 FULL = whole(
-    7, person="AB1234", claimed="Mallory", claimed_how=None, kind="https", method="GET", rule="news",
+    7, person="AB1234", claimed="Mallory", kind="https", method="GET", rule="news",
     url="https://www.example.com/a?b=c", host="www.example.com", port=443, sni="www.example.com",
     status=200, bytes_up=10, bytes_down=20, client_port=51234, server_ip="198.51.100.7",
     server_port=443, reason="Allowed.", content_type="text/html; charset=utf-8", policy_version="p",
@@ -77,7 +77,7 @@ def test_every_field_of_the_record_has_its_place():
 
 @settings(max_examples=60, deadline=None)
 @given(RECORDS, st.booleans())
-def test_ecs_is_as_published(record: dict[str, Any], resent: bool):  # noqa: FBT001
+def test_ecs_is_as_published(record: dict[str, Any], resent: bool):
     for name, value in flat(ecs(record, GATEWAY, resent=resent)).items():
         if name.startswith("watchhouse."):
             continue
@@ -101,7 +101,7 @@ def test_ecs_is_as_published(record: dict[str, Any], resent: bool):  # noqa: FBT
 
 @settings(max_examples=60, deadline=None)
 @given(RECORDS, st.booleans())
-def test_ocsf_is_as_published(record: dict[str, Any], resent: bool):  # noqa: FBT001
+def test_ocsf_is_as_published(record: dict[str, Any], resent: bool):
     check(ocsf(record, GATEWAY, resent=resent), OCSF["class"])
 
 
@@ -173,7 +173,7 @@ _FRAME = re.compile(
 def test_a_message_is_one_frame_of_rfc_5424(
     record: dict[str, Any],
     form: str,
-    resent: bool,  # noqa: FBT001
+    resent: bool,
 ):
     frame = framed(record, Feed("s", "syslog", form), GATEWAY, resent=resent)
     match = _FRAME.fullmatch(frame)

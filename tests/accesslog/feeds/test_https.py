@@ -6,14 +6,14 @@ import asyncio
 import json
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 from aiohttp import web
-
-from proxy_addons.settings.feeds import Feed, FeedTls
 from support.certificates import WebAuthority, tls_with
 from support.feeding import Log, delivery, until_idle
+
+from proxy_addons.settings.feeds import Feed, FeedTls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ class Receiver:
         self._stop = asyncio.Event()
         self.port = 0
 
-    def __enter__(self) -> Receiver:
+    def __enter__(self) -> Self:
         self._thread.start()
         assert self._ready.wait(5)
         return self

@@ -11,6 +11,8 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.feeding import Log, delivery, end, until_idle
+from support.gateway import ROOT
 
 from proxy_addons.accesslog.feeds.keeping import oldest_unpassed, unpassed
 from proxy_addons.accesslog.feeds.position import (
@@ -25,8 +27,6 @@ from proxy_addons.accesslog.feeds.position import (
 from proxy_addons.accesslog.feeds.source import Source
 from proxy_addons.settings.feeds import Feed
 from proxy_addons.settings.load import load as load_settings
-from support.feeding import Log, delivery, end, until_idle
-from support.gateway import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Syslog by TLS to a real rsyslogd that is cut off, stopped and killed: nothing lost, twice only marked."""
+"""Syslog by TLS to a real rsyslogd: cut off, stopped, killed; nothing lost, twice only marked."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-
-from proxy_addons.accesslog.feeds.tlspipe import TlsPipe
-from proxy_addons.accesslog.feeds.ways import Failed, tls_context
-from proxy_addons.settings.feeds import Feed, FeedTls
 from support.certificates import WebAuthority
 from support.cutting import Cutting
 from support.feeding import Log, delivery, until_idle
 from support.force import free_ports
 from support.rsyslog import Rsyslog
 from support.waiting import come_about
+
+from proxy_addons.accesslog.feeds.tlspipe import TlsPipe
+from proxy_addons.accesslog.feeds.ways import Failed, tls_context
+from proxy_addons.settings.feeds import Feed, FeedTls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,6 +57,7 @@ def log(tmp_path: Path) -> Log:
 
 def arrived(receiver: Rsyslog, log: Log) -> Counter[tuple[str, str]]:
     """How often each record came unmarked, once all have come; fails if one has not."""
+
     def all_there() -> bool:
         there = {(each.get("worker"), each.get("seq")) for each in receiver.kept()}
         return set(log.identities()) <= there
@@ -67,6 +68,10 @@ def arrived(receiver: Rsyslog, log: Log) -> Counter[tuple[str, str]]:
         for each in receiver.kept()
         if "seq" in each and each.get("resent") != "1"
     )
+
+
+def killed(_: object) -> None:
+    raise OSError("killed")
 
 
 def cut(receiver: Rsyslog, line: Cutting, chance: random.Random) -> None:
@@ -107,7 +112,7 @@ def test_nothing_is_lost_and_nothing_twice_unmarked(
         harm(receiver, line, chance)
         made.step()
         made.step()
-        if receiver._process is None:  # noqa: SLF001 - whether it was harmed
+        if receiver._process is None:
             receiver.start()
         until_idle(made)
     made.close()
@@ -115,9 +120,7 @@ def test_nothing_is_lost_and_nothing_twice_unmarked(
     assert max(unmarked.values()) == 1
 
 
-def test_without_harm_everything_comes_once_and_unmarked(
-    receiver: Rsyslog, feed: Feed, log: Log
-):
+def test_without_harm_everything_comes_once_and_unmarked(receiver: Rsyslog, feed: Feed, log: Log):
     made = delivery(feed, log)
     log.write(120)
     until_idle(made)
@@ -133,7 +136,7 @@ def test_a_feeder_that_is_cut_off_between_sending_and_noting_marks_what_it_sends
 ):
     log.write(20)
     first = delivery(feed, log)
-    first._save = lambda position: (_ for _ in ()).throw(OSError("killed"))  # type: ignore[method-assign] # noqa: SLF001
+    first._save = killed  # type: ignore[method-assign]
     first.step()
     first.close()
     second = delivery(feed, log)
@@ -187,7 +190,9 @@ def test_a_receiver_that_nobody_vouches_for_gets_nothing(
         FeedTls(ca_file=WebAuthority(other, "Somebody Else").file, name="siem.test"),
         FeedTls(ca_file=feed.tls.ca_file, name="another.test"),
     ):
-        made = delivery(Feed(**{**_values(feed), "name": tls.name.replace(".", "-"), "tls": tls}), log)
+        made = delivery(
+            Feed(**{**_values(feed), "name": tls.name.replace(".", "-"), "tls": tls}), log
+        )
         log.write(1)
         made.step()
         assert "is not trusted" in made.progress.problem
@@ -221,9 +226,7 @@ def test_a_receiver_without_a_close_notify_stops_the_feed_or_is_believed(
 def test_a_receiver_that_goes_down_by_itself_has_not_confirmed(
     receiver: Rsyslog, authority: WebAuthority
 ):
-    pipe = TlsPipe(
-        "127.0.0.1", receiver.port, tls_context(FeedTls(authority.file)), "siem.test", 2
-    )
+    pipe = TlsPipe("127.0.0.1", receiver.port, tls_context(FeedTls(authority.file)), "siem.test", 2)
     pipe.send(b"5 <110>")
     receiver.stop()
     with pytest.raises(Failed):
