@@ -25,6 +25,8 @@ from proxy_addons.standing import (
     StandingError,
     StandingUnavailableError,
     open_store,
+    tables_retention,
+    tables_sampling,
     tables_shifts,
 )
 from proxy_addons.standing.snapshot import read
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from proxy_addons.standing import Store
 
 TOP = Path(__file__).parents[2]
+ALL_TABLES = (tables_shifts, tables_retention, tables_sampling)
+"""Each module adds its tables to the one `metadata`."""
 
 _MIGRATE = """
 import sys
@@ -57,7 +61,7 @@ def test_from_nothing_to_what_the_program_knows(place: Place) -> None:
     store = place.open()
     with store.reading() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, tables_shifts.metadata) == []
+        assert compare_metadata(context, ALL_TABLES[0].metadata) == []
         snapshot = read(connection)
     assert snapshot.version == store.version() == store.shift_version() == 1
     assert (snapshot.withdrawn, snapshot.exemptions) == (EMPTY.withdrawn, EMPTY.exemptions)
@@ -79,7 +83,7 @@ def test_from_the_first_form_with_what_is_in_it(place: Place) -> None:
     assert (store.version(), store.shift_version()) == (2, 1)
     with store.reading() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, tables_shifts.metadata) == []
+        assert compare_metadata(context, ALL_TABLES[0].metadata) == []
     store.close()
 
 

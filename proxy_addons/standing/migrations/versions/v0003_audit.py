@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from proxy_addons.standing.migrations.parts import retention, sampling
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,7 +18,10 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-_PARTS: tuple[Callable[[], None], ...] = ()
+_PARTS: tuple[Callable[[], None], ...] = (
+    sampling.make,
+    retention.make,
+)
 
 
 def upgrade() -> None:
