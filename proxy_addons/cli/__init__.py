@@ -32,6 +32,7 @@ COMMANDS = (
     "acknowledgements",
     "rota",
     "report",
+    "retention",
     "whois",
     "selftest",
     "password",

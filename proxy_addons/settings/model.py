@@ -19,6 +19,7 @@ from proxy_addons.settings.people import (
     Portal,
     Standing,
 )
+from proxy_addons.settings.retention import Retention
 from proxy_addons.settings.shifts import Shifts
 
 if TYPE_CHECKING:
@@ -278,6 +279,7 @@ class Settings:
         portal: who may sign in to the portal.
         shifts: breaks, allowances, coaching, the statement (`personal_use`).
         content: scanners, and how far bodies are looked into (`content`).
+        retention: how long what is over is kept (`audit.retention`).
     """
 
     listen: Listen
@@ -297,6 +299,7 @@ class Settings:
     portal: Portal = field(default_factory=Portal)
     shifts: Shifts = field(default_factory=Shifts)
     content: Content = field(default_factory=Content)
+    retention: Retention = field(default_factory=Retention)
 
     @property
     def listening_files(self) -> tuple[Path, Path]:

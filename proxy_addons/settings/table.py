@@ -25,6 +25,7 @@ from proxy_addons.settings.netkinds import (
 from proxy_addons.settings.people_keys import DIRECTORY, IDENTITY, PORTAL, STANDING
 from proxy_addons.settings.people_kinds import EgressKind, ListenName, SiteUrl
 from proxy_addons.settings.policy_kinds import METHOD
+from proxy_addons.settings.retention_keys import RETENTION
 from proxy_addons.settings.setting import Setting
 from proxy_addons.settings.shifts_keys import PERSONAL_USE
 
@@ -241,6 +242,7 @@ SETTINGS: tuple[Setting, ...] = (
     *PORTAL,
     *PERSONAL_USE,
     *CONTENT,
+    *RETENTION,
     Setting("page.organisation", Text(), "Sample Constabulary", "Name of the force."),
     Setting(
         "page.contact",

@@ -100,6 +100,16 @@ sampling_snapshots = Table(
 )
 """The salted hashes of a draw's roster, joined. Append-only, by triggers."""
 
+sampling_strata = Table(
+    "sampling_strata",
+    metadata,
+    Column("draw", ForeignKey("sampling_draws.id"), primary_key=True, autoincrement=False),
+    Column("service", String(16), primary_key=True),
+    Column("unit", String(UNIT), primary_key=True),
+    Column("people", Integer, nullable=False),
+)
+"""How many people a draw's roster had in each stratum: figures stay when the names go."""
+
 sampling_roster = Table(
     "sampling_roster",
     metadata,

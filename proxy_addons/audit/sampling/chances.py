@@ -10,7 +10,7 @@ the binomial one (Clopper and Pearson, 1934). All bounds are one-sided.
 from __future__ import annotations
 
 from fractions import Fraction
-from math import comb
+from math import ceil, comb
 from typing import Final
 
 CONFIDENCE: Final = Fraction(19, 20)
@@ -101,15 +101,19 @@ def _binomial(sample: int, findings: int, doubt: Fraction) -> Fraction:
     return Fraction(low, _FINE)
 
 
+def percent(share: Fraction) -> str:
+    """In per cent, rounded up to a tenth: a bound that is shown lower than it is would be none."""
+    return f"{ceil(share * 1000) / 10:.1f} %"
+
+
 def in_words(sample: int, findings: int, population: int, confidence: Fraction = CONFIDENCE) -> str:
     """What may be said of a sample, in a sentence or two."""
     if not sample:
         return "Nothing was reviewed, so nothing can be said."
     bound = upper_bound(sample, findings, population, confidence)
-    share = -(-bound.numerator * 1000 // bound.denominator) / 10  # rounded up to a tenth
     many = f"{findings} had" if findings else "none had"
     return (
         f"Of {population} person-weeks {sample} were reviewed, and {many} something of concern that a"
         f" reviewer could see. With {float(confidence * 100):g} % confidence that is so of at most"
-        f" {share:g} % of all person-weeks. It does not show that there was nothing."
+        f" {percent(bound)} of all person-weeks. It does not show that there was nothing."
     )

@@ -114,7 +114,9 @@ def _draws() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_sampling_draws"),
         sa.ForeignKeyConstraint(["plan"], ["sampling_plans.id"], name="fk_sampling_draws_plan"),
         sa.UniqueConstraint("plan", "number", name="uq_sampling_draws_plan"),
-        sa.CheckConstraint("state IN ('open', 'drawn', 'replaced')", name="ck_sampling_draws_state"),
+        sa.CheckConstraint(
+            "state IN ('open', 'drawn', 'replaced')", name="ck_sampling_draws_state"
+        ),
         sa.CheckConstraint("psd_by <> second_by", name="ck_sampling_draws_two_people"),
         sa.CheckConstraint(
             "(psd_secret IS NULL AND second_secret IS NULL)"
@@ -129,6 +131,15 @@ def _draws() -> None:
         _long("hashes"),
         sa.PrimaryKeyConstraint("draw", name="pk_sampling_snapshots"),
         sa.ForeignKeyConstraint(["draw"], ["sampling_draws.id"], name="fk_sampling_snapshots_draw"),
+    )
+    op.create_table(
+        "sampling_strata",
+        _number("draw"),
+        _text("service", 16),
+        _text("unit"),
+        _number("people"),
+        sa.PrimaryKeyConstraint("draw", "service", "unit", name="pk_sampling_strata"),
+        sa.ForeignKeyConstraint(["draw"], ["sampling_draws.id"], name="fk_sampling_strata_draw"),
     )
     op.create_table(
         "sampling_roster",
