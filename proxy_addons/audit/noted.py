@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     type Trail = Callable[[str, Step], None]
     """Takes the reference of an entry and a step of it. When it raises, nothing is changed. It is
-    called before the commit: what it has taken may, when the store fails in that moment, name a step
-    that was not made; it never misses one that was."""
+    called before the commit: what it has taken may, when the store fails in that moment, name a
+    step that was not made; it never misses one that was."""
 
 
 def no_trail(reference: str, step: Step) -> None:

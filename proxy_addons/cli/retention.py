@@ -15,6 +15,7 @@ from proxy_addons.cli.common import add_common, settings_of
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from proxy_addons.audit.retention.due import Verdict
     from proxy_addons.cli.subcommands import Commands
@@ -179,7 +180,7 @@ def _certificates(args: argparse.Namespace, settings: Settings) -> int:
     return OK
 
 
-def _print(heads: tuple[str, ...], rows: list[tuple[str, ...]], none: str) -> None:
+def _print(heads: tuple[str, ...], rows: Sequence[Sequence[str]], none: str) -> None:
     from proxy_addons.cli.standing import console, table
 
     if rows:

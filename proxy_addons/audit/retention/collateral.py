@@ -1,7 +1,7 @@
 """Collateral material: what is done with records that were not what was looked for.
 
-In: who decides, on which rows of an authorisation, and why. Out: decisions, for good; which rows are
-not shown any more; what is to be deleted.
+In: who decides, on which rows of an authorisation, and why. Out: decisions, for good; which rows
+are not shown any more; what is to be deleted.
 Must never: touch the access log: a decision is on what an authorisation gave out; let a decision be
 changed: a later one on the same rows goes before it.
 

@@ -3,8 +3,8 @@
 In: the time, the schedule, holds, an inventory. Out: a verdict for each item whose period is over.
 Must never: call due what a hold covers, or may cover; ask a clock or the store.
 
-Whoever erases asks `Verdict.may_erase` for each record of an item that is held in part, and asks for
-new verdicts before each item: a hold may have been placed meanwhile.
+Whoever erases asks `Verdict.may_erase` for each record of an item that is held in part, and asks
+for new verdicts before each item: a hold may have been placed meanwhile.
 """
 
 from __future__ import annotations

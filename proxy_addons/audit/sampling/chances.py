@@ -3,8 +3,8 @@
 In: how many there are, how many were looked at, how many had something. Out: a size, a bound.
 Must never: say "none": where nothing was found there is an upper bound, and nothing else.
 
-Without replacement from a known number the hypergeometric distribution holds; without a known number
-the binomial one (Clopper and Pearson, 1934). All bounds are one-sided.
+Without replacement from a known number the hypergeometric distribution holds; without a known
+number the binomial one (Clopper and Pearson, 1934). All bounds are one-sided.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def in_words(sample: int, findings: int, population: int, confidence: Fraction =
     bound = upper_bound(sample, findings, population, confidence)
     many = f"{findings} had" if findings else "none had"
     return (
-        f"Of {population} person-weeks {sample} were reviewed, and {many} something of concern that a"
-        f" reviewer could see. With {float(confidence * 100):g} % confidence that is so of at most"
-        f" {percent(bound)} of all person-weeks. It does not show that there was nothing."
+        f"Of {population} person-weeks {sample} were reviewed, and {many} something of concern that"
+        f" a reviewer could see. With {float(confidence * 100):g} % confidence that is so of at"
+        f" most {percent(bound)} of all person-weeks. It does not show that there was nothing."
     )

@@ -4,9 +4,9 @@ In: random octets; what a party reveals. Out: a commitment; whether it is kept; 
 Must never: let one party's promise serve for another party, draw or plan: who copies somebody's
 commitment, and later their secret, would otherwise take part without a secret of their own.
 
-A commitment is SHA-256 over a salted secret. Nobody can find the secret from it, nor another secret
-that fits it. Both are made before either is revealed, so that neither party can choose its secret by
-the other's.
+A commitment is SHA-256 over a salted secret. Nobody can find the secret from it, nor another
+secret that fits it. Both are made before either is revealed, so that neither party can choose its
+secret by the other's.
 """
 
 from __future__ import annotations

@@ -203,6 +203,11 @@ def _row(stratum: Stratum, people: int, person_weeks: int, samples: Collection[S
 
 # --- as text --------------------------------------------------------------------------------------
 
+_NOTE: Final = (
+    "The unit is the week of a person. Each stratum gave at least one, the others in proportion;"
+    " bounds of all strata together take them for one. What could not be reviewed counts for"
+    f" nothing. Units of fewer than {SMALL} people are shown together."
+)
 _COLUMNS: Final = (
     "service",
     "unit",
@@ -246,9 +251,7 @@ def as_text(report: Coverage) -> str:
         "",
         in_words(report.total.reviewed, report.total.findings, report.total.person_weeks),
         "",
-        "The unit is the week of a person. Each stratum gave at least one, the others in proportion;"
-        " bounds of all strata together take them for one. What could not be reviewed counts for"
-        f" nothing. Units of fewer than {SMALL} people are shown together.",
+        _NOTE,
         "",
     ]
     if report.replaced:

@@ -173,13 +173,14 @@ first, and then its octets; texts are UTF-8. hex is lower case. Numbers are deci
 3. Seed = SHA-256(pack("watchhouse/dip-sample/seed/v1", plan, draw, PSD's secret, second secret)),
    both without their salts.
 4. Shares. A stratum is a service and a unit; its size is its people times the weeks. T is the size
-   asked for, but at least the number of strata and at most all person-weeks. N is all person-weeks.
-   Every stratum with T x size < N gives one; take one from T and its size from N for each, and look
-   again until there is none. Each other gives the whole part of T x size / N; what is left of T goes
-   one each by largest remainder, then larger size, then service and unit in order of their code
-   points.
-5. Tickets. A week is named as in ISO 8601, 2026-W47; it begins on Monday, 00:00 in the force's zone.
-     ticket = HMAC-SHA256(seed, pack("watchhouse/dip-sample/ticket/v1", week, service, unit, person))
+   asked for, but at least the number of strata and at most all person-weeks. N is all
+   person-weeks. Every stratum with T x size < N gives one; take one from T and its size from N for
+   each, and look again until there is none. Each other gives the whole part of T x size / N; what
+   is left of T goes one each by largest remainder, then larger size, then service and unit in order
+   of their code points.
+5. Tickets. A week is named as in ISO 8601, 2026-W47; it begins on Monday, 00:00 in the force's
+   zone. The ticket of a person-week is
+     HMAC-SHA256(seed, pack("watchhouse/dip-sample/ticket/v1", week, service, unit, person)).
    The lowest tickets of each stratum are drawn, as many as its share. Sorted by ticket they are the
    samples 1, 2, 3 and so on, and have to be the record's list of tickets.
 """

@@ -17,13 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import insert, update
 
 from proxy_addons.audit.noted import no_trail, note
-from proxy_addons.audit.sampling import rows, rules
-from proxy_addons.audit.sampling.commitment import Party, Secret, keeps, seed_of
-from proxy_addons.audit.sampling.drawing import draw as draw_from
+from proxy_addons.audit.sampling import drawrows, rows, rules
+from proxy_addons.audit.sampling.commitment import Party, Secret, keeps
 from proxy_addons.audit.sampling.plan import DrawState, Outcome, PlanState
-from proxy_addons.audit.sampling.record import DrawRecord
-from proxy_addons.audit.sampling.roster import SALT, snapshot
-from proxy_addons.audit.sampling.strata import RosterError
+from proxy_addons.audit.sampling.roster import SALT
 from proxy_addons.standing import rules as texts
 from proxy_addons.standing.numbering import next_reference
 from proxy_addons.standing.problems import StaleViewError, StepRefusedError
@@ -37,6 +34,7 @@ if TYPE_CHECKING:
 
     from proxy_addons.audit.noted import Trail
     from proxy_addons.audit.sampling.plan import Draw, Plan, Sample, WantedPlan
+    from proxy_addons.audit.sampling.record import DrawRecord
     from proxy_addons.audit.sampling.strata import Entry
     from proxy_addons.standing.actor import Actor
     from proxy_addons.standing.store import Store
@@ -126,24 +124,7 @@ class Sampling:
             if not found:
                 raise StepRefusedError("state", f"{plan.reference} has no such draw.")
             draw = found[-1]
-            psd_secret, second_secret = rows.secrets_of(connection, draw)
-            salt, hashes = rows.hashes_of(connection, draw)
-            record = DrawRecord(
-                plan=plan.reference,
-                number=draw.number,
-                reason=draw.reason,
-                first_week=plan.first_week,
-                weeks=plan.weeks,
-                size=plan.size,
-                roster_digest=draw.roster_digest,
-                roster_salt=salt,
-                roster_hashes=hashes,
-                psd_commitment=draw.psd_commitment or "",
-                second_commitment=draw.second_commitment or "",
-                psd_secret=psd_secret or "",
-                second_secret=second_secret or "",
-                tickets=rows.tickets_of(connection, plan, draw),
-            )
+            record = drawrows.record_of(connection, plan, draw)
             self._take(connection, plan, actor, "record-seen", "", {}, {"draw": draw.number})
             return record, rows.roster_of(connection, draw)
 
@@ -201,7 +182,7 @@ class Sampling:
             roster: everybody, each in one stratum.
         """
         entries = tuple(roster)
-        with self._step(reference, seen) as (connection, plan, now):
+        with self._step(reference, seen) as (connection, plan, _):
             rules.by_psd(actor, "fix the roster of a sample")
             rules.in_state(plan, "fix its roster", PlanState.PLANNED)
             if rows.last_draw(connection, plan) is not None:
@@ -210,7 +191,7 @@ class Sampling:
                     f"The roster of {plan.reference} is fixed. Another roster is another draw, with"
                     " a reason.",
                 )
-            changes = self._new_draw(connection, plan, actor, now, 1, "", entries)
+            changes = self._new_draw(connection, plan, actor, 1, "", entries)
             self._take(connection, plan, actor, "roster", "", {}, changes)
             return rows.plan_of(connection, reference)
 
@@ -228,7 +209,7 @@ class Sampling:
         """
         entries = tuple(roster)
         why = texts.reason(why, least=texts.WHY_LEAST, clause=rules.STANDING)
-        with self._step(reference, seen) as (connection, plan, now):
+        with self._step(reference, seen) as (connection, plan, _):
             rules.by_psd(actor, "draw again")
             last = rows.last_draw(connection, plan)
             rules.redrawable(plan, last)
@@ -238,7 +219,7 @@ class Sampling:
                 .where(sampling_draws.c.id == last.id)
                 .values(state=DrawState.REPLACED)
             )
-            changes = self._new_draw(connection, plan, actor, now, last.number + 1, why, entries)
+            changes = self._new_draw(connection, plan, actor, last.number + 1, why, entries)
             values = {"state": PlanState.PLANNED}
             self._take(connection, plan, actor, "redraw", why, values, changes)
             return rows.plan_of(connection, reference)
@@ -291,8 +272,8 @@ class Sampling:
             if not keeps(shown or "", plan.reference, draw.number, party, secret):
                 raise StepRefusedError(
                     "reveal",
-                    "This is not the secret that was committed to. Without that one, the draw has to"
-                    " be begun again, with a reason.",
+                    "This is not the secret that was committed to. Without that one, the draw has"
+                    " to be begun again, with a reason.",
                 )
             connection.execute(
                 update(sampling_draws)
@@ -303,10 +284,9 @@ class Sampling:
             self._take(connection, plan, actor, "reveal", "", {}, changes)
             revealed = rows.secrets_of(connection, draw)
             if all(revealed):
-                plan = rows.plan_of(connection, reference)
-                self._draw(
-                    connection, plan, draw, actor, now, [Secret.parse(s or "") for s in revealed]
-                )
+                changes = drawrows.carry_out(connection, plan, draw, now)
+                drawn = {"state": PlanState.DRAWN}
+                self._take(connection, plan, actor, "draw", "", drawn, changes)
             return rows.plan_of(connection, reference)
 
     def close(self, actor: Actor, reference: str, *, seen: int, remark: str = "") -> Plan:
@@ -348,53 +328,12 @@ class Sampling:
         connection: Connection,
         plan: Plan,
         actor: Actor,
-        now: datetime,
         number: int,
         why: str,
         entries: tuple[Entry, ...],
     ) -> dict[str, Any]:
-        """A draw with its roster; what the step says of it."""
-        try:
-            seen = snapshot(entries, self._entropy(SALT))
-        except RosterError as problem:
-            # Nothing is changed: nobody could be drawn from it as it is.
-            raise StepRefusedError("roster", f"{problem}.") from problem
-        draw = connection.execute(
-            insert(sampling_draws)
-            .values(
-                plan=plan.id,
-                number=number,
-                state=DrawState.OPEN,
-                reason=why,
-                made_by=actor.name,
-                made_at=now,
-                people=len(entries),
-                roster_digest=seen.digest,
-            )
-            .returning(sampling_draws.c.id)
-        ).scalar_one()
-        rows.put_roster(connection, draw, entries, seen)
-        return {"draw": number, "people": len(entries), "roster": seen.digest}
-
-    def _draw(
-        self,
-        connection: Connection,
-        plan: Plan,
-        draw: Draw,
-        actor: Actor,
-        now: datetime,
-        revealed: list[Secret],
-    ) -> None:
-        seed = seed_of(plan.reference, draw.number, *revealed)
-        drawn = draw_from(seed, rows.roster_of(connection, draw), plan.period, plan.size)
-        rows.put_samples(connection, plan, draw, drawn)
-        connection.execute(
-            update(sampling_draws)
-            .where(sampling_draws.c.id == draw.id)
-            .values(state=DrawState.DRAWN, drawn_at=now, taken=len(drawn))
-        )
-        changes = {"draw": draw.number, "taken": len(drawn), "roster": draw.roster_digest}
-        self._take(connection, plan, actor, "draw", "", {"state": PlanState.DRAWN}, changes)
+        new = drawrows.NewDraw(number, why, actor.name, self._clock(), self._entropy(SALT))
+        return drawrows.begin(connection, plan, new, entries)
 
     def _take(
         self,

@@ -145,7 +145,7 @@ class Reviewing:
             )
 
     def scope(self, actor: Actor, pseudonym: str) -> SampleScope:
-        """What may be looked at for a sample, as long as its reviewer has not decided. For the desk.
+        """What may be looked at for a sample, until its reviewer has decided. For the desk.
 
         Raises:
             StepRefusedError: somebody else's sample, or one that was decided.

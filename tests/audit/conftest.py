@@ -1,0 +1,11 @@
+"""Both engines, as the tests of the standing store have them."""
+
+from __future__ import annotations
+
+from support.postgres import postgres  # noqa: F401 - the fixture
+from support.stores import (  # noqa: F401 - fixtures
+    place,
+    ready_postgresql,
+    ready_sqlite,
+    store,
+)
