@@ -7,5 +7,6 @@ from support.stores import (  # noqa: F401 - fixtures
     place,
     ready_postgresql,
     ready_sqlite,
+    shared,
     store,
 )

@@ -52,6 +52,7 @@ class Office:
         drafted: pseudonym → the request that was drafted.
         concerns: how often a draft was asked for.
         views: pseudonym → records of its view, until it is deleted.
+        broken: what a draft and a deletion fail with.
     """
 
     def __init__(self, store: Store, now: datetime = NOW) -> None:
@@ -61,6 +62,7 @@ class Office:
         self.concerns: list[Concern] = []
         self.views: dict[str, int] = {}
         self.deleted: list[str] = []
+        self.broken: Exception | None = None
         self.secrets: dict[tuple[int, Party], Secret] = {}
         chance = random.Random(7)
         self.entropy = chance.randbytes
@@ -82,14 +84,20 @@ class Office:
     def draft(self, actor: Actor, concern: Concern) -> str:
         """See `Requests.draft`."""
         del actor
+        self._fail()
         self.concerns.append(concern)
         return self.drafted.setdefault(concern.sample, f"AU-2026-{len(self.drafted) + 1:04}")
 
     def delete(self, sample: str) -> Deleted:
         """See `Views.delete`."""
+        self._fail()
         self.deleted.append(sample)
         records = self.views.pop(sample, 0)
         return Deleted(records, (f"{sample}.view",) if records else ())
+
+    def _fail(self) -> None:
+        if self.broken is not None:
+            raise self.broken
 
     # --- steps ------------------------------------------------------------------------------------
 

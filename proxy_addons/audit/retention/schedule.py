@@ -90,7 +90,11 @@ class Schedule:
         months = self.months[what]
         if not months:
             return counted_from
-        same_day = months_later(counted_from, months, self.zone).astimezone(self.zone).date()
+        try:
+            same_day = months_later(counted_from, months, self.zone).astimezone(self.zone).date()
+        except ValueError as problem:
+            # Nothing is due by it.
+            raise OverflowError("a period that ends after the calendar does") from problem
         return end_of(same_day, self.zone)
 
     def rule(self, what: Class) -> str:

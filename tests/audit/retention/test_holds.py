@@ -138,7 +138,10 @@ REFUSED: dict[str, tuple[Callable[[Room], object], str]] = {
         "own",
     ),
     "on no records": (lambda r: r.collateral.decide(PSD, r.decision(rows=frozenset())), "rows"),
-    "a criminal case's": (lambda r: r.collateral.decide(PSD, r.decision(criminal=True)), "criminal"),
+    "a criminal case's": (
+        lambda r: r.collateral.decide(PSD, r.decision(criminal=True)),
+        "criminal",
+    ),
     "decided without a reason": (lambda r: r.collateral.decide(PSD, r.decision(why="")), "reason"),
     "the last before the first": (
         lambda r: r.collateral.decide(PSD, r.decision(until=NOW - timedelta(days=10))),
@@ -148,10 +151,10 @@ REFUSED: dict[str, tuple[Callable[[Room], object], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_refused(room: Room, case: str) -> None:
+def test_what_is_refused(shared: Store, case: str) -> None:
     act, rule = REFUSED[case]
     with pytest.raises(StepRefusedError) as caught:
-        act(room)
+        act(Room(shared))
     assert caught.value.rule == rule
     assert str(caught.value).isprintable()
 

@@ -52,8 +52,8 @@ def test_misses_are_counted(population: int, data: st.DataObject) -> None:
     assert misses(population, having, sample, most) == Fraction(few, len(every))
 
 
-# One-sided 95 % limits of Clopper and Pearson by the other way round: the 95th percentile of the beta
-# distribution with k + 1 and n - k, its density integrated by Simpson's rule.
+# One-sided 95 % limits of Clopper and Pearson by the other way round: the 95th percentile of the
+# beta distribution with k + 1 and n - k, its density integrated by Simpson's rule.
 @pytest.mark.parametrize(
     ("sample", "findings", "bound"),
     [

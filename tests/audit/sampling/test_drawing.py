@@ -1,4 +1,4 @@
-"""Allocation and draw: sums, minima, order, chance; and the replay by somebody who trusts nobody."""
+"""Allocation and draw: sums, minima, order, chance; the replay by somebody who trusts nobody."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def recorded(entries: tuple[Entry, ...], size: int = 6, weeks: int = 2) -> DrawR
     psd, second = Secret.new(entropy(1)), Secret.new(entropy(2))
     seen = snapshot(entries, entropy(3)(32))
     plan = "DS-2026-0001"
-    made = DrawRecord(
+    return DrawRecord(
         plan=plan,
         number=1,
         reason="",
@@ -222,7 +222,6 @@ def recorded(entries: tuple[Entry, ...], size: int = 6, weeks: int = 2) -> DrawR
         tickets=tuple(each["ticket"] for each in _by_the_text(plan, 1, psd, second, entries, size,
                                                               weeks)),
     )  # fmt: skip
-    return made
 
 
 def _by_the_text(
