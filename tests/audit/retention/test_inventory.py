@@ -11,7 +11,7 @@ import pytest
 from support.segments import record, write
 from support.standing import opened
 
-from proxy_addons.accesslog.seal.notes import Signer
+from proxy_addons.accesslog.seal.keys import read_or_make
 from proxy_addons.accesslog.seal.sealing import Seals, seal
 from proxy_addons.accesslog.segment import SegmentName
 from proxy_addons.audit.retention.certificates import Certificates, Erased
@@ -40,7 +40,7 @@ def data(tmp_path: Path) -> Path:
     behind = [record(3, 1, HOUR - timedelta(days=400))]  # by a clock that was wrong
     write(access, "20250301T12", behind)
     entropy = random.Random(1).randbytes
-    signer = Signer.new("proxy.test/log", entropy(32))
+    signer = read_or_make(tmp_path / "key", "proxy.test/log", entropy)
     seal(access, Seals(sealed), signer, now=HOUR.timestamp() + 86400, entropy=entropy, software="t")
     return tmp_path
 

@@ -23,7 +23,8 @@ from proxy_addons.standing import StepRefusedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ACTORS = st.sampled_from([PSD, REVIEWER, AUDITOR, STAFF])
+EVERYBODY = (PSD, REVIEWER, AUDITOR, STAFF)
+ACTORS = st.sampled_from(EVERYBODY)
 PARTIES = st.sampled_from(list(Party))
 CODES = st.sampled_from([each.value for each in Outcome])
 SIZE = 4
@@ -140,12 +141,12 @@ class Life(RuleBasedStateMachine):
                 self.left -= 1
                 self.taken[found[0].pseudonym] = actor.name  # type: ignore[attr-defined]
 
-    @rule(actor=ACTORS, code=CODES, data=st.data())
-    def decide(self, actor: object, code: str, data: st.DataObject) -> None:
+    @rule(actor=ACTORS, code=CODES, which=st.integers(0, 7))
+    def decide(self, actor: object, code: str, which: int) -> None:
         known = [*self.taken, *self.done]
         if not known:
             return
-        sample = data.draw(st.sampled_from(known))
+        sample = known[which % len(known)]
         allowed = self.taken.get(sample) == actor.name  # type: ignore[attr-defined]
         if self.attempt(
             allowed,
@@ -158,6 +159,25 @@ class Life(RuleBasedStateMachine):
         ):
             del self.taken[sample]
             self.done.append(sample)
+
+    @rule(steps=st.integers(1, 16), code=CODES)
+    def go_on(self, steps: int, code: str) -> None:
+        """What would come next, so that not every run stays at its beginning."""
+        for _ in range(steps):
+            if not self.draws:
+                self.fix(PSD)
+            elif len(self.committed) < len(Party):
+                self.commit(AUDITOR if Party.PSD in self.committed else PSD)
+            elif not self.drawn:
+                by = {Party.SECOND: AUDITOR.name, **self.committed}
+                last = Party.SECOND if Party.PSD in self.revealed else Party.PSD
+                self.reveal(next(each for each in EVERYBODY if each.name == by[last]))
+            elif self.taken:
+                by = next(each for each in EVERYBODY if each.name in self.taken.values())
+                names = list(self.taken.values())
+                self.decide(by, code, names.index(by.name))
+            elif self.left:
+                self.take(REVIEWER)
 
     @rule(actor=ACTORS)
     def close(self, actor: object) -> None:
@@ -194,4 +214,4 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=20, stateful_step_count=40, deadline=None)
+TestLife.settings = settings(max_examples=25, stateful_step_count=40, deadline=None)
