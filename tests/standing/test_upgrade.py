@@ -15,7 +15,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import insert, inspect, text
+from sqlalchemy import Table, insert, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from proxy_addons.settings.model import Paths
@@ -179,7 +179,7 @@ def test_a_store_of_a_newer_program_is_left_alone(place: Place) -> None:
     store = place.open()
     with store.noting() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(StandingError, match=r"newer Watchhouse.*9999.*knows 0002.*Upgrade"):
+    with pytest.raises(StandingError, match=r"newer Watchhouse.*9999.*knows 0003.*Upgrade"):
         place.migrate()
     with store.reading() as connection:
         assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
@@ -269,8 +269,15 @@ def _plant_shifts(store: Store) -> None:
         | {"set_by": "b", "set_at": at},
         "views": {"at": at, "viewer": "b", "subject": "team", "what": "weekly", "how": "oidc"},
     }
+    # Those of the third form are tried in their own rooms' tests (tests/audit).
+    later = {
+        table.name
+        for module in ALL_TABLES[1:]
+        for table in vars(module).values()
+        if isinstance(table, Table)
+    }
     known = tables_shifts.metadata.tables
-    assert set(planted) == set(known) - {"versions", "numbers", "sessions", "lockouts"} - {
+    assert set(planted) == set(known) - later - {"versions", "numbers", "sessions", "lockouts"} - {
         *("exemptions", "exemption_steps", "exemption_use", "withdrawals", "withdrawal_steps")
     }
     with store.shifting() as (connection, _):

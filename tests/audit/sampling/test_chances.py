@@ -118,3 +118,9 @@ def test_percentages_are_rounded_up() -> None:
     assert percent(Fraction(1, 10_000)) == "0.1 %"
     assert percent(Fraction(0)) == "0.0 %"
     assert percent(Fraction(1, 8)) == "12.5 %"
+
+
+def test_a_chance_of_just_five_per_cent_is_spoken_against() -> None:
+    """19 of 20 would be missed by one with a chance of exactly 1 in 20: as in `sample_size`."""
+    assert upper_bound(1, 0, 20) == Fraction(18, 20)
+    assert sample_size(20, Fraction(19, 20)) == 1
