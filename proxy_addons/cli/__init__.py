@@ -34,6 +34,7 @@ COMMANDS = (
     "acknowledgements",
     "rota",
     "report",
+    "retention",
     "whois",
     "selftest",
     "password",

@@ -27,6 +27,7 @@ from proxy_addons.settings.policy_file import PolicySource, read_policy
 from proxy_addons.settings.policy_names import check_names, compile_policy
 from proxy_addons.settings.problems import Problem, Report, SettingsError
 from proxy_addons.settings.read_table import Given, read_table
+from proxy_addons.settings.retention import Retention
 from proxy_addons.settings.shifts_build import ShiftsBuilder, with_categories
 from proxy_addons.settings.tree import Mapping, read
 
@@ -163,6 +164,7 @@ def _load(
         audit=audit_build.with_categories(audit, policy.expanded),
         log=log,
         feeds=feeds,
+        retention=builder.retention(),
         page=builder.page(),
         pac=model.Pac(given["pac.proxies"].value),
         paths=paths,
@@ -274,6 +276,16 @@ class _Builder:
             self._report.add(variable.place, key, message)
             return None
         return replace(proxy, credentials=credentials)
+
+    def retention(self) -> Retention:
+        section = "audit.retention."
+        return Retention(
+            **{
+                name.removeprefix(section): given.value
+                for name, given in self._given.items()
+                if name.startswith(section)
+            }
+        )
 
     def limits(self) -> model.Limits:
         section = "limits."

@@ -21,6 +21,7 @@ from proxy_addons.settings.people import (
     Portal,
     Standing,
 )
+from proxy_addons.settings.retention import Retention
 from proxy_addons.settings.shifts import Shifts
 
 if TYPE_CHECKING:
@@ -299,6 +300,7 @@ class Settings:
         audit: authority to look at the access log (`audit`).
         log: what becomes of the access log (`log`).
         feeds: where the access log is delivered to.
+        retention: how long what is over is kept (`audit.retention`).
     """
 
     listen: Listen
@@ -321,6 +323,7 @@ class Settings:
     audit: Audit = field(default_factory=Audit)
     log: Log = field(default_factory=Log)
     feeds: tuple[Feed, ...] = ()
+    retention: Retention = field(default_factory=Retention)
 
     @property
     def listening_files(self) -> tuple[Path, Path]:

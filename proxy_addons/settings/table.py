@@ -28,6 +28,7 @@ from proxy_addons.settings.netkinds import (
 from proxy_addons.settings.people_keys import DIRECTORY, IDENTITY, PORTAL, STANDING
 from proxy_addons.settings.people_kinds import EgressKind, ListenName, SiteUrl
 from proxy_addons.settings.policy_kinds import METHOD
+from proxy_addons.settings.retention_keys import RETENTION
 from proxy_addons.settings.setting import Setting
 from proxy_addons.settings.shifts_keys import PERSONAL_USE
 
@@ -247,6 +248,7 @@ SETTINGS: tuple[Setting, ...] = (
     *AUDIT,
     *LOG,
     *FEEDS,
+    *RETENTION,
     Setting("page.organisation", Text(), "Sample Constabulary", "Name of the force."),
     Setting(
         "page.contact",

@@ -1,12 +1,12 @@
-"""The audit's own: stores of both engines."""
+"""Both engines, as the tests of the standing store have them."""
 
 from __future__ import annotations
 
-from support.places import (  # noqa: F401 - fixtures
+from support.postgres import postgres  # noqa: F401 - the fixture
+from support.stores import (  # noqa: F401 - fixtures
     place,
     ready_postgresql,
     ready_sqlite,
     shared,
     store,
 )
-from support.postgres import postgres  # noqa: F401 - the fixture

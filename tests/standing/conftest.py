@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from support.places import (  # noqa: F401 - fixtures, and the type of one
+from support.postgres import postgres  # noqa: F401 - the fixture
+from support.stores import (  # noqa: F401 - fixtures, and what tests name
+    ENGINES,
     Place,
     both_stores,
     made,
@@ -13,4 +15,3 @@ from support.places import (  # noqa: F401 - fixtures, and the type of one
     statements,
     store,
 )
-from support.postgres import postgres  # noqa: F401 - the fixture

@@ -1,1 +1,1 @@
-"""The parts of the third form: each makes the tables of one room of the audit."""
+"""Parts of a migration, each the tables of one subject; the scripts in `versions/` call them."""

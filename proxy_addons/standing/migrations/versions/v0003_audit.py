@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy_addons.standing.migrations.parts import authority
+from proxy_addons.standing.migrations.parts import authority, retention, sampling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,11 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-_PARTS: tuple[Callable[[], None], ...] = (authority.make,)
+_PARTS: tuple[Callable[[], None], ...] = (
+    authority.make,
+    sampling.make,
+    retention.make,
+)
 
 
 def upgrade() -> None:

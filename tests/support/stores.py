@@ -1,7 +1,7 @@
 """Both engines: each test that asks for a store runs on SQLite and on PostgreSQL.
 
-In: a folder, PostgreSQL where it is installed. Out: fixtures for the conftest of a room.
-Must never: leave a row of one test for another.
+In: nothing. Out: fixtures; a room's conftest.py imports those that it needs.
+Must never: be imported by what is tested.
 """
 
 from __future__ import annotations
@@ -15,7 +15,13 @@ from sqlalchemy import event
 
 from proxy_addons.settings.model import Paths
 from proxy_addons.settings.people import Standing
-from proxy_addons.standing import open_store, tables_audit
+from proxy_addons.standing import (
+    open_store,
+    tables_audit,
+    tables_retention,
+    tables_sampling,
+    tables_shifts,
+)
 from proxy_addons.standing.store import file_of
 from proxy_addons.standing.upgrade import migrate
 from support.postgres import Postgres, binaries
@@ -43,6 +49,8 @@ class Place:
 
 
 ENGINES = ("sqlite", "postgresql")
+# Each module adds its tables to the one `metadata`.
+TABLES = (tables_shifts, tables_audit, tables_retention, tables_sampling)
 
 
 def made(engine: str, folder: Path, request: pytest.FixtureRequest) -> Place:
@@ -91,7 +99,7 @@ def ready_postgresql(
 def _empty(place: Place, server: Postgres) -> None:
     """All tables as the migrations left them, past the triggers."""
     assert place.settings.url is not None
-    names = ", ".join(each for each in tables_audit.metadata.tables if each != "versions")
+    names = ", ".join(each for each in TABLES[0].metadata.tables if each != "versions")
     server.run(
         "BEGIN; SET LOCAL session_replication_role = replica;"
         f" TRUNCATE {names} RESTART IDENTITY; UPDATE versions SET version = 1; COMMIT",
