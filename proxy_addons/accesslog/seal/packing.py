@@ -52,6 +52,7 @@ class Counted:
     packed_sha256: str = ""
     root: str = ""
     places: str = ""
+    tags: str = ""
     policy_versions: tuple[str, ...] = ()
     list_versions: tuple[str, ...] = ()
 
@@ -212,6 +213,7 @@ class _Reckoning:
             place = Place.parse(octets)
             places.add(place.leaf(self._salt.of_place(place.index)))
         found.places = places.root().hex()
+        found.tags = self._salt.tags_commitment.hex()
         found.missing = tuple(self._missing)
         found.policy_versions, found.list_versions = (
             tuple(sorted(each)) for each in self._versions
