@@ -27,6 +27,7 @@ from proxy_addons.accesslog.seal.keys import read_or_make
 from proxy_addons.accesslog.seal.notes import Checkpoint, NoteError, Verifier, parts_of
 from proxy_addons.accesslog.seal.sealing import SealError, Seals, seal
 from proxy_addons.cli.common import add_common, settings_of
+from proxy_addons.cli.log_pack import add_arguments, run_pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +84,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--day", type=_day, metavar="YYYY-MM-DD", help="lines of this day (UTC) only"
     )
     verify.add_argument("--json", action="store_true", help="the outcome as JSON")
+    add_arguments(verify, Path)
     verify.set_defaults(run=run_verify)
 
 
@@ -138,13 +140,15 @@ def run_seal(args: argparse.Namespace) -> int:
 
 def run_verify(args: argparse.Namespace) -> int:
     """Runs `log verify`."""
-    paths = None if args.sealed and args.key else settings_of(args).paths
+    paths = None if (args.sealed or args.pack) and args.key else settings_of(args).paths
     try:
         keys = _keys(args.key, paths)
         seen = Checkpoint.parse(parts_of(args.seen.read_text())[0]) if args.seen else None
     except (OSError, UnicodeDecodeError, NoteError) as problem:
         _complain(f"cannot be checked: {problem}")
         return _CANNOT
+    if args.pack:
+        return run_pack(args.pack, keys, args.witness, as_json=args.json)
     folder: Path = args.sealed or _paths(paths).sealed_dir
     access = _paths(paths).access_log_dir if paths and not args.sealed else None
     if not folder.is_dir():

@@ -181,8 +181,11 @@ def tile(level: object, number: int, width: int) -> str:
 class Log:
     """A sealed log or a pack, and what is wrong with it."""
 
-    def __init__(self, path: Path, keys: set[str], witnesses: set[str]) -> None:
-        self.path, self.keys, self.more, self.wrong = path, keys, witnesses, []
+    def __init__(self, path: Path, keys: set[str], more: set[str], seen: Path | None) -> None:
+        self.path, self.keys, self.more, self.wrong, self.seen = path, keys, more, [], []
+        if seen:
+            _, size, root = seen.read_bytes().decode().rpartition("\n\n")[0].split("\n")[:3]
+            self.seen.append((int(size), base64.b64decode(root, validate=True)))
         self.zip = None if path.is_dir() else zipfile.ZipFile(path)
         infos = self.zip.infolist() if self.zip else []
         files = [each.filename for each in infos] or [
@@ -229,17 +232,18 @@ class Log:
                 lacks = (need if chain else set()) | (self.more if name == names[-1] else set())
                 if not any(each.startswith(f"{origin}+") for each in held & need) or lacks - held:
                     raise ValueError("not signed by whom it should be")
-                if f"checkpoints/{size // 1000:06d}/{size:09d}" not in (name, names[-2], name[4:]):
+                place = f"checkpoints/{size // 1000:06d}/{size:09d}"
+                if name not in (place, f"log/{place}") and (name, size) != ("checkpoint", before):
                     raise ValueError("a checkpoint of another size")
             except ValueError as problem:
                 self.wrong.append(f"{name}: {problem}")
         self.keys = {*chain[-1:]} or self.keys
         return roots
 
-    def folder(self) -> tuple[dict[int, bytes], list[bytes]]:
+    def folder(self) -> str:
         """Check a folder of seals: all of it is made anew from the lines."""
         names = [each for each in self.names if re.fullmatch(r"checkpoints/\d{6}/\d{9,}", each)]
-        size, entries, made = int(names[-1][12 + 7 :]) if names else 0, [], {}
+        size, entries, made = int(names[-1].split("/")[2]) if names else 0, [], {}
         for number in range(-(-size // WIDTH)):
             octets = self.read(tile("entries", number, min(WIDTH, size - number * WIDTH)))
             while octets:
@@ -248,15 +252,15 @@ class Log:
                 octets = octets[length:]
         roots = self.signed([*names, "checkpoint"], dict(enumerate(entries)))
         hashes = [sha256(b"\0" + each) for each in entries]
-        levels = {"entries": [len(each).to_bytes(2, "big") + each for each in entries]}
-        for level in range(8):
-            levels[str(level)] = hashes
-            hashes = [
-                root_of(hashes[at : at + WIDTH]) for at in range(0, len(hashes) - 255, WIDTH)
-            ]
+        for size, root in [*roots.items(), *self.seen]:
+            if root_of(hashes[:size]) != root or size > len(hashes):
+                self.wrong.append(f"tile/entries: the first {size} are not those that were signed")
+        levels = {"entries": [len(each).to_bytes(2, "big") + each for each in entries], "0": hashes}
+        for level in range(1, 8):
+            whole = range(0, len(hashes) - WIDTH + 1, WIDTH)
+            levels[str(level)] = hashes = [root_of(hashes[at : at + WIDTH]) for at in whole]
         for level, parts in levels.items():
-            for size in roots:
-                count = size >> (8 * int(level) if level != "entries" else 0)
+            for count in {size >> 8 * int(level.strip("entris") or 0) for size in roots}:
                 for at in range(0, count, WIDTH):
                     name = tile(level, at // WIDTH, min(WIDTH, count - at))
                     made[name] = b"".join(parts[at : min(count, at + WIDTH)])
@@ -264,93 +268,93 @@ class Log:
             if (name in self.names or "entries" not in name) and self.read(name) != octets:
                 self.wrong.append(f"{name}: not as it was signed, or the entries are not")
         for said in map(record_of, entries):
-            day = "/".join((DAY.fullmatch(str(said.get("name"))) or [""])[1:4])
             if said.get("kind") == "segment":
-                self.segment(f"{day}/{said['name']}", said)
-        for name in {*self.names} - self.known:
-            if not name.endswith(".tsr"):
-                self.wrong.append(f"{name}: nothing that was signed speaks of it")
-        return roots, entries
-
-    def segment(self, name: str, said: dict[str, Any]) -> None:
-        """The lines of a segment, and its salt."""
-        packed, kept = f"segments/{name}.gz", f"salts/{name}.salt"
-        salt = self.read(kept)
-        try:
-            found = seal_of(self.read(packed), salt)
-        except BAD as problem:
-            self.wrong.append(f"{packed}: {problem}")
-            return
-        other = {each for each in found if found[each] != said.get(each)}
-        other |= {"root"} if len(salt) != 32 else set()  # HMAC takes zeros at its end for nothing
-        if other:
-            at = packed if other - {"root", "places", "tags"} else kept
-            self.wrong.append(f"{at}: not what was sealed ({', '.join(sorted(other))})")
+                day = DAY.sub(r"\1/\2/\3", said["name"])
+                packed = f"segments/{day}/{said['name']}.gz"
+                kept = f"salts/{day}/{said['name']}.salt"
+                try:
+                    salt = self.read(kept)
+                    found = seal_of(self.read(packed), salt)
+                    other = {each for each in found if found[each] != said[each]}
+                    other |= {"root"} if len(salt) != 32 else set()  # HMAC pads keys by zeros
+                    if other:
+                        name = packed if other - {"root", "places", "tags"} else kept
+                        self.wrong.append(
+                            f"{name}: not what was sealed: {', '.join(sorted(other))}"
+                        )
+                except BAD as problem:
+                    self.wrong.append(f"{packed}: {problem}")
+        strange = [each for each in self.names if each not in self.known and each[-4:] != ".tsr"]
+        self.wrong += [f"{name}: nothing that was signed speaks of it" for name in strange]
+        return f"{len(entries)} entries signed"
 
     def pack(self) -> str:
-        """Check a pack; what it proves."""
+        """Check a pack, and say what it proves."""
         manifest = self.read("manifest.json")
         listed = json.loads(manifest)["files"]
         for name in sorted({*listed, *self.names} - {"manifest.json", "manifest.sig"}):
-            if sha256(self.read(name)).hex() != listed.get(name):
+            if name not in self.names or sha256(self.read(name)).hex() != listed.get(name):
                 self.wrong.append(f"{name}: not as it was packed")
-        proofs, entries = json.loads(self.read("proofs.json")), {}
-        for each in proofs["ranges"]:
-            lines = self.read(f"log/entries/{each['first']:09d}.jsonl").split(b"\n")[:-1]
-            each["leaves"] = [sha256(b"\0" + line) for line in lines]
-            entries.update(enumerate(lines, each["first"]))
+        proofs, entries, leaves = json.loads(self.read("proofs.json")), {}, {}
+        for first in {each["first"] for each in proofs["ranges"]}:
+            lines = self.read(f"log/entries/{first:09d}.jsonl").split(b"\n")[:-1]
+            leaves[first] = [sha256(b"\0" + line) for line in lines]
+            entries.update(enumerate(lines, first))
         names = [each for each in self.names if each.startswith("log/checkpoints/")]
         roots = self.signed(names, entries)
         for each in proofs["ranges"]:
-            if root_of(each["leaves"], each["first"], each["size"], each["path"]) != roots[each["size"]]:
-                self.wrong.append(f"log/entries/{each['first']:09d}.jsonl: not in the signed log")
+            first, size = each["first"], each["size"]
+            if root_of(leaves[first], first, size, each["path"]) != roots[size]:
+                self.wrong.append(f"log/entries/{first:09d}.jsonl: not what was signed")
+        self.wrong += [
+            f"log: not what was seen at {n}" for n, r in self.seen if roots.get(n, r) != r
+        ]
         if not signers(manifest + b"\n" + self.read("manifest.sig"), self.keys):
             self.wrong.append("manifest.sig: not signed by the key that counts")
-        sealed = [each for each in map(record_of, entries.values()) if each.get("kind") == "segment"]
-        lines = iter(self.read("lines/lines.jsonl").split(b"\n"))
-        whole, shown = proofs["whole"], 0
-        segments = {each["name"]: each for each in proofs["segments"]}
-        for said in sealed:
-            each = segments.pop(said["name"], {"lines": []})
-            records = {}
+        said = {each.get("name"): each for each in map(record_of, entries.values())}
+        lines, whole = self.read("lines/lines.jsonl").split(b"\n"), proofs["whole"]
+        rest, covered = iter(lines), set()
+        for each in proofs["segments"]:
+            here, shown = said[each["name"]], {}
             for one in each["lines"]:
-                line = None if "leaf" in one else next(lines)
-                leaf = bytes.fromhex(one["leaf"] if line is None else one["nonce"])
-                leaf, good = (leaf, True) if line is None else (sha256(b"\0" + leaf + line), len(leaf) == 32)
-                if not good or root_of([leaf], one["index"], said["records"], one["path"]).hex() != said["root"]:
-                    self.wrong.append(f"lines/lines.jsonl: line {one['index']} of {said['name']} was not sealed so")
-                records[one["index"]] = None if line is None else record_of(line)
-                shown += line is not None
-            overlaps = whole and said["first_start"] < whole["until"] and said["last_start"] >= whole["since"]
-            if overlaps and not self.whole(whole, said, each, records):
-                self.wrong.append(f"proofs.json: {said['name']}: not all lines of the person are shown")
-        if segments or next(lines) or next(lines, None) is not None:
-            self.wrong.append("proofs.json: lines of which nothing is proved")
-        if whole:
-            last = proofs["ranges"][-1]
-            first = entries[last["first"]]
-            if last["first"] and record_of(first)["sealed"] >= whole["since"] or last["first"] + len(last["leaves"]) != max(roots):
-                self.wrong.append("log/entries: begins too late, or ends too early")
-        return f"{shown} lines are in the log of {max(roots)} entries; " + (f"complete for {whole}" if whole else "not complete")
+                index, line = one["index"], None if "leaf" in one else next(rest)
+                shown[index], leaf = line, bytes.fromhex(one.get("leaf") or one["nonce"])
+                leaf = leaf if line is None or len(leaf) != 32 else sha256(b"\0" + leaf + line)
+                if root_of([leaf], index, here["records"], one["path"]).hex() != here["root"]:
+                    self.wrong.append(f"lines/lines.jsonl: line {index} of {each['name']}")
+            if whole and "places" in each and complete(whole, here, each, shown):
+                covered.add(each["name"])
+        if [*rest] != [b""]:
+            self.wrong.append("lines/lines.jsonl: lines of which nothing is proved")
+        if whole is None:
+            return f"{len(lines) - 1} lines are in the log; nothing is proved of others"
+        for name, each in said.items():
+            late = each.get("last_start", "") >= whole["since"]
+            if late and each["first_start"] < whole["until"] and name not in covered:
+                self.wrong.append(f"proofs.json: not all that is wanted of {name}")
+        first = proofs["ranges"][-1]["first"]
+        late = first and record_of(entries[first])["sealed"] >= whole["since"]
+        if late or first + len(leaves[first]) != max(roots):
+            self.wrong.append("log/entries: begins too late or ends too early")
+        return f"{len(lines) - 1} lines are in the log: all of {whole}"
 
-    def whole(self, whole: dict[str, str], said: dict[str, Any], each: dict[str, Any], records: dict[int, Any]) -> bool:
-        """Whether all lines of a person in a period are among those of a segment."""
-        tags, part = bytes.fromhex(each["tags"]), each["places"]
-        places = [bytes.fromhex(one[0]) for one in part["of"]]
-        leaves = [sha256(b"\0" + bytes.fromhex(one[1]) + bytes.fromhex(one[0])) for one in part["of"]]
-        low, high = (place_of({**whole, "start": whole[key]}, tags, 0) for key in ("since", "until"))
-        inside = [one for one in places if low <= one < high]
-        numbers = [int.from_bytes(one[40:], "big") for one in inside]
-        return (
-            sha256(tags).hex() == said["tags"]
-            and root_of(leaves, part["first"], said["records"], part["path"]).hex() == said["places"]
-            and {len(one) for pair in part["of"] for one in pair} == {96, 64}
-            and places == sorted(places)
-            and (part["first"] == 0 or places[0] < low)
-            and (part["first"] + len(places) == said["records"] or places[-1] >= high)
-            and all(n in records for n in numbers)
-            and all(records[n] is None or place_of(records[n], tags, n) == one for n, one in zip(numbers, inside))
-        )
+
+def complete(whole: Any, here: Any, each: Any, shown: dict[int, Any]) -> bool:
+    """Whether a segment's lines of a person and period are those shown: all between neighbours."""
+    tags, first, size = bytes.fromhex(each["tags"]), each["places"]["first"], here["records"]
+    of = [[bytes.fromhex(part) for part in one] for one in each["places"]["of"]]
+    places = [place for place, _ in of]
+    leaves = [sha256(b"\0" + nonce + place) for place, nonce in of]
+    good = root_of(leaves, first, size, each["places"]["path"]).hex() == here["places"]
+    good = good and sha256(tags).hex() == here["tags"] and {48} == {*map(len, places)}
+    low, high = (place_of({**whole, "start": whole[at]}, tags, 0) for at in ("since", "until"))
+    good = good and (first == 0 or places[0] < low) and places == sorted(places)
+    good = good and (first + len(places) == size or places[-1] >= high)
+    for place in [each for each in places if low <= each < high]:
+        number = int.from_bytes(place[40:], "big")
+        line = shown.get(number, b"")
+        good = good and (line is None or place_of(record_of(line), tags, number) == place)
+    return good
 
 
 def main() -> int:
@@ -358,7 +362,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Check a pack, or a sealed log, of Watchhouse.")
     parser.add_argument("path", type=Path)
     parser.add_argument("--key", action="append", required=True, help="name+id+key; repeatable")
-    parser.add_argument("--witness", action="append", default=[], help="a key that must have signed")
+    parser.add_argument("--witness", action="append", default=[], help="must have signed too")
     parser.add_argument("--seen", type=Path, help="a checkpoint that was kept elsewhere")
     args = parser.parse_args()
-    return 0
+    try:
+        log = Log(args.path, {*args.key}, {*args.witness}, args.seen)
+        proved = log.pack() if "proofs.json" in log.names else log.folder()
+    except BAD as problem:
+        sys.stderr.write(f"{args.path}: cannot be checked: {problem}\n")
+        return 2
+    sys.stdout.write("".join(f"WRONG  {each}\n" for each in dict.fromkeys(log.wrong)))
+    sys.stdout.write(f"{proved}: {len(log.wrong) or 'no'} things are wrong\n")
+    return 1 if log.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -62,7 +62,9 @@ def timeline(counts: Sequence[int], labels: Sequence[str]) -> str:
         (round(_LEFT + (n + 0.5) * step, 2), labels[n].rsplit(" ", 1)[0])
         for n in range(0, len(labels), each)
     ]
-    lines = [(round((_HEIGHT - 40) * (1 - part) + 10, 2), f"{top * part:g}") for part in (0, 0.5, 1)]
+    lines = [
+        (round((_HEIGHT - 40) * (1 - part) + 10, 2), f"{top * part:g}") for part in (0, 0.5, 1)
+    ]
     return _template("timeline.svg").render(
         width=WIDTH, height=_HEIGHT, left=_LEFT, bars=bars, ticks=ticks, lines=lines
     )

@@ -140,9 +140,9 @@ class _Gathering:
         ranges.append(self._range(first, len(entries) - first, checkpoint.size))
         sizes = {each["size"] for each in ranges}
         for size in sorted(sizes):
-            files[f"log/{seals.signed(size).relative_to(seals.folder).as_posix()}"] = (
-                seals.signed(size).read_bytes()
-            )
+            files[f"log/{seals.signed(size).relative_to(seals.folder).as_posix()}"] = seals.signed(
+                size
+            ).read_bytes()
             for path in sorted(seals.folder.rglob(f"*{size:09d}*.tsr")):
                 files[f"log/timestamps/{path.name}"] = path.read_bytes()
         shown = [each for place, each in manifests.items() if place >= first]
@@ -256,9 +256,7 @@ class _Gathering:
                 else {"nonce": salt.of_line(number).hex()}
             )
             path = path_of(tree.subtree, number, 1, manifest.records)
-            said["lines"].append(
-                {"index": number, **shown, "path": [each.hex() for each in path]}
-            )
+            said["lines"].append({"index": number, **shown, "path": [each.hex() for each in path]})
         if self._overlaps(manifest):
             said |= self._places(manifest, lines, salt)
         return said

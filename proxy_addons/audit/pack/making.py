@@ -156,15 +156,17 @@ def _files(
             | {"engine": about.engine, "statement": report.statement}
         ),
         "authorisation.json": _json(_authorisation(about, held, secret)),
-        "versions.json": _json({
-            "software": about.software,
-            "engine": about.engine,
-            "category_lists": list(about.list_versions),
-            "policies": list(about.policy_versions),
-            "sealed_with": sorted({each.software for each in gathered.manifests}),
-            "identity": about.identity,
-            "clock": about.clock,
-        }),
+        "versions.json": _json(
+            {
+                "software": about.software,
+                "engine": about.engine,
+                "category_lists": list(about.list_versions),
+                "policies": list(about.policy_versions),
+                "sealed_with": sorted({each.software for each in gathered.manifests}),
+                "identity": about.identity,
+                "clock": about.clock,
+            }
+        ),
         "custody.json": _json({"maker": about.maker, "events": list(map(asdict, about.custody))}),
         "gaps.json": _json({"gaps": list(gathered.gaps)}),
         "limitations.md": limitations_of(about, gathered, report.statement).encode(),

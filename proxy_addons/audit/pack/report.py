@@ -216,7 +216,7 @@ def _summary(
     ]
     if withheld:
         rows.append(("Withheld", f"{withheld:,}"))
-    rows += [(shown(k), f"{v:,}") for k, v in sorted(about.counts.items())]
+    rows += [(shown(k).capitalize(), f"{v:,}") for k, v in sorted(about.counts.items())]
     return tuple(rows)
 
 
@@ -238,19 +238,16 @@ def _charts(moments: Sequence[datetime]) -> tuple[Chart, ...]:
     axis = _axis(min(counts), max(counts), hourly=hourly)
     labels = [_label(each, hourly=hourly) for each in axis]
     what = "hour" if hourly else "day"
-    peak = max(counts, key=lambda key: (counts[key], key))
+    peak = max(sorted(counts), key=counts.__getitem__)
     bars = [counts[each] for each in axis]
-    rows = tuple(
-        (label, f"{n:,}") for label, n in zip(labels, bars, strict=True) if n
-    )
+    rows = tuple((label, f"{n:,}") for label, n in zip(labels, bars, strict=True) if n)
     alt = (
         f"Bars: records in each {what}, {len(moments)} in all; the most,"
         f" {counts[peak]}, at {_label(peak, hourly=hourly)}."
     )
-    top = max(week, key=lambda key: (week[key], key))
+    top = max(sorted(week), key=week.__getitem__)
     heat = tuple(
-        (day, *(str(week[n, hour] or "") for hour in range(24)))
-        for n, day in enumerate(WEEKDAYS)
+        (day, *(str(week[n, hour] or "") for hour in range(24))) for n, day in enumerate(WEEKDAYS)
     )
     return (
         Chart(
@@ -323,10 +320,15 @@ def _tables(timed: Sequence[tuple[datetime, Line]]) -> tuple[Table, ...]:
             "Refused",
             ("When (local)", "Reference", "Site", "Rule", "Reason told"),
             tuple(
-                (local(moment), *(shown(each.get(k) or "") for k in ("id", "host", "rule", "reason")))
+                (
+                    local(moment),
+                    *(shown(each.get(k) or "") for k in ("id", "host", "rule", "reason")),
+                )
                 for moment, each in refused[:100]
             ),
-            f"The first 100 of {len(refused)}; all are in records.csv." if len(refused) > 100 else "",
+            f"The first 100 of {len(refused)}; all are in records.csv."
+            if len(refused) > 100
+            else "",
         ),
         _sessions(records),
     ]
@@ -348,10 +350,10 @@ def _sessions(records: Iterable[tuple[datetime, dict[str, Any]]]) -> Table:
         sites = Counter(shown(record.get("host") or "(none)") for _, record in run)
         refused = sum(record.get("action") == "block" for _, record in run)
         often = ", ".join(name for name, _ in _top(sites)[:3])
-        rows.append(
-            (local(run[0][0]), local(run[-1][0]), f"{len(run):,}", f"{refused:,}", often)
-        )
-    note = "Records with no pause of more than 30 minutes. A session is a reading aid, not a finding."
+        rows.append((local(run[0][0]), local(run[-1][0]), f"{len(run):,}", f"{refused:,}", often))
+    note = (
+        "Records with no pause of more than 30 minutes. A session is a reading aid, not a finding."
+    )
     if len(runs) > 200:
         note += f" The first 200 of {len(runs)}."
     heads = ("Begins (local)", "Last record begins", "Records", "Refused", "Most frequent sites")
@@ -380,7 +382,9 @@ def _listed(timed: Sequence[tuple[datetime, Line]]) -> Table:
 
 
 def _versions(gathered: Gathered, about: About) -> tuple[tuple[str, str], ...]:
-    lists = sorted({*about.list_versions, *(v for m in gathered.manifests for v in m.list_versions)})
+    lists = sorted(
+        {*about.list_versions, *(v for m in gathered.manifests for v in m.list_versions)}
+    )
     policies = sorted(
         {*about.policy_versions, *(v for m in gathered.manifests for v in m.policy_versions)}
     )
@@ -395,5 +399,3 @@ def _versions(gathered: Gathered, about: About) -> tuple[tuple[str, str], ...]:
         ("Entries of the log", f"{gathered.checkpoint.size:,}"),
         ("Segments looked at", f"{len(gathered.manifests):,}"),
     )
-
-

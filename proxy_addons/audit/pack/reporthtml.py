@@ -24,9 +24,13 @@ def html_of(report: Report) -> str:
     """The page of a report."""
     style = files("proxy_addons.audit.pack").joinpath("templates/report.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return environment().get_template("report.html").render(
-        report=report,
-        style=Markup(style),  # noqa: S704 - a file of ours
-        style_hash=Markup(f"sha256-{digest}"),  # noqa: S704 - base64
-        verify=VERIFY,
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            report=report,
+            style=Markup(style),  # noqa: S704 - a file of ours
+            style_hash=Markup(f"sha256-{digest}"),  # noqa: S704 - base64
+            verify=VERIFY,
+        )
     )
