@@ -213,14 +213,12 @@ class Log:
         An entry "key" hands over; the first checkpoint that has it is signed by both keys.
         """
         said = {at: record_of(entries[at]) for at in sorted(entries)}
-        turns = [at for at in said if said[at].get("kind") == "key"]
-        chain = [str(said[at].get("key")) for at in turns]
-        chain = [str(said[at].get("replaces")) for at in turns[:1]] + chain
-        if [str(said[at].get("replaces")) for at in turns] != chain[:-1] or not self.keys & {
-            *(chain or self.keys)
-        }:
+        said = {at: each for at, each in said.items() if each.get("kind") == "key"}
+        turns, old_keys = list(said), [str(each.get("replaces")) for each in said.values()]
+        chain = old_keys[:1] + [str(each.get("key")) for each in said.values()]
+        if old_keys != chain[:-1] or (chain and not self.keys & {*chain}):
             self.wrong.append("log: a key that never counted")
-        roots, size, log = {}, 0, ""
+        roots, size = {}, 0
         for name in names:
             before, note = size, self.read(name)
             try:
@@ -234,7 +232,7 @@ class Log:
                     raise ValueError("not signed by whom it should be")
                 place = f"checkpoints/{size // 1000:06d}/{size:09d}"
                 if name not in (place, f"log/{place}") and (name, size) != ("checkpoint", before):
-                    raise ValueError("a checkpoint of another size")
+                    raise ValueError(f"not the one that belongs here; see {place}")
             except ValueError as problem:
                 self.wrong.append(f"{name}: {problem}")
         self.keys = {*chain[-1:]} or self.keys
@@ -266,7 +264,8 @@ class Log:
                     made[name] = b"".join(parts[at : min(count, at + WIDTH)])
         for name, octets in made.items():
             if (name in self.names or "entries" not in name) and self.read(name) != octets:
-                self.wrong.append(f"{name}: not as it was signed, or the entries are not")
+                below = name.replace("tile/0/", "tile/entries/")
+                self.wrong.append(f"{name}: not as it was signed, or {below} is not")
         for said in map(record_of, entries):
             if said.get("kind") == "segment":
                 day = DAY.sub(r"\1/\2/\3", said["name"])
@@ -279,9 +278,7 @@ class Log:
                     other |= {"root"} if len(salt) != 32 else set()  # HMAC pads keys by zeros
                     if other:
                         name = packed if other - {"root", "places", "tags"} else kept
-                        self.wrong.append(
-                            f"{name}: not what was sealed: {', '.join(sorted(other))}"
-                        )
+                        self.wrong.append(f"{name}: not what was sealed: {sorted(other)}")
                 except BAD as problem:
                     self.wrong.append(f"{packed}: {problem}")
         strange = [each for each in self.names if each not in self.known and each[-4:] != ".tsr"]
@@ -310,7 +307,7 @@ class Log:
             f"log: not what was seen at {n}" for n, r in self.seen if roots.get(n, r) != r
         ]
         if not signers(manifest + b"\n" + self.read("manifest.sig"), self.keys):
-            self.wrong.append("manifest.sig: not signed by the key that counts")
+            self.wrong.append("manifest.sig: manifest.json is not signed by the key that counts")
         said = {each.get("name"): each for each in map(record_of, entries.values())}
         lines, whole = self.read("lines/lines.jsonl").split(b"\n"), proofs["whole"]
         rest, covered = iter(lines), set()
@@ -367,10 +364,15 @@ def main() -> int:
     args = parser.parse_args()
     try:
         log = Log(args.path, {*args.key}, {*args.witness}, args.seen)
-        proved = log.pack() if "proofs.json" in log.names else log.folder()
     except BAD as problem:
         sys.stderr.write(f"{args.path}: cannot be checked: {problem}\n")
         return 2
+    pack, proved = "manifest.json" in log.names, "nothing is proved"
+    try:
+        proved = log.pack() if pack else log.folder()
+    except BAD as problem:
+        what = "manifest.json, manifest.sig, log/, proofs.json" if pack else "log"
+        log.wrong.append(f"{what}: one of these cannot be followed: {problem!r}")
     sys.stdout.write("".join(f"WRONG  {each}\n" for each in dict.fromkeys(log.wrong)))
     sys.stdout.write(f"{proved}: {len(log.wrong) or 'no'} things are wrong\n")
     return 1 if log.wrong else 0
