@@ -28,6 +28,7 @@ from proxy_addons.accesslog.seal.notes import Checkpoint, NoteError, Verifier, p
 from proxy_addons.accesslog.seal.sealing import SealError, Seals, seal
 from proxy_addons.accesslog.seal.stamping import StampCheck
 from proxy_addons.cli.common import add_common, settings_of
+from proxy_addons.cli.log_pack import run_pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,6 +118,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     _add_trail(verify)
     verify.add_argument("--json", action="store_true", help="the outcome as JSON")
+    verify.add_argument("--pack", type=Path, metavar="FILE", help="check this evidence pack")
     verify.set_defaults(run=run_verify)
 
 
@@ -206,7 +208,8 @@ def run_rotate(args: argparse.Namespace) -> int:
 
 def run_verify(args: argparse.Namespace) -> int:
     """Runs `log verify`."""
-    settings = None if args.sealed and args.key else settings_of(args)
+    apart = (args.sealed or args.pack) and args.key
+    settings = None if apart else settings_of(args)
     log = _log_of(args, settings) if settings is not None else None
     try:
         keys = [Verifier.parse(each) for each in args.key] if args.key else [_key_of(log)]
@@ -215,6 +218,8 @@ def run_verify(args: argparse.Namespace) -> int:
     except (OSError, UnicodeDecodeError, ValueError) as problem:
         _complain(f"cannot be checked: {problem}")
         return _CANNOT
+    if args.pack:
+        return run_pack(args.pack, keys, args.witness, as_json=args.json)
     folder: Path = args.sealed or _present(log).sealed
     access = log.segments if log is not None and not args.sealed else None
     if not folder.is_dir():

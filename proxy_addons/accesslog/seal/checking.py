@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from proxy_addons.accesslog.seal.stamping import Stamp
 
 _BLOCK: Final = 1 << 20
-_SALTED: Final = frozenset({"root", "places"})
+_SALTED: Final = frozenset({"root", "places", "tags"})
 _OF_LINES: Final = {each.name for each in fields(Counted)} - {"packed_sha256"}
 
 

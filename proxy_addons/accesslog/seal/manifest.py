@@ -37,6 +37,8 @@ class Manifest:
         packed_sha256: of the compressed file, the evidence.
         root: of the tree of the lines (salted.py).
         places: of the tree of whose they are.
+        tags: SHA-256 of the key of the tags in there: whoever is given the key later knows that it
+            is the one, and not another by which a person would seem to have no lines.
         late: whether a later segment of the same worker was sealed before.
         broken: why it was given up; "" where it was ended in order.
         policy_versions: in force, as the records name them.
@@ -59,6 +61,7 @@ class Manifest:
     packed_sha256: str
     root: str
     places: str
+    tags: str
     late: bool
     broken: str
     policy_versions: tuple[str, ...]

@@ -56,6 +56,7 @@ class Counted:
     packed_sha256: str = ""
     root: str = ""
     places: str = ""
+    tags: str = ""
     policy_versions: tuple[str, ...] = ()
     list_versions: tuple[str, ...] = ()
 
@@ -239,6 +240,7 @@ class _Reckoning:
         for octets in self._places:
             places.add(leaf_hash(self._salt.of_place(index_of(octets)) + octets))
         found.places = places.root().hex()
+        found.tags = self._salt.tags_commitment.hex()
         found.missing = tuple(self._missing)
         found.policy_versions, found.list_versions = (
             tuple(sorted(each)) for each in self._versions

@@ -16,6 +16,7 @@ have left one out.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from dataclasses import dataclass
 from typing import Final
@@ -48,6 +49,11 @@ class Salt:
     def tag_key(self) -> bytes:
         """Makes tags of persons. Whoever has it can try names against tags, and nothing else."""
         return self._tags
+
+    @property
+    def tags_commitment(self) -> bytes:
+        """What a manifest says of that key, so that nobody can show another in its place."""
+        return hashlib.sha256(self._tags).digest()
 
     def of_line(self, index: int) -> bytes:
         """The nonce of a line.

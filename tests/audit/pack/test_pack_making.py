@@ -1,0 +1,257 @@
+"""Packs: what is in them, what is refused, what is withheld; other keys, witnesses."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support import packs
+from support.alone import alone, oldest
+from support.segments import hours
+
+from proxy_addons.accesslog.seal import standalone
+from proxy_addons.accesslog.seal.manifest import entry_of
+from proxy_addons.accesslog.seal.notes import COSIGNATURE, Checkpoint, Signer, note_of
+from proxy_addons.accesslog.seal.sealing import Seals, seal
+from proxy_addons.audit.pack.about import PackError, Redactions, Whole
+from proxy_addons.audit.pack.archive import unzipped
+from proxy_addons.audit.pack.checking import CheckedPack, check_pack
+from proxy_addons.audit.pack.report import shown
+from proxy_addons.audit.store import At
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from proxy_addons.audit.pack.making import Pack
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    packs.sealed_log(folder)
+    return folder
+
+
+def opened(pack: Pack, folder: Path) -> dict[str, bytes]:
+    (folder / "p.zip").write_bytes(pack.octets)
+    return unzipped(folder / "p.zip")[0]
+
+
+def checked(pack: Pack, folder: Path, **more: Any) -> CheckedPack:
+    (folder / "p.zip").write_bytes(pack.octets)
+    return check_pack(folder / "p.zip", [packs.SIGNER.verifier], **more)
+
+
+def test_the_same_inputs_give_the_same_octets(folder: Path) -> None:
+    assert packs.packed(folder).octets == packs.packed(folder).octets
+    assert packs.packed(folder).octets != packs.packed(folder, secret=b"x" * 32).octets
+
+
+def test_what_is_in_a_pack(folder: Path) -> None:
+    pack = packs.packed(folder)
+    files = opened(pack, folder)
+    lines = files["lines/lines.jsonl"].splitlines()
+    sealed = [
+        (folder / "access" / at.segment).read_bytes().splitlines()[at.line]
+        for at in packs.ats_of(folder)
+    ]
+    assert sorted(lines) == sorted(sealed)
+    assert b"CD5678" not in b"".join(files[name] for name in files if name != "verify.py")
+    assert files["report.pdf"].startswith(b"%PDF")
+    assert b"pdfaid" in files["report.pdf"]
+    page = files["report.html"].decode()
+    assert "<script" not in page
+    assert "default-src 'none'" in page
+    assert "no other record of AB1234" in pack.statement
+
+
+def test_a_person_without_records_is_proved_to_have_none(folder: Path, tmp_path: Path) -> None:
+    whole = Whole(packs.SINCE, packs.UNTIL, person="ZZ0000")
+    pack = packs.packed(folder, ats=[], whole=whole)
+    found = checked(pack, tmp_path)
+    assert (found.faults, found.lines) == ((), 0)
+    assert alone([tmp_path / "p.zip"])[str(tmp_path / "p.zip")][0] == 0
+
+
+def test_an_address_nobody_was_known_at(folder: Path, tmp_path: Path) -> None:
+    whole = Whole(packs.SINCE, packs.UNTIL, client="192.0.2.99")
+    found = checked(packs.packed(folder, ats=[], whole=whole), tmp_path)
+    assert (found.faults, (found.whole or {})["client_ip"]) == ((), "192.0.2.99")
+    assert alone([tmp_path / "p.zip"])[str(tmp_path / "p.zip")][0] == 0
+
+
+def test_some_lines_claim_nothing_about_others(folder: Path, tmp_path: Path) -> None:
+    some = packs.ats_of(folder)[:3]
+    pack = packs.packed(folder, ats=some, whole=None)
+    assert "Nothing is proved about records that are not in this pack" in pack.statement
+    found = checked(pack, tmp_path)
+    assert (found.faults, found.lines, found.whole) == ((), 3, None)
+    code, said = alone([tmp_path / "p.zip"])[str(tmp_path / "p.zip")]
+    assert (code, "nothing is proved of others" in said) == (0, True)
+    with pytest.raises(PackError, match="are not among those that were asked for"):
+        packs.packed(folder, ats=some)
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        ({"ats": [At("access-w01-20261121T20Z-0001.jsonl", 0)]}, "is not sealed yet"),
+        ({"ats": [At("access-w01-20261121T09Z-0001.jsonl", 99)]}, "there is no 99"),
+        ({"secret": b"x"}, "has 32 octets"),
+        ({"redactions": Redactions(fields=frozenset({"nothing"}))}, "not there: nothing"),
+        ({"redactions": Redactions(lines=frozenset({At("x", 1)}))}, "not among the lines"),
+        ({"whole": Whole(packs.SINCE, packs.UNTIL + timedelta(days=1), person="x")}, "seal first"),
+        ({"whole": Whole(packs.UNTIL, packs.SINCE, person="x")}, "complete for what"),
+        ({"whole": Whole(packs.SINCE, packs.UNTIL)}, "complete for what"),
+    ],
+)
+def test_what_is_refused(folder: Path, more: dict[str, Any], what: str) -> None:
+    with pytest.raises(PackError, match=what):
+        packs.packed(folder, **more)
+
+
+def test_nothing_sealed(tmp_path: Path) -> None:
+    (tmp_path / "seals").mkdir()
+    with pytest.raises(PackError, match="nothing is sealed yet"):
+        packs.packed(tmp_path, ats=[], whole=None)
+
+
+def test_a_log_that_was_changed_gives_no_pack(tmp_path: Path) -> None:
+    packs.sealed_log(tmp_path, count=4)
+    for path in (tmp_path / "seals/salts").rglob("*.salt"):
+        path.chmod(0o600)
+        path.write_bytes(bytes(32))
+    with pytest.raises(PackError, match="not what was sealed"):
+        packs.packed(tmp_path, whole=Whole(packs.SINCE, packs.SINCE + timedelta(hours=1), "AB1234"),
+                     ats=packs.ats_of(tmp_path))  # fmt: skip
+
+
+def test_withheld_lines_and_details(folder: Path, tmp_path: Path) -> None:
+    ats = packs.ats_of(folder)
+    full = opened(packs.packed(folder), tmp_path)
+    held = Redactions(lines=frozenset(ats[:2]), details=frozenset({"approver"}))
+    pack = packs.packed(folder, redactions=held)
+    files = opened(pack, tmp_path)
+    found = checked(pack, tmp_path)
+    assert (found.faults, found.lines, found.withheld) == ((), 26, 2)
+    assert alone([tmp_path / "p.zip"])[str(tmp_path / "p.zip")][0] == 0
+    lines = full["lines/lines.jsonl"].splitlines()
+    assert files["lines/lines.jsonl"].splitlines() == lines[2:]
+    nonce = json.loads(full["proofs.json"])["segments"][0]["lines"][0]["nonce"].encode()
+    gone = [json.loads(lines[0])["id"].encode(), b"Head of ACU", nonce]
+    for octets in gone:
+        assert octets in b"".join(full.values())
+        assert not any(octets in data for data in files.values())
+    was, now = (json.loads(each["authorisation.json"])["details"] for each in (full, files))
+    assert was["approver"]["sha256"] == now["approver"]["sha256"]
+    assert now["purpose"] == was["purpose"]
+
+
+def test_withheld_fields(folder: Path, tmp_path: Path) -> None:
+    pack = packs.packed(folder, redactions=Redactions(fields=frozenset({"url"})))
+    files = opened(pack, tmp_path)
+    assert (pack.lines, pack.withheld) == (0, 28)
+    assert checked(pack, tmp_path).faults == ()
+    said = [json.loads(each) for each in files["extracts.jsonl"].splitlines()]
+    assert len(said) == 28
+    assert all("url" not in each["record"] and each["withheld"] == ["url"] for each in said)
+    assert not any(b"https://site" in data for data in files.values())
+
+
+def test_what_is_shown_cannot_act(folder: Path, tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script>#sys.inputs \u202e \x1b[2J 中 =1+1"
+    about = replace(packs.ABOUT, title=evil, details={"<b>": evil}, limitations=(evil,))
+    page = opened(packs.packed(folder, about=about), tmp_path)["report.html"].decode()
+    assert "<script" not in page
+    assert "<b>" not in page
+    assert not {"\u202e", "\x1b"} & set(page)
+    assert shown("a\u202eb中\xa0") == "a\\u{202e}b\\u{4e2d}\\u{a0}"
+
+
+# --- keys that change, witnesses ------------------------------------------------------------------
+
+NEW = Signer(packs.SIGNER.name, b"n" * 32)
+WITNESS = Signer("witness.example/w", b"w" * 32, COSIGNATURE)
+
+
+def _turned(folder: Path, by: tuple[Signer, ...] = (packs.SIGNER, NEW)) -> None:
+    """A log that changes its key after some hours, and goes on."""
+    seals = packs.sealed_log(folder, count=2)
+    last = Checkpoint.parse(seals.note().partition("\n\n")[0] + "\n")
+    said = {"key": str(NEW.verifier), "replaces": str(packs.SIGNER.verifier)}
+    entry = entry_of("key", said | {"at": "2026-11-21T10:05:00Z", "reason": "a new machine"})
+    size = seals.tiles.append(last.size, [entry])
+    text = str(Checkpoint(last.origin, size, seals.tiles.root(size)))
+    note = note_of(text, [each.sign(text) for each in by]).encode()
+    path = seals.signed(size)
+    path.write_bytes(note)
+    (folder / "seals/checkpoint").chmod(0o600)
+    (folder / "seals/checkpoint").write_bytes(note)
+    if NEW not in by:
+        return
+    hours(folder / "access", 5, 24)
+    seal(folder / "access", seals, NEW, now=packs.SEALED, entropy=random.Random(3).randbytes,
+         software="0.1.0")  # fmt: skip
+
+
+def _alone(path: Path, signer: Signer, *more: str) -> int:
+    command = [oldest(), "-I", str(standalone.__file__), str(path), "--key", str(signer.verifier)]
+    return subprocess.run([*command, *more], capture_output=True, check=False).returncode
+
+
+def test_a_key_that_was_replaced(tmp_path: Path) -> None:
+    _turned(tmp_path)
+    pack = packs.packed(tmp_path, signer=NEW)
+    path = tmp_path / "p.zip"
+    path.write_bytes(pack.octets)
+    for signer in (packs.SIGNER, NEW):
+        assert check_pack(path, [signer.verifier]).faults == ()
+        assert _alone(path, signer) == 0
+        assert _alone(tmp_path / "seals", signer) == 0
+    assert check_pack(path, [packs.STRANGER.verifier]).faults
+    assert _alone(path, packs.STRANGER) == 1
+    path.write_bytes(packs.packed(tmp_path, signer=packs.SIGNER).octets)
+    assert [each.name for each in check_pack(path, [NEW.verifier]).faults] == ["manifest.sig"]
+    assert _alone(path, packs.SIGNER) == 1, "the old key does not count any more"
+
+
+@pytest.mark.parametrize("by", [(packs.SIGNER,), (NEW,), (packs.SIGNER, packs.STRANGER)])
+def test_a_key_that_was_not_handed_over_by_both(tmp_path: Path, by: tuple[Signer, ...]) -> None:
+    _turned(tmp_path, by)
+    assert _alone(tmp_path / "seals", packs.SIGNER) == 1
+    assert _alone(tmp_path / "seals", NEW) == 1
+
+
+def test_a_witness(tmp_path: Path) -> None:
+    seals = packs.sealed_log(tmp_path)
+    path = seals.signed(10)
+    note = path.read_text()
+    path.chmod(0o600)
+    text = note.partition("\n\n")[0] + "\n"
+    signed = note + WITNESS.sign(text, 1_700_000_000)
+    for octets, holds in ((signed, True), (note, False), (signed[:-6] + "AAA=\n", False)):
+        path.write_text(octets)
+        pack = packs.packed(tmp_path)
+        found = checked(pack, tmp_path, witnesses=[WITNESS.verifier])
+        assert (not found.faults) == holds
+        code = _alone(tmp_path / "p.zip", packs.SIGNER, "--witness", str(WITNESS.verifier))
+        assert (code == 0) == holds
+
+
+def test_late_in_the_year(tmp_path: Path) -> None:
+    """The hour that comes twice is told apart in the report."""
+    hours(tmp_path / "access", 3, 24, first="20261024T23")
+    seal(tmp_path / "access", Seals(tmp_path / "seals"), packs.SIGNER,
+         now=datetime(2026, 10, 25, 5, tzinfo=UTC).timestamp(),
+         entropy=random.Random(4).randbytes, software="0.1.0")  # fmt: skip
+    begin = datetime(2026, 10, 24, 23, tzinfo=UTC)
+    whole = Whole(begin, begin + timedelta(hours=3), person="AB1234")
+    pack = packs.packed(tmp_path, whole=whole, ats=packs.ats_of(tmp_path, whole))
+    page = opened(pack, tmp_path)["report.html"].decode()
+    assert "01:00 BST" in page
+    assert "01:00 GMT" in page
