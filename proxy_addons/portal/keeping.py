@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from proxy_addons.accesslog.keeper import state
 from proxy_addons.accesslog.keeper.seals import SEAL
+from proxy_addons.accesslog.keeper.step import ALARM
 from proxy_addons.accesslog.seal.logs import ACCESS
 
 if TYPE_CHECKING:
@@ -70,11 +71,12 @@ def read(run_dir: Path, now: float) -> Sealing | None:
         last = step.good or found.since
         if now - last > LATE:
             hours = (now - last) / 3600
-            why = f": {step.problems[0]}" if step.problems else ""
             log = name.removeprefix(SEAL)
-            problems.append(f"the {log} log was not sealed for {hours:.0f} h{why}")
-    if (witnesses := found.steps.get(_WITNESSES)) is not None:
-        problems += [each for each in witnesses.problems if "MAY HAVE BEEN" in each]
+            # Why is in the operational log: this page is for everybody.
+            problems.append(f"the {log} log was not sealed for {hours:.0f} h")
+    witnesses = found.steps.get(_WITNESSES)
+    if witnesses is not None and any(ALARM in each for each in witnesses.problems):
+        problems.append("a witness remembers the log otherwise: it may have been put back")
     sealed = found.steps.get(SEAL + ACCESS, state.StepState())
     return Sealing(
         problems=tuple(problems),

@@ -52,7 +52,7 @@ def test_a_seal_that_is_late_is_a_problem(
     problems = health.read(tmp_path / "metrics", 0, NOW, tmp_path).problems
     said = [each for each in problems if each.startswith(f"the {log} log was not sealed for ")]
     assert bool(said) is late
-    assert all(each.endswith("h: SealError: the tiles") for each in said)
+    assert "tiles" not in str(problems), "the page is for everybody"
 
 
 def test_a_keeper_that_has_only_begun_is_not_late(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_what_a_witness_remembers_otherwise_is_said_at_once(tmp_path: Path) -> N
         witnesses=StepState(good=NOW, problems=["witness w2: does not answer", loud]),
     )
     found = health.read(tmp_path / "metrics", 0, NOW, tmp_path)
-    assert loud in found.problems
+    assert "a witness remembers the log otherwise: it may have been put back" in found.problems
     assert found.sealing is not None
     assert found.sealing.failing == ("witnesses",)
     assert "w2" not in str(found.problems), "one that is down is asked again"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from proxy_addons.accesslog.keeper.asking import AskError, post
-from proxy_addons.accesslog.keeper.step import Outcome
+from proxy_addons.accesslog.keeper.step import ALARM, Outcome
 from proxy_addons.accesslog.seal.adding import add_signatures
 from proxy_addons.accesslog.seal.logs import logs_of
 from proxy_addons.accesslog.seal.merkle import consistency_proof
@@ -114,15 +114,15 @@ class _Asking:
             remembered = self._remembered(answer)
             if remembered > size:
                 raise WitnessError(
-                    f"it has seen {remembered} entries, and this log has only {size}: IT MAY HAVE"
-                    " BEEN PUT BACK to an earlier state. Compare it with a copy before anything"
+                    f"it has seen {remembered} entries, and this log has only {size}: IT"
+                    f" {ALARM} PUT BACK to an earlier state. Compare it with a copy before anything"
                     " else is done."
                 )
             answer = self._ask(remembered)
         if answer.status == INCONSISTENT:
             raise WitnessError(
-                "what it has seen is not how this log begins: PART OF THE LOG MAY HAVE BEEN"
-                f" REPLACED. `watchhouse log verify` and a copy say more ({_said(answer)})"
+                "what it has seen is not how this log begins: PART OF THE LOG"
+                f" {ALARM} REPLACED. `watchhouse log verify` and a copy say more ({_said(answer)})"
             )
         if answer.status == UNKNOWN:
             raise WitnessError(

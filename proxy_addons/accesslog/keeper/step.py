@@ -7,12 +7,16 @@ Must never: know any of the steps.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from proxy_addons.settings.model import Settings
+
+
+ALARM: Final = "MAY HAVE BEEN"
+"""Stands in a problem that says that the log is not what somebody else has seen of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,6 +183,20 @@ def test_who_has_the_old_key_cannot_go_on_with_it(log: Log) -> None:
     assert faults(log.check(0)) == []
 
 
+def test_an_old_key_that_was_put_back_is_not_replaced_again(log: Log) -> None:
+    kept = log.key.read_bytes()
+    log.rotate()
+    current = log.key.read_bytes()
+    log.key.chmod(0o600)
+    log.key.write_bytes(kept)
+    with pytest.raises(SealError, match="was replaced"):
+        log.rotate()
+    assert not log.key.with_name("seal.next").exists()
+    log.key.write_bytes(current)
+    log.seal(5)
+    assert faults(log.check(0)) == []
+
+
 def test_a_thief_without_the_old_key_cannot_bring_in_another(log: Log) -> None:
     """Who can write everything, and has no key, adds an entry and signs by himself."""
     thief = Signer(NAME, bytes(32))
