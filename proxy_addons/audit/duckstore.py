@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,6 +45,24 @@ _TRIES: Final = 3
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the engine may take.
+
+    Attributes:
+        memory: octets, live rows included.
+        threads: for one question.
+        fresh: seconds for which live rows are not read again.
+    """
+
+    memory: int = 2_000_000_000
+    threads: int = 2
+    fresh: float = 0.5
+
+
+_MEANS: Final = Means()
+
+
 class DuckStore:
     """A `RecordStore`. For several threads.
 
@@ -53,9 +72,7 @@ class DuckStore:
         zone: the force's clock.
         monotonic: seconds that never go back.
         entropy: gives secret octets.
-        memory: octets that DuckDB may take, live rows included.
-        threads: for DuckDB.
-        fresh: seconds for which live rows are not read again.
+        means: what it may take.
 
     Raises:
         StoreError: DuckDB does not start.
@@ -69,19 +86,17 @@ class DuckStore:
         zone: ZoneInfo,
         monotonic: Callable[[], float],
         entropy: Callable[[int], bytes],
-        memory: int = 2_000_000_000,
-        threads: int = 2,
-        fresh: float = 0.5,
+        means: Means = _MEANS,
     ) -> None:
         self._parquet, self._zone, self._monotonic = parquet.absolute(), zone, monotonic
-        self._fresh, self._cursors = fresh, Cursors(entropy(32))
+        self._fresh, self._cursors = means.fresh, Cursors(entropy(32))
         self._lock = threading.Lock()
         self._polled: float | None = None
         self._index = Index()
         self._index_seen: tuple[int, ...] | None = None
         self._sound: dict[str, tuple[int, ...]] = {}
         try:
-            self._store = _confined(self._parquet, memory, threads)
+            self._store = _confined(self._parquet, means)
             self._live = Live(access, self._store)
         except duckdb.Error as problem:
             raise StoreError("The query engine does not start.") from problem
@@ -244,19 +259,20 @@ class DuckStore:
 _REMEDY: Final = "`watchhouse log compact` makes it anew once it is removed; nothing was answered."
 
 
-def _confined(folder: Path, memory: int, threads: int) -> duckdb.DuckDBPyConnection:
+def _confined(folder: Path, means: Means) -> duckdb.DuckDBPyConnection:
     """A database in memory that reads one folder, and whose configuration stays as it is."""
     store = duckdb.connect(
         ":memory:",
         config={
-            "threads": threads,
-            "memory_limit": f"{memory // 1_000_000}MB",
+            "threads": means.threads,
+            "memory_limit": f"{means.memory // 1_000_000}MB",
             "temp_directory": "",
             "autoload_known_extensions": False,
             "autoinstall_known_extensions": False,
             "preserve_insertion_order": False,
         },
     )
+    store.execute("SET enable_progress_bar = false")
     store.execute("SET allowed_directories = $1", [[str(folder)]])
     store.execute("SET enable_external_access = false")
     store.execute("SET lock_configuration = true")

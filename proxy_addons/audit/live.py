@@ -33,7 +33,7 @@ _TABLE: Final = (
     + ", segment VARCHAR, line INTEGER)"
 )
 _INSERT: Final = (
-    f"INSERT INTO live ({COLUMNS}) SELECT record.*, $segment, line FROM (SELECT"
+    f"INSERT INTO live ({COLUMNS}) SELECT record.*, $segment, line FROM (SELECT"  # noqa: S608 - text of ours; what is given is bound
     f" from_json(unnest($texts::VARCHAR[])::JSON, '{_SHAPE}') AS record,"
     " unnest($lines::INTEGER[]) AS line)"
 )

@@ -13,6 +13,7 @@ one of the two lines of a transaction is taken, and which rows show only where t
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,11 +21,12 @@ from proxy_addons.accesslog.record import DUCKDB_TYPES, FIELDS
 from proxy_addons.audit.store import MASK_KEEPS, Bounds, Dimension, Question
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
 _MANY: Final = 64
 """So many persons are written out one by one, so that groups of rows are skipped by them."""
 _FILE_TYPE: Final = "file_type="
+_PARAMETER: Final = re.compile(r"\$(\w+)", re.ASCII)
 QUARTER: Final = 900
 """Seconds: every clock of the world is whole quarters of an hour from UTC."""
 
@@ -74,7 +76,7 @@ def bounded(bounds: Bounds, files: Collection[str], *, live: bool = True) -> Sql
     columns = [_seen(each.name, each.type, bounds, masked) for each in FIELDS]
     columns += ["segment AS at_segment", "line AS at_line", f"{masked} AS masked"]
     columns += ["event AS sort", "id AS number"]
-    chosen = f"SELECT {', '.join(columns)} FROM {{}} WHERE {' AND '.join(where)}"
+    chosen = f"SELECT {', '.join(columns)} FROM {{}} WHERE {' AND '.join(where)}"  # noqa: S608 - text of ours; what is given is bound
     sources = []
     if files:
         given["files"] = list(files)
@@ -126,27 +128,33 @@ def asked(within: Sql, question: Question, persons: Collection[str] | None) -> S
         names = {f"asked{place}": name for place, name in enumerate(sorted(persons))}
         chosen = ", ".join(f"${place}" for place in names)
         ask(f"person IN ({chosen})" if names else "false", **names)
-    for name, column in (("client", "client_ip"), ("rule", "rule"), ("action", "action")):
-        if value := getattr(question, name):
-            ask(f"{column} = $asked_{name}", **{f"asked_{name}": value})
-    if question.host:
-        host = question.host.lower().strip(".")
-        ask("(host = $host OR ends_with(host, $below))", host=host, below=f".{host}")
-    if question.category:
-        ask("list_contains(categories, $category)", category=question.category)
-    if question.file_type:
-        ask("list_contains(findings, $found)", found=_FILE_TYPE + question.file_type)
-    if question.text:
-        ask("contains(lower(url), lower($text))", text=question.text)
-    if question.event:
-        ask("event = $event", event=question.event)
-    else:
+    for condition, values in _asked_by_name(question):
+        ask(condition, **values)
+    if not question.event:
         where.append(
-            "(sort = 'transaction' OR (sort = 'open' AND (number IS NULL OR number NOT IN ("
+            "(sort = 'transaction' OR (sort = 'open' AND (number IS NULL OR number NOT IN ("  # noqa: S608 - text of ours; what is given is bound
             f"SELECT number FROM {within.text} WHERE sort = 'transaction' AND number IN"
             f" (SELECT number FROM {within.text} WHERE sort = 'open')))))"
         )
-    return Sql(f"(SELECT * FROM {within.text} WHERE {' AND '.join(where)})", given)
+    return Sql(f"(SELECT * FROM {within.text} WHERE {' AND '.join(where)})", given)  # noqa: S608 - text of ours; what is given is bound
+
+
+def _asked_by_name(question: Question) -> Iterator[tuple[str, dict[str, str]]]:
+    """What is asked by a value that a column has."""
+    host = question.host.lower().strip(".")
+    conditions = (
+        (question.client, "client_ip = $client", question.client),
+        (question.rule, "rule = $rule", question.rule),
+        (question.action, "action = $action", question.action),
+        (question.event, "event = $event", question.event),
+        (question.host, "(host = $host OR ends_with(host, '.' || $host))", host),
+        (question.category, "list_contains(categories, $category)", question.category),
+        (question.file_type, "list_contains(findings, $found)", _FILE_TYPE + question.file_type),
+        (question.text, "contains(lower(url), lower($text))", question.text),
+    )
+    for wanted, condition, value in conditions:
+        if wanted:
+            yield condition, {_PARAMETER.findall(condition)[0]: value}
 
 
 def ordered(found: Sql, bounds: Bounds, *, newest_first: bool, after: Any, most: int) -> Sql:
@@ -179,7 +187,8 @@ def ordered(found: Sql, bounds: Bounds, *, newest_first: bool, after: Any, most:
             columns.append(f"epoch_us({plain})" if each.type == "timestamp" else plain)
     order = ", ".join(f"{key} {way}" for key in keys)
     return Sql(
-        f"SELECT {', '.join(columns)} FROM {found.text}{where} ORDER BY {order} LIMIT $most", given
+        f"SELECT {', '.join(columns)} FROM {found.text}{where} ORDER BY {order} LIMIT $most",  # noqa: S608 - text of ours; what is given is bound
+        given,
     )
 
 
@@ -202,7 +211,7 @@ def counted(found: Sql, by: tuple[Dimension, ...]) -> Sql:
     names = ", ".join(f"key{place}" for place in range(len(by)))
     known = " AND ".join(f"key{place} IS NOT NULL" for place in range(len(by)))
     return Sql(
-        f"SELECT {names}, {_SUMS} FROM (SELECT {columns} FROM {found.text}) WHERE {known}"
+        f"SELECT {names}, {_SUMS} FROM (SELECT {columns} FROM {found.text}) WHERE {known}"  # noqa: S608 - text of ours; what is given is bound
         f" GROUP BY {names}",
         found.given,
     )
@@ -210,9 +219,9 @@ def counted(found: Sql, by: tuple[Dimension, ...]) -> Sql:
 
 def totalled(found: Sql) -> Sql:
     """All of them together."""
-    return Sql(f"SELECT {_SUMS} FROM {found.text}", found.given)
+    return Sql(f"SELECT {_SUMS} FROM {found.text}", found.given)  # noqa: S608 - text of ours; what is given is bound
 
 
 def persons_in(within: Sql) -> Sql:
     """The names that may be asked for."""
-    return Sql(f"SELECT DISTINCT person FROM {within.text} WHERE person IS NOT NULL", within.given)
+    return Sql(f"SELECT DISTINCT person FROM {within.text} WHERE person IS NOT NULL", within.given)  # noqa: S608 - text of ours; what is given is bound

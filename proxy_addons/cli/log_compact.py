@@ -6,7 +6,6 @@ Must never: change anything that is evidence.
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import os
 import sys
@@ -22,6 +21,8 @@ from proxy_addons.accesslog.seal.sealing import Seals
 from proxy_addons.cli.common import add_common, settings_of
 
 if TYPE_CHECKING:
+    import argparse
+
     from rich.progress import TaskID
 
 _OK, _WRONG = 0, 1

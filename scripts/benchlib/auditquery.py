@@ -24,7 +24,7 @@ from benchlib.study import Bench, Figures, Study, shown, spread, spread_of_ratio
 from proxy_addons.accesslog.compact.compacting import compact
 from proxy_addons.accesslog.record import NAMES
 from proxy_addons.accesslog.seal.sealing import Seals
-from proxy_addons.audit.duckstore import DuckStore
+from proxy_addons.audit.duckstore import DuckStore, Means
 from proxy_addons.audit.store import Bounds, Dimension, Question
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class AuditQuery(Study):
             zone=ZoneInfo("Europe/London"),
             monotonic=time.monotonic,
             entropy=os.urandom,
-            threads=_THREADS,
+            means=Means(threads=_THREADS),
         )
         figures: Figures = {"rows": store.total(_BOUNDS, Question()).records, "questions": {}}
         figures["lines"] = sum(

@@ -22,7 +22,7 @@ from support.segments import write
 from proxy_addons.accesslog.compact.compacting import compact
 from proxy_addons.accesslog.record import NAMES, empty_record
 from proxy_addons.accesslog.seal.sealing import Seals, seal
-from proxy_addons.audit.duckstore import DuckStore
+from proxy_addons.audit.duckstore import DuckStore, Means
 from proxy_addons.audit.pseudonym import pseudonym
 from proxy_addons.audit.store import At, Bounds, Dimension, Question, StoreError
 
@@ -109,7 +109,7 @@ def open_store(folder: Path) -> RecordStore:
         zone=ZONE,
         monotonic=Clock(),
         entropy=random.Random(1).randbytes,
-        memory=200_000_000,
+        means=Means(memory=200_000_000),
     )
 
 

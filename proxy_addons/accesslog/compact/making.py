@@ -107,7 +107,7 @@ def hour_file(job: HourJob) -> File | str:
                 rows = _rendered_anew(job, plain)
                 source = f"read_json({quoted(plain)}, format = 'newline_delimited', columns ="
                 columns = JSON_COLUMNS.removesuffix("}") + ", line: 'INTEGER'}"
-                chosen = f"SELECT *, {quoted(manifest.name)} AS segment FROM {source} {columns})"
+                chosen = f"SELECT *, {quoted(manifest.name)} AS segment FROM {source} {columns})"  # noqa: S608 - text of ours; what is given is bound
                 _copy(store, chosen, means.folder / name)
         finally:
             plain.unlink(missing_ok=True)
@@ -139,7 +139,7 @@ def day_file(day: str, files: list[File], means: Means, *, taken: frozenset[str]
     name = next(each for each in names if each not in taken)
     sources = ", ".join(quoted(means.folder / each.name) for each in files)
     with means.connect() as store:
-        chosen = f"SELECT {COLUMNS} FROM read_parquet([{sources}])"
+        chosen = f"SELECT {COLUMNS} FROM read_parquet([{sources}])"  # noqa: S608 - text of ours; what is given is bound
         _copy(store, chosen, means.folder / name, f" ORDER BY {ORDER}")
         segments = tuple(held for each in files for held in each.segments)
         return _entered(store, means.folder, name, tuple(sorted(segments, key=lambda h: h.name)))
@@ -177,7 +177,7 @@ def _read_as_it_is(store: duckdb.DuckDBPyConnection, job: HourJob, target: Path)
     """Let DuckDB read the sealed lines; False where it takes one for something else than we do."""
     name, records = job.manifest.name, job.manifest.records
     chosen = (
-        f"SELECT *, {quoted(name)} AS segment, (row_number() OVER () - 1)::INTEGER AS line FROM"
+        f"SELECT *, {quoted(name)} AS segment, (row_number() OVER () - 1)::INTEGER AS line FROM"  # noqa: S608 - text of ours; what is given is bound
         f" read_json({quoted(job.packed)}, format = 'newline_delimited', columns = {JSON_COLUMNS},"
         " compression = 'gzip', maximum_object_size = 67108864)"
     )
@@ -205,7 +205,7 @@ def _copy(store: duckdb.DuckDBPyConnection, chosen: str, target: Path, order: st
     half = target.with_name(target.name + HALF)
     with contextlib.suppress(FileNotFoundError):
         half.unlink()  # of an attempt that was cut short
-    text = f"COPY (SELECT {COLUMNS} FROM ({chosen}){order}) TO {quoted(half)} ({WRITTEN})"
+    text = f"COPY (SELECT {COLUMNS} FROM ({chosen}){order}) TO {quoted(half)} ({WRITTEN})"  # noqa: S608 - text of ours; what is given is bound
     done = store.execute(text).fetchone()
     descriptor = os.open(half, os.O_RDONLY | os.O_CLOEXEC)
     try:
