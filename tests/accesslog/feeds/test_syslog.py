@@ -120,6 +120,23 @@ def test_nothing_is_lost_and_nothing_twice_unmarked(
     assert max(unmarked.values()) == 1
 
 
+def test_a_batch_of_which_the_receiver_has_a_part_comes_again_marked(
+    receiver: Rsyslog, line: Cutting, feed: Feed, log: Log
+):
+    log.write(50)
+    line.after = 40_000
+    made = delivery(feed, log)
+    made.step()
+    come_about(receiver.kept)
+    had = len(receiver.kept())
+    assert 0 < had < 50
+    until_idle(made)
+    made.close()
+    come_about(lambda: len(receiver.kept()) == had + 50)
+    assert len(arrived(receiver, log)) == had
+    assert max(arrived(receiver, log).values()) == 1
+
+
 def test_without_harm_everything_comes_once_and_unmarked(receiver: Rsyslog, feed: Feed, log: Log):
     made = delivery(feed, log)
     log.write(120)
