@@ -1,4 +1,4 @@
-"""Paths of leaves that stand side by side: for one leaf that of RFC 6962; they hold in all sizes."""
+"""Paths of leaves that stand side by side: for one leaf RFC 6962; they hold for all sizes."""
 
 from __future__ import annotations
 
