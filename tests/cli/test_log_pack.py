@@ -28,8 +28,10 @@ def test_a_pack(watchhouse: Callable[..., Any], pack: Path, tmp_path: Path) -> N
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
         "28 lines, 0 withheld; log of 10 entries: all as it was sealed",
-        "complete for AB1234, from 2026-11-21T09:10:00.000000Z"
-        " until before 2026-11-21T11:30:00.000000Z",
+        (
+            "complete for AB1234, from 2026-11-21T09:10:00.000000Z"
+            " until before 2026-11-21T11:30:00.000000Z"
+        ),
     ]
     said = json.loads(watchhouse("log", "verify", "--pack", str(pack), *KEY, "--json").out)
     assert (said["faults"], said["lines"]) == ([], 28)

@@ -1,4 +1,4 @@
-"""The verifier that stands alone, run on the oldest Python that there is here, on many packs at once.
+"""The verifier that stands alone, run on the oldest Python that is here, on many packs at once.
 
 In: paths. Out: exit codes and what it said. Must never: let it import anything of ours.
 """

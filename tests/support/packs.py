@@ -12,13 +12,12 @@ import random
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from support.segments import hours
-
 from proxy_addons.accesslog.seal.notes import Signer
 from proxy_addons.accesslog.seal.sealing import Seals, seal
 from proxy_addons.audit.pack.about import About, Event, Whole
 from proxy_addons.audit.pack.making import Pack, make_pack
 from proxy_addons.audit.store import At
+from support.segments import hours
 
 if TYPE_CHECKING:
     from pathlib import Path

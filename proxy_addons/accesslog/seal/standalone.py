@@ -27,8 +27,8 @@ from typing import Any
 WIDTH, DASH, MOST = 256, "\N{EM DASH} ", 1 << 30  # octets of a pack, at most
 DAY = re.compile(r"access-w\d{2,4}-(\d{4})(\d\d)(\d\d)T\d\dZ-\d{4,}\.jsonl", re.ASCII)
 STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d)\.(\d{6})Z", re.ASCII)
-BAD = (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
-BAD = (*BAD, EOFError, StopIteration, zipfile.BadZipFile, zlib.error)  # what damaged input raises
+WRONG = (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError)
+BAD = (*WRONG, ArithmeticError, EOFError, StopIteration, zipfile.BadZipFile, zlib.error)
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D, ROOT = -121665 * pow(121666, P - 2, P) % P, pow(2, (P - 1) // 4, P)
 
@@ -152,7 +152,7 @@ def place_of(record: dict[str, Any], tags: bytes, index: int) -> bytes:
 def seal_of(packed: bytes, salt: bytes) -> dict[str, Any]:
     """What a manifest says of a segment, made anew from its compressed lines and its salt.
 
-    A line's leaf is SHA-256 of 00, nonce and line; the nonce HMAC of the salt over 01 and the line's
+    A line's leaf is SHA-256 of 00, nonce, line; the nonce HMAC of the salt over 01 and the line's
     number (8 octets). The second tree has `place_of` in its order, with 02. 03 makes the tags' key.
     """
     reader = zlib.decompressobj(31)
@@ -228,11 +228,12 @@ class Log:
                 need = {*chain[old : new + 1]} or self.keys
                 held = signers(note, need | self.more)
                 lacks = (need if chain else set()) | (self.more if name == names[-1] else set())
-                if not any(each.startswith(f"{origin}+") for each in held & need) or lacks - held:
-                    raise ValueError("not signed by whom it should be")
+                good = any(each.startswith(f"{origin}+") for each in held & need)
+                if not good or lacks - held:
+                    self.wrong.append(f"{name}: not signed by whom it should be")
                 place = f"checkpoints/{size // 1000:06d}/{size:09d}"
                 if name not in (place, f"log/{place}") and (name, size) != ("checkpoint", before):
-                    raise ValueError(f"not the one that belongs here; see {place}")
+                    self.wrong.append(f"{name}: not the one that belongs here; see {place}")
             except ValueError as problem:
                 self.wrong.append(f"{name}: {problem}")
         self.keys = {*chain[-1:]} or self.keys
@@ -241,7 +242,7 @@ class Log:
     def folder(self) -> str:
         """Check a folder of seals: all of it is made anew from the lines."""
         names = [each for each in self.names if re.fullmatch(r"checkpoints/\d{6}/\d{9,}", each)]
-        size, entries, made = int(names[-1].split("/")[2]) if names else 0, [], {}
+        size, entries = int(names[-1].split("/")[2]) if names else 0, list[bytes]()
         for number in range(-(-size // WIDTH)):
             octets = self.read(tile("entries", number, min(WIDTH, size - number * WIDTH)))
             while octets:
@@ -249,7 +250,18 @@ class Log:
                 entries.append(octets[2:length])
                 octets = octets[length:]
         roots = self.signed([*names, "checkpoint"], dict(enumerate(entries)))
-        hashes = [sha256(b"\0" + each) for each in entries]
+        self.tiles(entries, roots)
+        for said in map(record_of, entries):
+            if said.get("kind") == "segment":
+                day = DAY.sub(r"\1/\2/\3", said["name"])
+                self.segment(f"segments/{day}/{said['name']}.gz", f"{day}/{said['name']}", said)
+        strange = [each for each in self.names if each not in self.known and each[-4:] != ".tsr"]
+        self.wrong += [f"{name}: nothing that was signed speaks of it" for name in strange]
+        return f"{len(entries)} entries signed"
+
+    def tiles(self, entries: list[bytes], roots: dict[int, bytes]) -> None:
+        """Roots and tiles, made anew from entries."""
+        hashes, made = [sha256(b"\0" + each) for each in entries], {}
         for size, root in [*roots.items(), *self.seen]:
             if root_of(hashes[:size]) != root or size > len(hashes):
                 self.wrong.append(f"tile/entries: the first {size} are not those that were signed")
@@ -257,60 +269,72 @@ class Log:
         for level in range(1, 8):
             whole = range(0, len(hashes) - WIDTH + 1, WIDTH)
             levels[str(level)] = hashes = [root_of(hashes[at : at + WIDTH]) for at in whole]
-        for level, parts in levels.items():
-            for count in {size >> 8 * int(level.strip("entris") or 0) for size in roots}:
+        for of, parts in levels.items():
+            for count in {size >> 8 * int(of.strip("entris") or 0) for size in roots}:
                 for at in range(0, count, WIDTH):
-                    name = tile(level, at // WIDTH, min(WIDTH, count - at))
+                    name = tile(of, at // WIDTH, min(WIDTH, count - at))
                     made[name] = b"".join(parts[at : min(count, at + WIDTH)])
         for name, octets in made.items():
             if (name in self.names or "entries" not in name) and self.read(name) != octets:
                 below = name.replace("tile/0/", "tile/entries/")
                 self.wrong.append(f"{name}: not as it was signed, or {below} is not")
-        for said in map(record_of, entries):
-            if said.get("kind") == "segment":
-                day = DAY.sub(r"\1/\2/\3", said["name"])
-                packed = f"segments/{day}/{said['name']}.gz"
-                kept = f"salts/{day}/{said['name']}.salt"
-                try:
-                    salt = self.read(kept)
-                    found = seal_of(self.read(packed), salt)
-                    other = {each for each in found if found[each] != said[each]}
-                    other |= {"root"} if len(salt) != 32 else set()  # HMAC pads keys by zeros
-                    if other:
-                        name = packed if other - {"root", "places", "tags"} else kept
-                        self.wrong.append(f"{name}: not what was sealed: {sorted(other)}")
-                except BAD as problem:
-                    self.wrong.append(f"{packed}: {problem}")
-        strange = [each for each in self.names if each not in self.known and each[-4:] != ".tsr"]
-        self.wrong += [f"{name}: nothing that was signed speaks of it" for name in strange]
-        return f"{len(entries)} entries signed"
+
+    def segment(self, packed: str, name: str, said: dict[str, Any]) -> None:
+        """The lines of a segment, and its salt."""
+        try:
+            salt = self.read(f"salts/{name}.salt")
+            found = seal_of(self.read(packed), salt)
+            other = {each for each in found if found[each] != said[each]}
+            other |= {"root"} if len(salt) != 32 else set()  # HMAC pads keys by zeros
+            if other:
+                packed = packed if other - {"root", "places", "tags"} else f"salts/{name}.salt"
+                self.wrong.append(f"{packed}: not what was sealed: {sorted(other)}")
+        except BAD as problem:
+            self.wrong.append(f"{packed}: {problem}")
 
     def pack(self) -> str:
         """Check a pack, and say what it proves."""
         manifest = self.read("manifest.json")
         listed = json.loads(manifest)["files"]
-        for name in sorted({*listed, *self.names} - {"manifest.json", "manifest.sig"}):
-            if name not in self.names or sha256(self.read(name)).hex() != listed.get(name):
-                self.wrong.append(f"{name}: not as it was packed")
-        proofs, entries, leaves = json.loads(self.read("proofs.json")), {}, {}
+        names = sorted({*listed, *self.names} - {"manifest.json", "manifest.sig"})
+        good = [n for n in names if n in self.names and sha256(self.read(n)).hex() == listed.get(n)]
+        self.wrong += [f"{name}: not as it was packed" for name in names if name not in good]
+        proofs, entries = json.loads(self.read("proofs.json")), dict[int, bytes]()
         for first in {each["first"] for each in proofs["ranges"]}:
             lines = self.read(f"log/entries/{first:09d}.jsonl").split(b"\n")[:-1]
-            leaves[first] = [sha256(b"\0" + line) for line in lines]
             entries.update(enumerate(lines, first))
-        names = [each for each in self.names if each.startswith("log/checkpoints/")]
-        roots = self.signed(names, entries)
+        end = first = -1
+        roots = self.signed([n for n in self.names if n.startswith("log/checkpoints/")], entries)
         for each in proofs["ranges"]:
-            first, size = each["first"], each["size"]
-            if root_of(leaves[first], first, size, each["path"]) != roots[size]:
-                self.wrong.append(f"log/entries/{first:09d}.jsonl: not what was signed")
-        self.wrong += [
-            f"log: not what was seen at {n}" for n, r in self.seen if roots.get(n, r) != r
-        ]
+            first, size, name = (
+                each["first"],
+                each["size"],
+                f"log/entries/{each['first']:09d}.jsonl",
+            )
+            leaves = [sha256(b"\0" + line) for line in self.read(name).split(b"\n")[:-1]]
+            end = first + len(leaves)
+            if root_of(leaves, first, size, each["path"]) != roots[size]:
+                self.wrong.append(f"{name}: not what was signed")
         if not signers(manifest + b"\n" + self.read("manifest.sig"), self.keys):
             self.wrong.append("manifest.sig: manifest.json is not signed by the key that counts")
-        said = {each.get("name"): each for each in map(record_of, entries.values())}
-        lines, whole = self.read("lines/lines.jsonl").split(b"\n"), proofs["whole"]
-        rest, covered = iter(lines), set()
+        said = {str(each.get("name")): each for each in map(record_of, entries.values())}
+        shown, covered = self.lines(proofs, said)
+        whole = proofs["whole"]
+        if whole is None:
+            return f"{shown} lines are in the log; nothing is proved of others"
+        for name, each in said.items():
+            late = each.get("last_start", "") >= whole["since"]
+            if late and each["first_start"] < whole["until"] and name not in covered:
+                self.wrong.append(f"proofs.json: not all that is wanted of {name}")
+        late = first and record_of(entries[first])["sealed"] >= whole["since"]
+        if late or end != max(roots):
+            self.wrong.append("log/entries: begins too late or ends too early")
+        return f"{shown} lines are in the log: all of {whole}"
+
+    def lines(self, proofs: Any, said: dict[str, dict[str, Any]]) -> tuple[int, set[str]]:
+        """How many lines there are, all of them proved; segments whose lines are complete."""
+        lines, whole, covered = self.read("lines/lines.jsonl").split(b"\n"), proofs["whole"], set()
+        rest = iter(lines)
         for each in proofs["segments"]:
             here, shown = said[each["name"]], {}
             for one in each["lines"]:
@@ -323,17 +347,7 @@ class Log:
                 covered.add(each["name"])
         if [*rest] != [b""]:
             self.wrong.append("lines/lines.jsonl: lines of which nothing is proved")
-        if whole is None:
-            return f"{len(lines) - 1} lines are in the log; nothing is proved of others"
-        for name, each in said.items():
-            late = each.get("last_start", "") >= whole["since"]
-            if late and each["first_start"] < whole["until"] and name not in covered:
-                self.wrong.append(f"proofs.json: not all that is wanted of {name}")
-        first = proofs["ranges"][-1]["first"]
-        late = first and record_of(entries[first])["sealed"] >= whole["since"]
-        if late or first + len(leaves[first]) != max(roots):
-            self.wrong.append("log/entries: begins too late or ends too early")
-        return f"{len(lines) - 1} lines are in the log: all of {whole}"
+        return len(lines) - 1, covered
 
 
 def complete(whole: Any, here: Any, each: Any, shown: dict[int, Any]) -> bool:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from pathlib import Path
 
 MOST: Final = 1 << 30
 """Octets of all files of a pack together, at most."""
@@ -58,9 +58,9 @@ def unzipped(path: Path) -> tuple[dict[str, bytes], list[tuple[str, str]]]:
     files: dict[str, bytes] = {}
     try:
         if path.is_dir():
-            for each in sorted(path.rglob("*")):
-                if each.is_file():
-                    files[each.relative_to(path).as_posix()] = each.read_bytes()
+            for file in sorted(path.rglob("*")):
+                if file.is_file():
+                    files[file.relative_to(path).as_posix()] = file.read_bytes()
             return files, wrong
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()

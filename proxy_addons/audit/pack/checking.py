@@ -196,7 +196,7 @@ class _Check:
                 checkpoint = Checkpoint.parse(parts_of(note)[0])
                 size = checkpoint.size
                 if name != f"{_CHECKPOINTS}{size // 1000:06d}/{size:09d}":
-                    raise NoteError(f"a checkpoint of {size} entries under another name")
+                    self._wrong(name, f"a checkpoint of {size} entries under another name")
                 old, new = (sum(at < each for at, _ in turns) for each in (before, size))
                 need = chain[old : new + 1] if chain else self.keys
                 self._held(note, checkpoint.origin, need, name == names[-1])

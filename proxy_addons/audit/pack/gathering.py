@@ -247,7 +247,7 @@ class _Gathering:
         _same(manifest, tree, manifest.root)
         said: dict[str, Any] = {"name": manifest.name, "lines": []}
         for number in sorted(self._wanted.get(manifest.name, ())):
-            line = Line(At(manifest.name, number), lines[number], False)
+            line = Line(At(manifest.name, number), lines[number], withheld=False)
             hidden = self._hidden(line)
             self._lines.append(Line(line.at, line.octets, hidden))
             shown = (

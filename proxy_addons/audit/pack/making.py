@@ -57,7 +57,7 @@ class Pack:
     statement: str
 
 
-def make_pack(
+def make_pack(  # noqa: PLR0913 - its caller names each of them
     seals: Seals,
     ats: Iterable[At],
     about: About,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LOCAL: Final = ZoneInfo("Europe/London")
 LISTED: Final = 1000
 """Lines in the report's table. All of them are in records.csv."""
+_TYPOGRAPHIC: Final = "\N{EN DASH}\N{EM DASH}\N{HORIZONTAL ELLIPSIS}"
 _TOP: Final = 12
 _PAUSE: Final = timedelta(minutes=30)
 _HOURLY: Final = timedelta(days=4)
@@ -101,11 +102,12 @@ class Report:
 
 def shown(value: object) -> str:
     """A text as it may be shown: what is neither Latin nor printable stands as an escape."""
-    return "".join(
-        c if c.isprintable() and (c <= "\xff" or c in "–—‘’“”…") and c != "\xad"
-        else f"\\u{{{ord(c):x}}}"
-        for c in str(value)
-    )  # fmt: skip
+    return "".join(c if _plain(c) else f"\\u{{{ord(c):x}}}" for c in str(value))
+
+
+def _plain(sign: str) -> bool:
+    """Whether a sign is in the print's fonts, and cannot act; a soft hyphen cannot be seen."""
+    return sign.isprintable() and (sign <= "\xff" or sign in _TYPOGRAPHIC) and sign != "\xad"
 
 
 def local(moment: datetime) -> str:

@@ -15,25 +15,44 @@ if TYPE_CHECKING:
     from proxy_addons.audit.pack.report import Report
 
 LIMITS: Final = (
-    "A record shows that a request was made with a person's sign-in or from an address given to"
-    " that person. It does not show who sat at the keyboard: devices and accounts may be shared.",
-    "Pages load pictures, advertisements and scripts of other sites by themselves, and programs ask"
-    " for updates in the background. A request is no proof that anybody read, saw or wanted it.",
-    "What was on a page is not recorded. An address is not its content, and the content of an"
-    " address may have changed since.",
-    "Of connections that were left encrypted (kind tunnel, handling spliced) only host, time and"
-    " number of octets are known.",
-    "Times are those of the gateway's clock; a clock that was set shows in the order of numbers, not"
-    " in the times.",
-    "The category of a site is that of the list in force at the time, and lists have errors.",
-    "What did not pass through the gateway is not in its log: other networks, phones, devices away"
-    " from the force.",
-    "Records of the last moments before a crash, and of transactions that were still going on when"
-    " the log was last sealed, may be missing (docs/access-log.md, What is promised).",
-    "The seal proves that nothing was changed since it was made, at the end of each hour. It does"
-    " not prove that what the gateway wrote in the first place was right, nor that whoever held the"
-    " gateway and its key has not kept another log: a checkpoint kept elsewhere, or a witness's"
-    " signature, shows that.",
+    (
+        "A record shows that a request was made with a person's sign-in or from an address "
+        "given to that person. It does not show who sat at the keyboard: devices and accounts "
+        "may be shared."
+    ),
+    (
+        "Pages load pictures, advertisements and scripts of other sites by themselves, and "
+        "programs ask for updates in the background. A request is no proof that anybody read, "
+        "saw or wanted it."
+    ),
+    (
+        "What was on a page is not recorded. An address is not its content, and the content of "
+        "an address may have changed since."
+    ),
+    (
+        "Of connections that were left encrypted (kind tunnel, handling spliced) only host, "
+        "time and number of octets are known."
+    ),
+    (
+        "Times are those of the gateway's clock; a clock that was set shows in the order of "
+        "numbers, not in the times."
+    ),
+    ("The category of a site is that of the list in force at the time, and lists have errors."),
+    (
+        "What did not pass through the gateway is not in its log: other networks, phones, "
+        "devices away from the force."
+    ),
+    (
+        "Records of the last moments before a crash, and of transactions that were still going "
+        "on when the log was last sealed, may be missing (docs/access-log.md, What is "
+        "promised)."
+    ),
+    (
+        "The seal proves that nothing was changed since it was made, at the end of each hour. "
+        "It does not prove that what the gateway wrote in the first place was right, nor that "
+        "whoever held the gateway and its key has not kept another log: a checkpoint kept "
+        "elsewhere, or a witness's signature, shows that."
+    ),
 )
 
 VERIFY: Final = (

@@ -82,7 +82,7 @@ def test_it_is_one_short_file_of_the_standard_library() -> None:
         for line in range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1)
     }
     code = [each for n, each in enumerate(text.splitlines(), 1) if each.strip() and n not in said]
-    assert len(code) < 310
+    assert len(code) < 330
     imported = {
         name.split(".")[0]
         for node in ast.walk(ast.parse(text, feature_version=(3, 9)))

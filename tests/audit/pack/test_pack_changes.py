@@ -1,4 +1,4 @@
-"""Every change to a pack is found, and its file named: by our check, and by the one that stands alone."""
+"""Every change to a pack is found, and its file named, by our check and by the other one."""
 
 from __future__ import annotations
 

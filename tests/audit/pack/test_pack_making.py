@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import subprocess
@@ -16,10 +17,15 @@ from support.segments import hours
 
 from proxy_addons.accesslog.seal import standalone
 from proxy_addons.accesslog.seal.manifest import entry_of
+from proxy_addons.accesslog.seal.merkle import Leaves
 from proxy_addons.accesslog.seal.notes import COSIGNATURE, Checkpoint, Signer, note_of
+from proxy_addons.accesslog.seal.packing import start_of, who_of
+from proxy_addons.accesslog.seal.ranged import path_of
+from proxy_addons.accesslog.seal.salted import Place, Salt, tag_of
 from proxy_addons.accesslog.seal.sealing import Seals, seal
+from proxy_addons.accesslog.segment import SegmentName
 from proxy_addons.audit.pack.about import PackError, Redactions, Whole
-from proxy_addons.audit.pack.archive import unzipped
+from proxy_addons.audit.pack.archive import unzipped, zipped
 from proxy_addons.audit.pack.checking import CheckedPack, check_pack
 from proxy_addons.audit.pack.report import shown
 from proxy_addons.audit.store import At
@@ -76,6 +82,79 @@ def test_a_person_without_records_is_proved_to_have_none(folder: Path, tmp_path:
     found = checked(pack, tmp_path)
     assert (found.faults, found.lines) == ((), 0)
     assert alone([tmp_path / "p.zip"])[str(tmp_path / "p.zip")][0] == 0
+
+
+def _places(folder: Path, segment: str) -> tuple[Salt, list[Place]]:
+    """What a maker who has the salts knows of a segment."""
+    name = SegmentName.parse(segment)
+    assert name is not None
+    seals = Seals(folder / "seals")
+    salt = Salt(seals.salt(name).read_bytes())
+    lines = gzip.decompress(seals.packed(name).read_bytes()).splitlines()
+    records = [json.loads(line) for line in lines]
+    tags = salt.tag_key
+    places = [
+        Place(tag_of(tags, who_of(record)), start_of(record), number)
+        for number, record in enumerate(records)
+    ]
+    return salt, sorted(places)
+
+
+@pytest.mark.parametrize("end", [0, -1])
+def test_a_run_that_is_shorter_is_found(folder: Path, tmp_path: Path, end: int) -> None:
+    """The neighbour and the line beside it are left out, and all paths are made to fit."""
+    files = opened(packs.packed(folder), tmp_path)
+    proofs, lines = json.loads(files["proofs.json"]), files["lines/lines.jsonl"].splitlines()
+    before = 0
+    for each in proofs["segments"]:
+        shown, first = each["places"]["of"], each["places"]["first"]
+        salt, places = _places(folder, each["name"])
+        beside = first > 0 if end == 0 else first + len(shown) < len(places)
+        if beside and len(shown) > 4:
+            break
+        before += len(each["lines"])
+    else:
+        pytest.fail("no such segment")
+    shown.pop(end)
+    gone = int(shown.pop(end)[0][80:], 16)
+    at = next(number for number, one in enumerate(each["lines"]) if one["index"] == gone)
+    del each["lines"][at], lines[before + at]
+    first += 2 if end == 0 else 0
+    tree = Leaves([place.leaf(salt.of_place(place.index)) for place in places])
+    path = path_of(tree.subtree, first, len(shown), len(places))
+    each["places"] |= {"first": first, "path": [step.hex() for step in path]}
+    changed = {"proofs.json": json.dumps(proofs).encode()}
+    changed["lines/lines.jsonl"] = b"".join(line + b"\n" for line in lines)
+    (tmp_path / "p.zip").write_bytes(zipped(packs.relisted(files | changed), packs.MADE))
+    found = check_pack(tmp_path / "p.zip", [packs.SIGNER.verifier])
+    assert [each.what.partition(": ")[2] for each in found.faults] == ["a neighbour is missing"]
+    code, said = alone([tmp_path / "p.zip"])[str(tmp_path / "p.zip")]
+    assert (code, "not all that is wanted" in said) == (1, True)
+
+
+def test_another_key_of_tags_hides_nobody(folder: Path, tmp_path: Path) -> None:
+    """A maker who has all salts shows a key by which the person would have no lines."""
+    whole = Whole(packs.SINCE, packs.UNTIL, person="ZZ0000")
+    files = opened(packs.packed(folder, ats=[], whole=whole), tmp_path)
+    proofs = json.loads(files["proofs.json"])
+    proofs["whole"]["person"] = "AB1234"
+    for each in proofs["segments"]:
+        salt, places = _places(folder, each["name"])
+        key = next(
+            key for key in (bytes([n]) * 32 for n in range(256))
+            if places[0].tag < tag_of(key, "person:AB1234") < places[-1].tag
+        )  # fmt: skip
+        low = Place(tag_of(key, "person:AB1234"), 0, 0)
+        at = max(number for number, place in enumerate(places) if place < low)
+        tree = Leaves([place.leaf(salt.of_place(place.index)) for place in places])
+        shown = [[p.octets.hex(), salt.of_place(p.index).hex()] for p in places[at : at + 2]]
+        path = [step.hex() for step in path_of(tree.subtree, at, 2, len(places))]
+        each |= {"tags": key.hex(), "places": {"first": at, "of": shown, "path": path}}
+    forged = packs.relisted(files | {"proofs.json": json.dumps(proofs).encode()})
+    (tmp_path / "p.zip").write_bytes(zipped(forged, packs.MADE))
+    found = check_pack(tmp_path / "p.zip", [packs.SIGNER.verifier])
+    assert "not the key of its tags" in str(found.faults)
+    assert alone([tmp_path / "p.zip"])[str(tmp_path / "p.zip")][0] == 1
 
 
 def test_an_address_nobody_was_known_at(folder: Path, tmp_path: Path) -> None:
