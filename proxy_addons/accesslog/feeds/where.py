@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+
+from proxy_addons import __version__
 
 PRODUCT = "Watchhouse"
 
@@ -29,9 +30,4 @@ class Gateway:
 def this_gateway() -> Gateway:
     """The machine that this process runs on."""
     name = "".join(char for char in socket.gethostname() if "!" <= char <= "~")[:255]
-    try:
-        release = version("watchhouse")
-    except PackageNotFoundError:
-        # Run from its folder without being installed.
-        release = "0"
-    return Gateway(name or "-", release)
+    return Gateway(name or "-", __version__)
