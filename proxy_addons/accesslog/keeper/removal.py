@@ -2,7 +2,8 @@
 
 In: the folder of the segments, the seals. Out: a folder of a week, in place of one of a year.
 Must never: take a segment away of which anything is not in the compressed copy; of which the copy
-was not read back; that its worker may still need to know where its numbers ended.
+was not read back; that its worker may still need to know where its numbers ended; that a feed has
+not passed, or that is in no Parquet file yet.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import hashlib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from proxy_addons.accesslog.compact.index import Index
+from proxy_addons.accesslog.feeds.keeping import unpassed
 from proxy_addons.accesslog.keeper.step import Outcome
 from proxy_addons.accesslog.seal.keyring import signer_of
 from proxy_addons.accesslog.seal.logs import access_of
@@ -43,7 +46,11 @@ class Removal:
         sealed = _sealed(log, context)
         oldest = context.clock() - timedelta(days=context.settings.log.keep_plain).total_seconds()
         gone, problems = 0, []
+        needed = unpassed(context.settings)
+        searched = Index.read(context.settings.paths.parquet_dir).segments
         for name, path in _may_go(segments_in(log.segments), sealed, oldest):
+            if str(name) in needed or str(name) not in searched:
+                continue  # a feed has not passed it, or nobody could search it
             if why := _differs(path, log.seals.packed(name), sealed[name]):
                 problems.append(f"{path} is kept: {why}. `watchhouse log verify` says more.")
                 continue
