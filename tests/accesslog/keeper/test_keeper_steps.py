@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from support.keeping import NOON, ORIGIN, Room
 from support.segments import write
 
+from proxy_addons.accesslog.compact.compacting import compact
+from proxy_addons.accesslog.compact.index import Index
+from proxy_addons.accesslog.feeds.keeping import feeds_dir
+from proxy_addons.accesslog.feeds.position import Position, file_of, save
+from proxy_addons.accesslog.keeper.compaction import Compaction
 from proxy_addons.accesslog.keeper.removal import Removal
 from proxy_addons.accesslog.keeper.seals import SealAccess, SealTrail
 from proxy_addons.accesslog.reader import LogReader
@@ -17,6 +23,7 @@ from proxy_addons.accesslog.seal.notes import Verifier
 from proxy_addons.accesslog.seal.sealing import SealError
 from proxy_addons.accesslog.segment import broken_marker
 from proxy_addons.accesslog.unpacked import sealed_in
+from proxy_addons.settings.feeds import Feed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +78,15 @@ def test_its_public_half_is_written_again(room: Room) -> None:
     assert path.read_text() == f"{public}\n"
 
 
+def indexed(room: Room) -> None:
+    """Make Parquet of what is sealed, as the step does; in this process, which is quicker."""
+    folder = room.settings.paths.parquet_dir
+    if room.access.seals.note():
+        compact(room.access.segments, room.access.seals, folder, now=room.now)
+
+
 def removed(room: Room, days: float) -> int:
+    indexed(room)
     room.now = NOON + days * DAY
     return int(room.run(Removal()).known.get("removed", 0))
 
@@ -160,6 +175,7 @@ def test_what_is_not_in_the_copy_octet_for_octet_is_kept(
 ) -> None:
     path, *_ = room.fill(2)
     room.run(SealAccess())
+    indexed(room)
     change(room, path)
     room.now = NOON + 30 * DAY
     done = room.run(Removal())
@@ -176,3 +192,40 @@ def test_the_mark_of_a_segment_that_was_cut_goes_with_it(room: Room) -> None:
     assert removed(room, 30) == 2
     assert not path.exists()
     assert not mark.exists()
+
+
+def test_the_step_makes_parquet(room: Room) -> None:
+    assert room.run(Compaction()).said == "", "nothing was sealed yet"
+    room.fill(2)
+    room.run(SealAccess())
+    done = room.run(Compaction())
+    assert (done.known["hours"], done.problems) == (4, ())
+    assert len(Index.read(room.settings.paths.parquet_dir).segments) == 4
+    assert room.run(Compaction()).known["hours"] == 0
+
+
+def test_what_nobody_could_search_stays(room: Room) -> None:
+    room.fill(3)
+    room.run(SealAccess())
+    room.now = NOON + 30 * DAY
+    assert room.run(Removal()).known["removed"] == 0
+    indexed(room)
+    assert room.run(Removal()).known["removed"] == 4
+
+
+def test_what_a_feed_has_not_passed_stays(room: Room) -> None:
+    paths = room.fill(3)
+    room.run(SealAccess())
+    indexed(room)
+    feed = Feed("lake", "file", "ecs", path=room.data / "lake", beginning="beginning")
+    room.settings = replace(room.settings, feeds=(feed,))
+    room.now = NOON + 30 * DAY
+    assert room.run(Removal()).known["removed"] == 0, "it has not begun"
+    position = Position()
+    for path in paths:
+        position.begin(path.name)
+    position.passed = {paths[0].name}
+    del position.begun[paths[0].name]
+    save(file_of(feeds_dir(room.settings), "lake"), position)
+    assert room.run(Removal()).known["removed"] == 1
+    assert not paths[0].exists()
