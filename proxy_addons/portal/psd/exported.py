@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import os
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 _FIRST: Final = ("segment", "line", "masked")
 """Columns before those of the record: where its line is, and whether its site is masked."""
-_SPOOLED: Final = 1 << 20
+_BLOCK: Final = 1 << 20
 _AT_ONCE: Final = 1000
 _ENCODER: Final = msgspec.json.Encoder()
 
@@ -79,14 +80,35 @@ async def exported(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="watchhouse-")))
         made = folder / f"rows.{form.name}"
         await _written(made, form, rows)
-        answer = web.FileResponse(made)
-        answer.headers[hdrs.CONTENT_TYPE] = form.kind
-        answer.headers[hdrs.CACHE_CONTROL] = "no-store"
-        answer.headers[hdrs.CONTENT_DISPOSITION] = (
-            f'attachment; filename="{reference.lower()}-{now:%Y%m%dT%H%M%SZ}.{form.name}"'
-        )
-        await answer.prepare(request)  # sends all of it
+        name = f"{reference.lower()}-{now:%Y%m%dT%H%M%SZ}.{form.name}"
+        return await sent(request, made, form.kind, name)
+
+
+async def sent(
+    request: web.Request, file: Path, kind: str, name: str, **headers: str
+) -> web.StreamResponse:
+    """Send a file that is whole, as a download.
+
+    Args:
+        request: to be answered.
+        file: its path.
+        kind: its content type.
+        name: for who saves it.
+        headers: further ones.
+    """
+    answer = web.StreamResponse(headers=headers)
+    answer.headers[hdrs.CONTENT_TYPE] = kind
+    answer.headers[hdrs.CACHE_CONTROL] = "no-store"
+    answer.headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{name}"'
+    opened = await asyncio.to_thread(file.open, "rb")
+    try:
+        answer.content_length = os.fstat(opened.fileno()).st_size
+        await answer.prepare(request)
+        while block := await asyncio.to_thread(opened.read, _BLOCK):
+            await answer.write(block)
         await answer.write_eof()
+    finally:
+        await asyncio.to_thread(opened.close)
     return answer
 
 

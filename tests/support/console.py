@@ -1,0 +1,198 @@
+"""The console with a real desk: a portal that is served, records, an authorisation that holds.
+
+In: a folder. Out: a `House` (support/portal.py), whose desk reads segments of a working day.
+Must never: stand in for the desk, the engine or the register.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from proxy_addons.accesslog.compact.compacting import compact
+from proxy_addons.accesslog.seal.logs import access_of
+from proxy_addons.accesslog.seal.sealing import seal
+from proxy_addons.audit.authority.register import Authorisations
+from proxy_addons.audit.desk.service import Service
+from proxy_addons.settings.audit import Audit, Office
+from proxy_addons.settings.audit_build import with_categories
+from proxy_addons.standing import Actor, open_store
+from support import authority, segments
+from support.portal import NOON, Clock, House, roles, served, settings_for
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+
+    from proxy_addons.accesslog.seal.notes import Signer
+    from proxy_addons.audit.authority.model import Authorisation, Wanted
+    from proxy_addons.settings.model import Settings
+
+AUDIT = Audit(
+    offices=(
+        Office("head-of-acu", people=("acu",)),
+        Office("head-of-hr", people=("hr",)),
+        Office("deputy-chief-constable", people=("dcc",)),
+        Office("head-of-psd", people=("hpsd",)),
+        Office("data-protection-officer", people=("dpo",)),
+    )
+)
+NAMES = ("jane", "paul", "petra", "acu", "hr", "dcc", "hpsd", "dpo", "audrey", "ines")
+ROLES = roles(psd="paul petra hpsd", auditor="audrey", information_security="ines")
+MORNING = datetime(2026, 11, 23, 8, tzinfo=UTC)
+
+_SITES: tuple[tuple[str, list[str], str, str, str], ...] = (
+    ("www.gov.uk", ["government"], "allow", "government", "guidance"),
+    ("news.test", ["news"], "allow", "news", "today?story=7"),
+    ("webmail.test", ["webmail"], "block", "webmail", "inbox"),
+    ("clinic.test", ["health"], "allow", "health", "appointment?who=jane"),
+    ("shop.test", ["shopping"], "allow", "personal-use-in-booked-breaks", "basket"),
+)
+
+
+def records(begins: datetime = MORNING, count: int = 120) -> list[dict[str, Any]]:
+    """A morning of jane and john, a request a minute each; every third was opened by them."""
+    found = []
+    for number in range(count):
+        host, categories, action, rule, path = _SITES[number // 7 % len(_SITES)]
+        found.append(
+            segments.record(
+                number + 1,
+                1,
+                begins + timedelta(seconds=60 * number),
+                person="jane" if number % 2 == 0 else "john",
+                client_ip="192.0.2.1" if number % 2 == 0 else "192.0.2.2",
+                host=host,
+                url=f"https://{host}/{path}&n={number}",
+                categories=categories,
+                action=action,
+                rule=rule,
+                opened=number % 3 == 0,
+                status=403 if action == "block" else 200,
+                bytes_up=500,
+                bytes_down=20_000,
+                method="GET",
+                kind="https",
+            )
+        )
+    return found
+
+
+def by_hour(given: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Records by the hour of their segment."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for record in given:
+        hour = str(record["start"])[:13].replace("-", "")
+        found.setdefault(hour, []).append(record)
+    return found
+
+
+@dataclass
+class Console:
+    """A served portal with its desk.
+
+    Attributes:
+        house: the portal.
+        settings: of both.
+        clock: of both.
+    """
+
+    house: House
+    settings: Settings
+    clock: Clock
+
+    def authorised(
+        self, wanted: Wanted | None = None, *, by: str = "acu", office: str = "head-of-acu"
+    ) -> Authorisation:
+        """An authorisation for paul that another person has approved."""
+        return authorised(self.settings, self.clock, wanted, by=by, office=office)
+
+
+def asked(**changes: Any) -> Wanted:
+    """An application for jane's records of the last month."""
+    given: dict[str, Any] = {
+        "investigators": frozenset({"petra"}),
+        "begins": NOON - timedelta(days=30),
+        "ends": NOON,
+        "valid_from": NOON - timedelta(hours=1),
+        "valid_until": NOON + timedelta(days=28),
+    }
+    return authority.wanted(**given | changes)
+
+
+def authorised(
+    settings: Settings,
+    clock: Clock,
+    wanted: Wanted | None = None,
+    *,
+    by: str = "acu",
+    office: str = "head-of-acu",
+) -> Authorisation:
+    """As `Console.authorised`."""
+    store = open_store(settings.standing, settings.paths)
+    register = Authorisations(
+        store, settings.audit, expanded=settings.policy.expanded, clock=lambda: clock.now
+    )
+    paul = Actor("paul", frozenset({"psd"}), "accounts")
+    made = register.apply(paul, wanted or asked())
+    other = Actor(by, frozenset({"staff"}), "accounts", offices=frozenset({office}))
+    made = register.approve(other, made.reference, seen=made.revision)
+    store.close()
+    return made
+
+
+def write(settings: Settings, given: Sequence[dict[str, Any]]) -> None:
+    """Write records as segments that have ended."""
+    for hour, several in by_hour(given).items():
+        segments.write(settings.paths.access_log_dir, hour, several)
+
+
+def seal_all(settings: Settings, signer: Signer, now: datetime = NOON) -> None:
+    """Seal what has ended, and make Parquet of it."""
+    log = access_of(settings)
+    seal(log.segments, log.seals, signer, now=now.timestamp(), entropy=_numbers(), software="0")
+    compact(log.segments, log.seals, settings.paths.parquet_dir, now=now.timestamp())
+
+
+def _numbers() -> Any:
+    state = [0]
+
+    def entropy(octets: int) -> bytes:
+        state[0] += 1
+        return state[0].to_bytes(octets)
+
+    return entropy
+
+
+@asynccontextmanager
+async def console(
+    folder: Path, given: Sequence[dict[str, Any]] | None = None, **changes: Any
+) -> AsyncIterator[Console]:
+    """A console that is served.
+
+    Args:
+        folder: for everything.
+        given: records, `records()` unless said.
+        changes: of the settings.
+    """
+    changes = {"names": NAMES, "given": ROLES} | changes
+    settings = await asyncio.to_thread(lambda: settings_for(folder, **changes))
+    settings = replace(settings, audit=with_categories(AUDIT, settings.policy.expanded))
+    settings.paths.run_dir.mkdir(parents=True, exist_ok=True)
+    write(settings, records() if given is None else given)
+    clock = Clock()
+    service = await asyncio.to_thread(Service, settings, lambda: clock.now)
+    stop = asyncio.Event()
+    serving = asyncio.create_task(service.serve(settings, stop))
+    while not settings.paths.desk_socket.exists():
+        assert not serving.done(), serving
+        await asyncio.sleep(0.005)
+    try:
+        async with served(settings, clock) as house:
+            yield Console(house, settings, clock)
+    finally:
+        stop.set()
+        await serving
