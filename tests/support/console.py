@@ -7,12 +7,14 @@ Must never: stand in for the desk, the engine or the register.
 from __future__ import annotations
 
 import asyncio
+import random
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from proxy_addons.accesslog.compact.compacting import compact
+from proxy_addons.accesslog.seal.keyring import signer_of
 from proxy_addons.accesslog.seal.logs import access_of
 from proxy_addons.accesslog.seal.sealing import seal
 from proxy_addons.audit.authority.register import Authorisations
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
-    from proxy_addons.accesslog.seal.notes import Signer
     from proxy_addons.audit.authority.model import Authorisation, Wanted
     from proxy_addons.settings.model import Settings
 
@@ -150,21 +151,20 @@ def write(settings: Settings, given: Sequence[dict[str, Any]]) -> None:
         segments.write(settings.paths.access_log_dir, hour, several)
 
 
-def seal_all(settings: Settings, signer: Signer, now: datetime = NOON) -> None:
-    """Seal what has ended, and make Parquet of it."""
-    log = access_of(settings)
-    seal(log.segments, log.seals, signer, now=now.timestamp(), entropy=_numbers(), software="0")
+def seal_all(settings: Settings, now: datetime = NOON) -> str:
+    """Seal what has ended, and make Parquet of it. Gives the public key."""
+    log, chance = access_of(settings), random.Random(1)
+    signer = signer_of(log.seals, log.key, lambda: "force.example/access-log", chance.randbytes)
+    seal(
+        log.segments,
+        log.seals,
+        signer,
+        now=now.timestamp(),
+        entropy=chance.randbytes,
+        software="0",
+    )
     compact(log.segments, log.seals, settings.paths.parquet_dir, now=now.timestamp())
-
-
-def _numbers() -> Any:
-    state = [0]
-
-    def entropy(octets: int) -> bytes:
-        state[0] += 1
-        return state[0].to_bytes(octets)
-
-    return entropy
+    return str(signer.verifier)
 
 
 @asynccontextmanager

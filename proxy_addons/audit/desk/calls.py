@@ -65,21 +65,23 @@ class Export(Call[Row], frozen=True):
 
 
 class Made(msgspec.Struct, frozen=True):
-    """A file that the desk has made, in the folder of packs.
+    """A pack, in the folder of packs.
 
     Attributes:
         name: of the file.
         octets: of it.
-        sha256: in hexadecimal digits.
-        records: lines in it.
-        complete: for whom and when it proves to be complete, in words; "" where it proves nothing.
+        sha256: in hexadecimal digits; "" where it was made before.
+        lines: that it shows.
+        withheld: lines of which it has the hash alone.
+        statement: what it proves, in words.
     """
 
     name: str
     octets: int
     sha256: str
-    records: int
-    complete: str
+    lines: int
+    withheld: int
+    statement: str
 
 
 class MakePack(Call[Made], frozen=True):
@@ -93,6 +95,14 @@ class MakePack(Call[Made], frozen=True):
     authorisation: str
     question: Question
     note: str
+
+
+class FetchPack(Call[Made], frozen=True):
+    """Whether a pack may be handed out; recorded as that."""
+
+    answer = Made
+    authorisation: str
+    name: str
 
 
 class Live(msgspec.Struct, frozen=True):

@@ -14,12 +14,13 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from proxy_addons.accesslog.seal.logs import trail_of
+from proxy_addons.accesslog.seal.logs import access_of, trail_of
 from proxy_addons.audit.authority.register import Authorisations
-from proxy_addons.audit.desk.calls import Export, ReadTrail, Search
+from proxy_addons.audit.desk.calls import Export, FetchPack, MakePack, ReadTrail, Search
 from proxy_addons.audit.desk.desk import Desk
 from proxy_addons.audit.desk.looks import Looks
 from proxy_addons.audit.desk.mirror import Mirror
+from proxy_addons.audit.desk.packing import Packing
 from proxy_addons.audit.desk.server import Server
 from proxy_addons.audit.duckstore import DuckStore
 from proxy_addons.audit.trail import Trail, TrailError
@@ -74,10 +75,15 @@ class Service:
             entropy=os.urandom,
         )
         desk = Desk(self._records, authorisations, self._trail, settings.audit, now)
+        packing = Packing(
+            desk, self._records, authorisations, access_of(settings), paths.packs_dir, now
+        )
         self.doing: dict[type[Call[Any]], Callable[[Who, Any], Any]] = {
             Search: desk.search,
             Export: desk.export,
             ReadTrail: Looks(desk, reader).read,
+            MakePack: packing.make,
+            FetchPack: packing.fetch,
         }
 
     async def serve(self, settings: Settings, stop: asyncio.Event) -> None:

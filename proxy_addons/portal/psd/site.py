@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy_addons.portal.psd.asking import Asking
+from proxy_addons.portal.psd.packs import Packs
 from proxy_addons.portal.psd.search import Searching
 from proxy_addons.portal.psd.trail import TrailPages
 from proxy_addons.portal.statics import Statics
@@ -26,5 +27,6 @@ def routes(services: Services, guard: Guard) -> list[web.RouteDef]:
     return [
         *statics.routes(),
         *Searching(asking, guard).routes(),
+        *Packs(asking, guard).routes(),
         *TrailPages(asking, guard).routes(),
     ]
