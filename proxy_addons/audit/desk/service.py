@@ -8,6 +8,7 @@ access log; serve while the trail cannot be written.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
@@ -16,12 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from proxy_addons.accesslog.seal.logs import access_of, trail_of
 from proxy_addons.audit.authority.register import Authorisations
-from proxy_addons.audit.desk.calls import Export, FetchPack, MakePack, ReadTrail, Search
+from proxy_addons.audit.desk.calls import Export, FetchPack, MakePack, Newer, ReadTrail, Search
 from proxy_addons.audit.desk.desk import Desk
 from proxy_addons.audit.desk.looks import Looks
 from proxy_addons.audit.desk.mirror import Mirror
+from proxy_addons.audit.desk.observing import Observing
 from proxy_addons.audit.desk.packing import Packing
 from proxy_addons.audit.desk.server import Server
+from proxy_addons.audit.desk.wire import Refused
 from proxy_addons.audit.duckstore import DuckStore
 from proxy_addons.audit.trail import Trail, TrailError
 from proxy_addons.audit.trailreader import TrailReader
@@ -75,6 +78,7 @@ class Service:
             entropy=os.urandom,
         )
         desk = Desk(self._records, authorisations, self._trail, settings.audit, now)
+        self._observing = Observing(desk, self._records, now, time.monotonic, os.urandom)
         packing = Packing(
             desk, self._records, authorisations, access_of(settings), paths.packs_dir, now
         )
@@ -84,6 +88,7 @@ class Service:
             ReadTrail: Looks(desk, reader).read,
             MakePack: packing.make,
             FetchPack: packing.fetch,
+            Newer: self._observing.newer,
         }
 
     async def serve(self, settings: Settings, stop: asyncio.Event) -> None:
@@ -103,8 +108,9 @@ class Service:
         while True:
             try:
                 await asyncio.to_thread(self._mirror.copy)
+                await asyncio.to_thread(self._observing.tick)
                 await asyncio.to_thread(self._trail.tick)
-            except (StandingUnavailableError, TrailError, OSError) as problem:
+            except (StandingUnavailableError, TrailError, Refused, OSError) as problem:
                 # Looks are refused by themselves where the trail cannot be written; the steps are
                 # in the register, and are copied the next time.
                 logger.error("steps are not in the trail yet: %s", problem)
@@ -112,6 +118,8 @@ class Service:
 
     def close(self) -> None:
         """Close everything. Blocks."""
+        with contextlib.suppress(Refused):  # the trail cannot be written: it has said so itself
+            self._observing.close()
         self._records.close()
         self._trail.close()
         self._standing.close()

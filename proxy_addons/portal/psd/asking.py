@@ -7,9 +7,11 @@ Must never: ask in anybody else's name; show a part of an answer as if it were t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - evaluated by dataclass
 from typing import TYPE_CHECKING, Final
 
 from proxy_addons.audit.authority.compiled import looks_by
+from proxy_addons.audit.authority.model import Kind
 from proxy_addons.audit.desk.client import DeskClient
 from proxy_addons.audit.desk.wire import Refused, Who
 
@@ -35,10 +37,11 @@ _TITLES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Usable:
-    """An authorisation that holds, in a few words."""
+    """An authorisation that holds, in a few words, and when it ends."""
 
     reference: str
     words: str
+    ends: datetime
 
 
 class Asking:
@@ -73,8 +76,12 @@ class Asking:
         answering.__name__ = handler.__name__
         return answering
 
-    async def usable(self, visit: Visit) -> list[Usable]:
+    async def usable(self, visit: Visit, kind: Kind | None = None) -> list[Usable]:
         """Authorisations by which somebody may look at records now.
+
+        Args:
+            visit: who.
+            kind: only of this kind; None: all but live observation, which has a page of its own.
 
         Raises:
             StandingUnavailableError: it cannot be known.
@@ -83,9 +90,11 @@ class Asking:
 
         def read() -> list[Usable]:
             return [
-                Usable(each.reference, _words(each))
+                Usable(each.reference, _words(each), min(each.ends, each.valid_until))
                 for each in services.authorisations().all(visit.actor)
-                if looks_by(visit.actor, each) and each.holds(visit.now)
+                if looks_by(visit.actor, each)
+                and each.holds(visit.now)
+                and (each.kind is kind if kind else each.kind is not Kind.LIVE)
             ]
 
         return await services.threads.run(read)

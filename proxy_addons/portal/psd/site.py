@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy_addons.portal.psd.asking import Asking
+from proxy_addons.portal.psd.live import Observation
 from proxy_addons.portal.psd.packs import Packs
 from proxy_addons.portal.psd.search import Searching
 from proxy_addons.portal.psd.trail import TrailPages
@@ -28,5 +29,6 @@ def routes(services: Services, guard: Guard) -> list[web.RouteDef]:
         *statics.routes(),
         *Searching(asking, guard).routes(),
         *Packs(asking, guard).routes(),
+        *Observation(asking, guard).routes(),
         *TrailPages(asking, guard).routes(),
     ]
