@@ -1,0 +1,232 @@
+"""The desk against a plain model: random authorisations and questions, and nothing from outside.
+
+The model knows the authorisation alone: whose records, of which time, in which categories, which of
+them are masked. It knows nothing of bounds or of the query engine.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support import segments
+from support.authority import ACU, NOW, PAT, World, wanted
+
+from proxy_addons.accesslog.record import NAMES
+from proxy_addons.audit.authority.model import SubjectClass
+from proxy_addons.audit.desk.calls import Export, Search
+from proxy_addons.audit.desk.desk import Desk
+from proxy_addons.audit.desk.wire import Refused, Who
+from proxy_addons.audit.duckstore import DuckStore
+from proxy_addons.audit.store import Dimension, Question
+from proxy_addons.audit.trail import Trail
+from proxy_addons.audit.trailreader import TrailReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from proxy_addons.audit.authority.model import Authorisation, Wanted
+    from proxy_addons.standing import Store
+
+WHO = Who(PAT.name, PAT.roles, "kerberos")
+PEOPLE = ("jane", "john", "zoë", None)
+CATEGORIES = (["news"], ["health"], ["news", "banking"], [], ["webmail"])
+HOSTS = ("a.test", "b.a.test", "clinic.test", "bank.test")
+DAYS = 40
+HOURS = {"20261110T08": datetime(2026, 11, 10, 8, tzinfo=UTC)}
+
+
+@st.composite
+def records(draw: st.DrawFn, number: int, begins: datetime) -> dict[str, Any]:
+    start = begins + timedelta(seconds=draw(st.integers(0, 3599)))
+    return segments.record(
+        number,
+        1,
+        start,
+        person=draw(st.sampled_from(PEOPLE)),
+        client_ip=draw(st.sampled_from(["192.0.2.1", "192.0.2.2"])),
+        categories=draw(st.sampled_from(CATEGORIES)),
+        host=(host := draw(st.sampled_from(HOSTS))),
+        url=f"https://{host}/{draw(st.sampled_from(['one', 'two%_', 'THREE']))}",
+        action=draw(st.sampled_from(["allow", "block"])),
+        rule=draw(st.sampled_from(["r1", "r2"])),
+        bytes_up=draw(st.integers(0, 9)),
+        bytes_down=draw(st.integers(0, 9)),
+    )
+
+
+BEGINS = HOURS["20261110T08"]
+MOMENTS = st.integers(-600, 4200).map(lambda seconds: BEGINS + timedelta(seconds=seconds))
+
+
+@st.composite
+def applications(draw: st.DrawFn) -> Wanted:
+    subjects = draw(st.sets(st.sampled_from(["jane", "john", "zoë"]), min_size=1))
+    since, until = sorted((draw(MOMENTS), draw(MOMENTS)))
+    return wanted(
+        subjects=dict.fromkeys(subjects, SubjectClass.OFFICER),
+        begins=since,
+        ends=until + timedelta(seconds=1),
+        fields=frozenset(draw(st.sampled_from([(), NAMES[:12], ("start", "person", "action")]))),
+        categories=draw(st.sampled_from([None, frozenset({"news"}), frozenset({"webmail"})])),
+        unmasked=draw(st.sampled_from([frozenset(), frozenset({"health"})])),
+        names_shown=draw(st.booleans()),
+        row_cap=draw(st.sampled_from([3, 10_000])),
+    )
+
+
+QUESTIONS = st.builds(
+    Question,
+    since=st.none() | MOMENTS,
+    until=st.none() | MOMENTS,
+    person=st.sampled_from(["", "jane", "john", "nobody"]),
+    client=st.sampled_from(["", "192.0.2.1"]),
+    host=st.sampled_from(["", "a.test", "clinic.test"]),
+    category=st.sampled_from(["", "news", "health"]),
+    action=st.sampled_from(["", "block"]),
+    text=st.sampled_from(["", "two%", "three"]),
+    newest_first=st.booleans(),
+)
+
+
+def covered(record: dict[str, Any], by: Authorisation) -> bool:
+    """Whether an authorisation speaks of a record at all."""
+    start = datetime.fromisoformat(record["start"])
+    if record["person"] not in by.subjects:
+        return False
+    if not by.begins <= start < min(by.ends, by.valid_until):
+        return False
+    return by.categories is None or not by.categories.isdisjoint(record["categories"])
+
+
+@pytest.fixture
+def world(store: Store) -> World:
+    return World(store)
+
+
+class Room:
+    """A desk on records that are written anew for each example."""
+
+    def __init__(self, folder: Path, world: World) -> None:
+        self.folder, self.world = folder, world
+        self.trail = Trail(folder / "trail", clock=self.clock)
+        self.trail.start()
+        self.number = 0
+
+    def clock(self) -> float:
+        return self.world.now.timestamp()
+
+    def desk(self, given: list[dict[str, Any]]) -> tuple[Desk, DuckStore]:
+        self.number += 1
+        access = self.folder / f"access-{self.number}"
+        segments.write(access, "20261110T08", given)
+        store = DuckStore(
+            self.folder / "parquet",
+            access,
+            zone=ZoneInfo("Europe/London"),
+            monotonic=time.monotonic,
+            entropy=bytes,
+        )
+        desk = Desk(
+            store, self.world.register, self.trail, self.world.settings, lambda: self.world.now
+        )
+        return desk, store
+
+    def looks(self) -> int:
+        return len(TrailReader(self.folder / "trail").page(most=10_000).records)
+
+
+@pytest.fixture
+def room(tmp_path: Path, world: World) -> Iterator[Room]:
+    made = Room(tmp_path, world)
+    yield made
+    made.trail.close()
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data())
+def test_nothing_from_outside(room: Room, data: st.DataObject) -> None:
+    count = data.draw(st.integers(0, 12))
+    first = [data.draw(records(number + 1, BEGINS)) for number in range(count)]
+    application = data.draw(applications())
+    found = room.world.take("approve", ACU, room.world.applied(application))
+    inside = [covered(each, found) for each in first]
+    # The same lines where they are covered; where they are not, any others that are not either.
+    second = [
+        each
+        if within
+        else data.draw(records(number + 1, BEGINS).filter(lambda other: not covered(other, found)))
+        for number, (each, within) in enumerate(zip(first, inside, strict=True))
+    ]
+    question = data.draw(QUESTIONS)
+    call = Search(authorisation=found.reference, question=question, most=5, by=tuple(Dimension))
+    export = Export(authorisation=found.reference, question=question, form="csv")
+    answers = []
+    for lines in (first, second):
+        desk, store = room.desk(lines)
+        before = room.looks()
+        answer = desk.search(WHO, call)
+        rows = list(desk.export(WHO, export))
+        assert room.looks() == before + 2, "each look is recorded"
+        answers.append((answer, rows))
+        store.close()
+    (one, all_of_one), (other, all_of_other) = answers
+    assert replace(one.page, after="") == replace(other.page, after="")
+    assert bool(one.page.after) == bool(other.page.after)
+    assert (one.total, one.counts, all_of_one) == (other.total, other.counts, all_of_other)
+    assert one.total.records <= sum(inside)
+    for row in all_of_one:
+        assert inside[row.at.line]
+        assert {name for name, value in row.values.items() if value not in (None, ())} <= (
+            found.fields | {"person"}
+        )
+        if "person" in row.values and not found.names_shown:
+            assert row.values["person"] not in PEOPLE[:3]
+        special = {"health", "banking"} - found.unmasked
+        if row.masked:
+            assert special.intersection(first[row.at.line]["categories"])
+            assert row.values.get("host") is None
+            assert row.values.get("url") is None
+    shutil.rmtree(room.folder / f"access-{room.number}")
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "what", ["nobody's", "not approved", "somebody else's", "over", "conflict"]
+)
+def test_what_is_refused_is_refused_alike_and_recorded(room: Room, what: str) -> None:
+    world = room.world
+    reference, who = "AU-2026-0999", WHO
+    if what != "nobody's":
+        found = world.applied() if what == "not approved" else world.approved()
+        reference = found.reference
+        if what == "somebody else's":
+            who = Who("kim", frozenset({"psd"}), "kerberos")
+        if what == "conflict":
+            world.take("declare_conflict", PAT, found)
+        if what == "over":
+            world.now = NOW + timedelta(days=DAYS)
+    desk, store = room.desk([segments.record(1, 1, BEGINS, person="jane")])
+    call = Search(authorisation=reference, question=Question())
+    with pytest.raises(Refused) as refused:
+        desk.search(who, call)
+    assert refused.value.kind == "refused"
+    outsider = "You have no authorisation of this reference"
+    assert refused.value.text.startswith(outsider) is (what not in {"not approved", "over"})
+    (look,) = TrailReader(room.folder / "trail").page().records
+    assert look.record["outcome"] == {"refused": refused.value.text}
+    assert (look.record["person"], look.record["authorisation"]) == (who.name, reference)
+    store.close()
