@@ -57,7 +57,7 @@ PREFILLED: Final = (
 """Fields that an address can fill in: a concern of a dip sample leads to its request so."""
 
 _TO_COME: Final = frozenset({Kind.LIVE, Kind.DIP_SAMPLE})
-_SUBJECT: Final = re.compile(r"([^\s,;]+)[\s,;]*(\S*)")
+_BETWEEN: Final = re.compile(r"[,;\r\n]")
 
 
 def subjects_of(form: Form, known: Mapping[str, SubjectClass]) -> dict[str, SubjectClass]:
@@ -69,12 +69,11 @@ def subjects_of(form: Form, known: Mapping[str, SubjectClass]) -> dict[str, Subj
     """
     found: dict[str, SubjectClass] = {}
     for line in filter(None, map(str.strip, form.text("subjects").splitlines())):
-        match = _SUBJECT.fullmatch(line)
-        name = _name(match[1]) if match else None
-        if match is None or name is None:
+        text, written = _parts(line)
+        name = _name(text)
+        if name is None:
             form.wrong("subjects", f"{_quoted(line)} is not a login name, a comma and a class")
             continue
-        written = match[2].casefold()
         if not written and name in known:
             found[name] = known[name]
         elif written not in set(SubjectClass):
@@ -88,9 +87,8 @@ def subjects_of(form: Form, known: Mapping[str, SubjectClass]) -> dict[str, Subj
 
 def names_in(form: Form) -> tuple[set[str], set[str]]:
     """Canonical names of subjects and investigators, as far as they are names."""
-    lines = (_SUBJECT.fullmatch(each.strip()) for each in form.text("subjects").splitlines())
-    subjects = {_name(match[1]) for match in lines if match}
-    investigators = {_name(each) for each in _words(form.text("investigators"))}
+    subjects = {_name(_parts(line)[0]) for line in form.text("subjects").splitlines()}
+    investigators = {_name(each) for each in _several(form.text("investigators"))}
     return {each for each in subjects if each}, {each for each in investigators if each}
 
 
@@ -162,7 +160,7 @@ def wanted(
 
 def _investigators(form: Form) -> set[str]:
     found = set()
-    for each in _words(form.text("investigators")):
+    for each in _several(form.text("investigators")):
         name = _name(each)
         if name is None:
             form.wrong("investigators", f"{_quoted(each)} is not a login name")
@@ -199,6 +197,21 @@ def _chosen[E: StrEnum](form: Form, name: str, among: type[E], words: str) -> E 
         return among(text)
     form.wrong(name, words)
     return None
+
+
+def _parts(line: str) -> tuple[str, str]:
+    """What a line says of somebody: name and class. A login name can have a space in it."""
+    if _BETWEEN.search(line):
+        name, written = _BETWEEN.split(line, maxsplit=1)
+        return name, written.strip().casefold()
+    name, _, written = line.strip().rpartition(" ")
+    if written.casefold() in set(SubjectClass):
+        return name, written.casefold()
+    return line, ""
+
+
+def _several(text: str) -> list[str]:
+    return [each.strip() for each in _BETWEEN.split(text) if each.strip()]
 
 
 def _words(text: str) -> list[str]:
