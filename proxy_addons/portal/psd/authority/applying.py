@@ -15,7 +15,14 @@ from proxy_addons.audit.authority import rules
 from proxy_addons.audit.authority.applying import longest
 from proxy_addons.audit.authority.model import Kind, Regime, SubjectClass
 from proxy_addons.portal.access import PAGES
-from proxy_addons.portal.psd.authority.form import PREFILLED, RULES, TEXTS, names_in, wanted
+from proxy_addons.portal.psd.authority.form import (
+    LABELS,
+    PREFILLED,
+    RULES,
+    TEXTS,
+    names_in,
+    wanted,
+)
 from proxy_addons.portal.psd.authority.shown import CLASSES, KINDS, PURPOSES, REGIMES
 from proxy_addons.portal.register.forms import Form
 from proxy_addons.portal.register.reading import Reading
@@ -142,7 +149,8 @@ class Applying:
             record=FIELDS,
             special=audit.special,
             categories=catalogue,
-            least=TEXTS,
+            texts=TEXTS,
+            labels=LABELS,
             audit=audit,
             days=longest(Kind.REACTIVE, audit).days,
             days_live=longest(Kind.LIVE, audit).days,

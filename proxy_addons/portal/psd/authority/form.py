@@ -50,6 +50,13 @@ TEXTS: Final = {
     "collateral": REASON_LEAST,
 }
 """What is written in words → the fewest characters of it."""
+LABELS: Final = {
+    "necessity": "Necessity",
+    "proportionality": "Proportionality",
+    "alternatives": "Alternatives",
+    "collateral": "Intrusion on others",
+}
+"""The same → what the form calls it."""
 PREFILLED: Final = (
     *("kind", "subjects", "investigators", "purpose", "regime", "allegation", "criminal"),
     *("begins", "ends", "necessity"),
@@ -175,7 +182,8 @@ def _check_texts(form: Form) -> None:
             reason(form.text(name), least=least, clause="")
         except StepRefusedError as problem:
             # Nothing is applied for: said below the field.
-            form.wrong(name, str(problem))
+            words = str(problem)
+            form.wrong(name, f"{LABELS[name]}: {words[0].lower()}{words[1:]}")
 
 
 def _first_day(form: Form, now: datetime, zone: tzinfo) -> datetime:

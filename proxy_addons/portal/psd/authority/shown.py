@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from proxy_addons.accesslog.record import NAMES
 from proxy_addons.audit.authority.compiled import looks_by
 from proxy_addons.audit.authority.model import Kind, Purpose, Regime, State, SubjectClass
+from proxy_addons.portal.psd.authority.form import LABELS
 from proxy_addons.portal.register.shown import HOW, ShownStep, moment_words, until_words
 
 if TYPE_CHECKING:
@@ -219,7 +221,7 @@ def facts(
         ("Categories", [", ".join(sorted(found.categories)) if found.categories else "Any"]),
         ("Special categories that are shown", [", ".join(sorted(found.unmasked)) or "None"]),
         ("Names", ["Shown" if found.names_shown else "Replaced by pseudonyms"]),
-        ("Fields", [f"{len(found.fields)}: {', '.join(sorted(found.fields))}"]),
+        ("Fields", [_fields(found)]),
         ("Rows of one answer", [f"At most {found.row_cap:,}"]),
         ("May be used", moments(found.valid_from, found.valid_until)),
         ("Kept as", [found.retention]),
@@ -227,14 +229,17 @@ def facts(
     ]
 
 
+def _fields(found: Authorisation) -> str:
+    """In the order of the record."""
+    named = [name for name in NAMES if name in found.fields]
+    if len(named) == len(NAMES):
+        return f"All {len(NAMES)} of the record"
+    return f"{len(named)} of {len(NAMES)}: {', '.join(named)}"
+
+
 def texts(found: Authorisation) -> list[tuple[str, str]]:
     """What the applicant wrote."""
-    return [
-        ("Necessity", found.necessity),
-        ("Proportionality", found.proportionality),
-        ("Alternatives", found.alternatives),
-        ("Intrusion on others", found.collateral),
-    ]
+    return [(label, getattr(found, name)) for name, label in LABELS.items()]
 
 
 @dataclass(frozen=True, slots=True)
