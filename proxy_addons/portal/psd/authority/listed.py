@@ -17,7 +17,7 @@ from proxy_addons.audit.authority.model import State
 from proxy_addons.portal.access import PAGES
 from proxy_addons.portal.psd.authority.one import AWAY
 from proxy_addons.portal.psd.authority.reading import Cases
-from proxy_addons.portal.psd.authority.shown import Shown, offices_words, shown
+from proxy_addons.portal.psd.authority.shown import Shown, office_words, shown
 from proxy_addons.portal.psd.authority.steps import waits_for
 from proxy_addons.standing.actor import PSD
 
@@ -90,7 +90,7 @@ FILTERS: Final = {
         Filter("ended", "Ended", lambda row, visit: not _is_open(row, visit)),
     )
 }
-SECTIONS: Final = (
+SECTIONS: Final[tuple[tuple[str, Callable[[Row, Visit], bool]], ...]] = (
     ("Waiting for you", lambda row, _: row.waits),
     ("Yours", lambda row, visit: FILTERS["mine"].fits(row, visit) and _is_open(row, visit)),
     ("Others", _is_open),
@@ -134,7 +134,7 @@ class ListOfAuthorisations:
             visit=visit,
             here="authorisations",
             may_apply=PSD in visit.actor.roles,
-            offices=offices_words(offices) if offices else None,
+            offices=", ".join(map(office_words, offices)),
             sections=_sections(on_page, visit) if chosen.name == "all" else [
                 (chosen.words, on_page)
             ],

@@ -7,7 +7,7 @@ it is about that there is one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, override
+from typing import TYPE_CHECKING, Any, Final, override
 
 from proxy_addons.audit.authority.model import State
 from proxy_addons.portal.psd.authority.reading import Case, Cases
@@ -21,7 +21,7 @@ from proxy_addons.portal.psd.authority.shown import (
     texts,
 )
 from proxy_addons.portal.psd.authority.steps import KINDS, needs_another, open_to, refusal
-from proxy_addons.portal.psd.authority.taking import BY_FIELDS, FIELDS, call
+from proxy_addons.portal.psd.authority.taking import BY_FIELDS, FIELDS, HAS, call
 from proxy_addons.portal.register.shown import day_words, moment_words
 from proxy_addons.portal.register.stepped import SteppedPages
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from proxy_addons.portal.signin.services import Services
     from proxy_addons.standing.problems import StepRefusedError
 
-AWAY = {
+AWAY: Final = {
     "conflict": f"{KINDS['conflict'].done} You no longer see the authorisation.",
     "approve-orally": KINDS["approve-orally"].done,
 }
@@ -77,7 +77,8 @@ class OneAuthorisation(SteppedPages[Case]):
             return None
         if name == "approve-orally" and problem.rule in BY_FIELDS:
             return "by"
-        return FIELDS.get(problem.rule, "")
+        field = FIELDS.get(problem.rule, "")
+        return field if field in HAS.get(name, {"why"}) else ""
 
     @override
     def _after(self, found: Case, kind: Kind) -> str:
@@ -146,7 +147,7 @@ class OneAuthorisation(SteppedPages[Case]):
 
     # --- inside -----------------------------------------------------------------------------
 
-    async def _in_words(self, visit: Visit, found: Case) -> dict[str, object]:
+    async def _in_words(self, visit: Visit, found: Case) -> dict[str, Any]:
         it, zone = found.it, self._zone
         displays = await self._cases.displays({it.applicant, *it.investigators, *it.subjects})
         return {

@@ -31,6 +31,12 @@ FIELDS: Final = {
     "urgent": "at_day",
 }
 """Rule of the register → the field that it speaks of."""
+HAS: Final = {
+    "renew": {"why", "until"},
+    "review": {"why", "next"},
+    "approve-orally": {"why", "by", "at_day", "at_time"},
+}
+"""Step → the fields of its form, where there are others than `why`."""
 BY_FIELDS: Final = frozenset({"name", "office", "four-eyes", "conflict", "several"})
 """Rules that, in an approval by word of mouth, speak of who gave it."""
 _CLOCK: Final = re.compile(r"(\d\d?)[:.](\d\d)", re.ASCII)
