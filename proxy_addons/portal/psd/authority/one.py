@@ -10,16 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, override
 
 from proxy_addons.audit.authority.model import State
+from proxy_addons.portal.psd.authority.facts import approvals, facts, texts
 from proxy_addons.portal.psd.authority.reading import Case, Cases
-from proxy_addons.portal.psd.authority.shown import (
-    approvals,
-    end_words,
-    facts,
-    named,
-    shown,
-    shown_step,
-    texts,
-)
+from proxy_addons.portal.psd.authority.shown import end_words, named, shown, shown_step
 from proxy_addons.portal.psd.authority.steps import KINDS, needs_another, open_to, refusal
 from proxy_addons.portal.psd.authority.taking import BY_FIELDS, FIELDS, HAS, call
 from proxy_addons.portal.register.shown import day_words, moment_words
