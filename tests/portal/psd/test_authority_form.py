@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -94,6 +95,12 @@ async def test_what_is_wrong_leads_to_its_field_and_the_rest_comes_back(house: H
         assert f'id="{field}-error"' in seen.text, what
         for name in set(TEXTS) - changes.keys():
             assert str(fields[name]) in seen.words, (what, name)
+    # Nothing filled in: all of it is said at once, from the top to the bottom of the page.
+    seen = await paul.post(NEW, {"csrf": form.token})
+    named = re.findall(r'<a href="#(\w+)">', seen.text)
+    places = [seen.text.index(f' id="{name}"') for name in named]
+    assert len(named) == 11
+    assert places == sorted(places)
     assert "AU-" not in (await paul.get(PATH)).text
 
 

@@ -17,6 +17,7 @@ from proxy_addons.audit.authority.model import Kind, Regime, SubjectClass
 from proxy_addons.portal.access import PAGES
 from proxy_addons.portal.psd.authority.form import (
     LABELS,
+    ORDER,
     PREFILLED,
     RULES,
     TEXTS,
@@ -141,7 +142,7 @@ class Applying:
             visit=visit,
             here="authorisations",
             form=form,
-            problems=form.problems,
+            problems=sorted(form.problems, key=lambda each: ORDER.index(each[0])),
             kinds=KINDS,
             classes=CLASSES,
             purposes=PURPOSES,

@@ -63,6 +63,13 @@ PREFILLED: Final = (
 )
 """Fields that an address can fill in: a concern of a dip sample leads to its request so."""
 
+ORDER: Final = (
+    *("kind", "subjects", "investigators", "purpose", "regime", "allegation", *TEXTS),
+    *("begins", "ends", "fields", "categories", "unmasked", "names_shown", "row_cap"),
+    *("valid_from", "valid_until", "review_at", "urgent", ""),
+)
+"""Fields as the page has them, so that the summary leads from the top to the bottom."""
+
 _TO_COME: Final = frozenset({Kind.LIVE, Kind.DIP_SAMPLE})
 _BETWEEN: Final = re.compile(r"[,;\r\n]")
 
