@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from proxy_addons.settings.model import Settings
     from support.portal import Seen, Visitor
 
-NAMES = (*PEOPLE, "sam", "kim", "acu", "hr", "dcc", "hpsd", "eve")
+NAMES = (*PEOPLE, "sam", "kim", "acu", "hr", "dcc", "hpsd", "dpo", "eve")
 AUDIT = Audit(
     special=("banking", "health", "sexual_education"),  # with list aliases, as they are loaded
     offices=(
@@ -26,6 +26,7 @@ AUDIT = Audit(
         Office("head-of-hr", (), ("hr",)),
         Office("deputy-chief-constable", (), ("dcc",)),
         Office("head-of-psd", (), ("hpsd",)),
+        Office("data-protection-officer", (), ("dpo",)),
     ),
 )
 GIVEN = roles(

@@ -119,11 +119,11 @@ async def test_applied_for_and_approved_by_keyboard(browser: Browser, house: Hou
             await keyboard.write(page, f"#{name}", str(form[name]))
         for name in ("begins", "ends", "valid_until"):
             await keyboard.day(page, f"#{name}", str(form[name]))
-        await keyboard.press(page, "form.sheet-form button.main")
+        await keyboard.press(page, "form.sheet-form button.main", look=False)
         assert await page.inner_text("h1") == "AU-2026-0004"
     async with somebody(browser, house, "acu", width=360) as page:
         await page.goto(house.base + PATH)
-        await keyboard.press(page, 'a[href$="/AU-2026-0004"]')
-        await keyboard.press(page, 'a[href$="/approve"]')
+        await keyboard.press(page, 'a[href$="/AU-2026-0004"]', look=False)
+        await keyboard.press(page, 'a[href$="/approve"]', look=False)
         await keyboard.press(page, "form.sheet-form button.main")
         assert "It is approved." in await page.inner_text("[role=status]")

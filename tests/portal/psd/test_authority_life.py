@@ -290,3 +290,35 @@ async def test_a_deputy_approves_and_the_approval_says_so(house: House):
     assert seen.location == "/psd/deputies?done=revoked"
     assert (await eve.get(f"{PATH}/{reference}")).status == 404
     assert re.search(r"Taken back by eve", (await acu.get("/psd/deputies")).words)
+
+
+KINDS = {
+    "live": ({"begins": "2026-11-23", "ends": "2026-12-05", "valid_until": "2026-12-05"}, "dcc",
+             "Live monitoring of named people"),
+    "dip-sample": ({"subjects": "", "names_shown": "pseudonyms", "ends": "2027-10-31",
+                    "allegation": "", "investigators": "", "valid_until": "2027-10-31"}, "dcc",
+                   "everybody’s, under pseudonyms"),  # noqa: RUF001 - an apostrophe
+    "technical-support": ({"subjects": "", "names_shown": "pseudonyms"}, "hpsd",
+                          "Names Replaced by pseudonyms"),
+    "subject-access": ({"regime": "uk-gdpr"}, "dpo", "Somebody’s own records"),  # noqa: RUF001 - an apostrophe
+    "disclosure": ({"regime": "cpia-1996", "criminal": "yes"}, "hpsd", "About a crime Yes"),
+}  # fmt: skip
+
+
+async def test_each_kind_has_its_approver(house: House):
+    paul = await house.visitor("paul")
+    for kind, (changes, who, words) in KINDS.items():
+        reference = await applied(paul, kind=kind, **changes)
+        assert words in (await paul.get(f"{PATH}/{reference}")).words
+        approver = await house.visitor(who)
+        assert "In force" in await step(approver, reference, "approve"), kind
+        assert f"/psd/search?au={reference}" in (await paul.get(PATH)).text, kind
+
+
+async def test_the_head_of_professional_standards_sees_all_and_may_end_any(house: House):
+    paul, hpsd = await house.visitor("paul"), await house.visitor("hpsd")
+    reference = await applied(paul)
+    page = await hpsd.get(f"{PATH}/{reference}")
+    assert offered(page) == {"cancel", "conflict"}
+    assert "Waiting for you (0)" in (await hpsd.get(PATH)).words
+    assert "Cancelled" in await step(hpsd, reference, "cancel", why=WHY)
