@@ -98,6 +98,11 @@ class Deputies:
         with self._store.reading() as connection:
             return _where(connection)
 
+    def held(self, actor: Actor) -> Held:
+        """The offices that somebody may act for now; where they hold one themselves, by that."""
+        with self._store.reading() as connection:
+            return held(connection, actor, self._clock())
+
     def steps(self, reference: str) -> tuple[Step, ...]:
         """The steps of one, oldest first.
 

@@ -8,6 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy_addons.portal.psd.asking import Asking
+from proxy_addons.portal.psd.authority.applying import Applying
+from proxy_addons.portal.psd.authority.deputising import Deputising
+from proxy_addons.portal.psd.authority.listed import ListOfAuthorisations
+from proxy_addons.portal.psd.authority.one import OneAuthorisation
 from proxy_addons.portal.psd.live import Observation
 from proxy_addons.portal.psd.packs import Packs
 from proxy_addons.portal.psd.search import Searching
@@ -27,6 +31,10 @@ def routes(services: Services, guard: Guard) -> list[web.RouteDef]:
     asking = Asking(services, statics.addresses)
     return [
         *statics.routes(),
+        *ListOfAuthorisations(services, guard).routes(),
+        *Applying(services, guard).routes(),  # before what holds for any reference
+        *OneAuthorisation(services, guard).routes(),
+        *Deputising(services, guard).routes(),
         *Searching(asking, guard).routes(),
         *Packs(asking, guard).routes(),
         *Observation(asking, guard).routes(),

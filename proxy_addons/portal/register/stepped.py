@@ -127,8 +127,7 @@ class SteppedPages[T: Entry](ABC):
                 return await self._show(visit, found, problem=str(problem), status=403)
             form.wrong(field, str(problem))
             return await self._step(visit, found, kind, form, status=400)
-        where = f"{self.PATH}/{found.reference}?done={kind.name}"
-        return web.Response(status=303, headers={hdrs.LOCATION: where})
+        return web.Response(status=303, headers={hdrs.LOCATION: self._after(found, kind)})
 
     # --- what differs -----------------------------------------------------------------------------
 
@@ -169,6 +168,10 @@ class SteppedPages[T: Entry](ABC):
     @abstractmethod
     def _none(self, visit: Visit) -> web.Response:
         """There is no such entry, or it is not theirs to see."""
+
+    def _after(self, found: T, kind: Kind) -> str:
+        """Where a step that was taken leads."""
+        return f"{self.PATH}/{found.reference}?done={kind.name}"
 
     def _filled_in(self, found: T) -> dict[str, list[str]]:
         """What a form says before anything was typed."""

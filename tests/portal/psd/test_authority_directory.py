@@ -1,0 +1,55 @@
+"""Applications where a directory knows people: slips of the pen, classes, names for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support.authoritypages import PATH, application, applied, settings_with_offices
+from support.ldap import Slapd, Someone
+from support.portal import House, served
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+FORCE = (
+    Someone("jane", display="DC Jane Doe", unit="Major Crime", kind="officer"),
+    Someone("ann", display="Ann Okafor", unit="Contact Centre", kind="staff"),
+    Someone("temp", display="Tim Temple"),
+)
+
+
+@pytest.fixture(scope="module")
+def slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
+    with Slapd(tmp_path_factory.mktemp("slapd"), everybody=FORCE, groups={}) as made:
+        yield made
+
+
+@pytest.fixture
+async def house(tmp_path: Path, slapd: Slapd) -> AsyncIterator[House]:
+    async with served(settings_with_offices(tmp_path, directory=slapd.settings())) as made:
+        yield made
+
+
+async def test_names_and_classes_are_the_directorys(house: House):
+    paul = await house.visitor("paul")
+    form = await paul.get(f"{PATH}/new")
+    for changes, field, words in (
+        ({"subjects": "jnae, officer"}, "subjects", "nobody of this login name: jnae"),
+        ({"investigators": "sam, kmi"}, "investigators", "nobody of this login name: kmi"),
+        ({"subjects": "jane, staff"}, "subjects", "jane is officer by the directory, not staff"),
+        ({"subjects": "temp"}, "subjects", "temp: write officer, staff or other"),
+    ):
+        seen = await paul.post(f"{PATH}/new", {"csrf": form.token, **application(**changes)})
+        assert seen.status == 400, changes
+        assert f'<a href="#{field}">' in seen.text, changes
+        assert words in seen.words
+    reference = await applied(paul, subjects="jane\nann\ntemp, other")
+    words = (await paul.get(f"{PATH}/{reference}")).words
+    for each in ("DC Jane Doe (jane), officer", "Ann Okafor (ann), staff",
+                 "Tim Temple (temp), neither officer nor staff"):  # fmt: skip
+        assert each in words
+    for each in ("Head of the Anti-Corruption Unit: waiting", "Head of Human Resources: waiting",
+                 "Deputy Chief Constable or Chief Constable: waiting"):  # fmt: skip
+        assert each in words
