@@ -55,6 +55,8 @@ GETS = {
     "/psd/authorisations/new": {"psd"},
     "/psd/deputies": STAFF,
     "/psd/search": {"psd"},
+    "/psd/pack": {"psd"},
+    "/psd/live": {"psd"},
 }
 # These ask the desk, which does not run here: who is let through is told why there is no answer.
 OF_THE_DESK = {"/psd/export": {"psd"}, "/psd/trail": {"auditor"}}
@@ -112,6 +114,8 @@ async def test_every_route_is_in_the_matrix_or_open(house: House):
         ("GET", "/psd/authorisations/{reference}"),
         ("GET", "/psd/authorisations/{reference}/{step}"),
         ("POST", "/psd/authorisations/{reference}/{step}"),
+        ("POST", "/psd/pack"), ("GET", "/psd/packs/{au}/{name}"),
+        ("GET", "/psd/live/{au}"), ("GET", "/psd/live/{au}/stream"),
         ("GET", "/psd/deputies/{reference}/revoke"), ("POST", "/psd/deputies/{reference}/revoke"),
     }  # fmt: skip
     assert paths - known == set()
@@ -149,6 +153,7 @@ async def test_pages_open_to_the_roles_that_have_them(house: House, role: str):
             "/acknowledgements",
             "/psd/authorisations",
             "/psd/search",
+            "/psd/live",
             "/psd/trail",
         )
         if role in (GETS | OF_THE_DESK)[path]

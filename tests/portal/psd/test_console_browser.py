@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from support.console import console
+from support.alone import verified_alone
+from support.authoritypages import PATH, application
+from support.console import console, records, seal_all
 from support.officer import look_over
 from support.portalpages import CHROMIUM, browser, chromium_address, somebody  # noqa: F401 - fixtures
 
@@ -48,3 +52,50 @@ async def test_searching(tmp_path: Path, browser: Browser) -> None:  # noqa: F81
             await page.goto(f"{at.house.base}/psd/trail")
             assert await page.locator("tbody tr").count() >= 3
             await look_over(page, "psd-trail")
+
+
+async def test_from_the_application_to_a_pack_that_anybody_can_check(
+    tmp_path: Path,
+    browser: Browser,  # noqa: F811 - a fixture
+) -> None:
+    """paul applies, acu approves, paul searches and makes a pack; another Python checks it."""
+    then = datetime(2026, 11, 10, 8, tzinfo=UTC)
+    async with console(tmp_path, records(then)) as at:
+        key = await asyncio.to_thread(seal_all, at.settings)
+        async with somebody(browser, at.house, "paul") as page:
+            await page.goto(f"{at.house.base}{PATH}/new")
+            form = application(investigators="")
+            await page.check(f'input[name=kind][value="{form["kind"]}"]')
+            for name in ("purpose", "regime"):
+                await page.select_option(f"#{name}", str(form[name]))
+            for name in ("subjects", "allegation", "necessity", "proportionality", "alternatives",
+                         "collateral", "begins", "ends", "valid_from", "valid_until"):  # fmt: skip
+                await page.fill(f"#{name}", str(form[name]))
+            await page.click("form.sheet-form button.main")
+            reference = await page.inner_text("h1")
+            await page.goto(f"{at.house.base}/psd/search?au={reference}")
+            assert "not approved yet" in await page.inner_text("main")
+        async with somebody(browser, at.house, "acu") as page:
+            await page.goto(f"{at.house.base}{PATH}/{reference}")
+            await page.click('a[href$="/approve"]')
+            await page.click("form.sheet-form button.main")
+            assert "It is approved." in await page.inner_text("[role=status]")
+        async with somebody(browser, at.house, "paul", accept_downloads=True) as page:
+            await page.goto(f"{at.house.base}{PATH}/{reference}")
+            await page.click('main a[href^="/psd/search"]')
+            await page.fill("#since", "2026-11-10")
+            await page.fill("#until", "2026-11-10")
+            await page.click("form.search button")
+            assert await page.inner_text("#found") == "60 records"
+            await page.click('a[href^="/psd/pack"]')
+            await look_over(page, "psd-pack")
+            await page.fill("#note", "For the hearing of case 12.")
+            await page.click("form.sheet-form button.main")
+            assert "no other record of jane" in await page.inner_text("main")
+            await look_over(page, "psd-pack-made")
+            async with page.expect_download() as begun:
+                await page.click('a[href^="/psd/packs"]')
+            pack = tmp_path / "pack.zip"
+            await (await begun.value).save_as(pack)
+    status, said = await asyncio.to_thread(verified_alone, pack, key)
+    assert status == 0, said

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import subprocess
 import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
-from support.alone import oldest
+from support.alone import verified_alone
 from support.console import asked, console, records, seal_all
 
 from proxy_addons.accesslog.seal.logs import trail_of
@@ -50,18 +49,6 @@ async def fetched(visitor: Visitor, reference: str, seen: Seen) -> bytes:
         return await answer.read()
 
 
-def verified(pack: Path, key: str) -> tuple[int, str]:
-    """What the verifier in the pack says, on the oldest Python here, with nothing of ours."""
-    alone = pack.with_name("verify.py")
-    with zipfile.ZipFile(pack) as inside:
-        alone.write_bytes(inside.read("verify.py"))
-    command = [oldest(), "-I", alone.name, pack.name, "--key", key]
-    done = subprocess.run(
-        command, cwd=pack.parent, capture_output=True, text=True, check=False, env={}
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
 def changed(pack: Path, name: str, old: bytes, new: bytes) -> None:
     """The same pack with a file changed."""
     with zipfile.ZipFile(pack) as inside:
@@ -95,11 +82,11 @@ async def test_a_complete_pack_is_verified_by_who_has_nothing_of_ours(
     assert b"john" not in text
     assert b"clinic.test" not in text, "it is masked"
     key = await asyncio.to_thread(at.settings.paths.seal_key.with_suffix(".pub").read_text)
-    status, said = await asyncio.to_thread(verified, pack, key.strip())
+    status, said = await asyncio.to_thread(verified_alone, pack, key.strip())
     assert status == 0, said
     first = next(name for name in names if name.startswith("lines/") and name.endswith(".jsonl"))
     changed(pack, first, b"news.test", b"nows.test")
-    status, said = await asyncio.to_thread(verified, pack, key.strip())
+    status, said = await asyncio.to_thread(verified_alone, pack, key.strip())
     assert status == 1
     assert first in said
 

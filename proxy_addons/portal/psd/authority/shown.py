@@ -177,8 +177,15 @@ def shown(found: Authorisation, actor: Actor, now: datetime, zone: tzinfo) -> Sh
         look,
         end_words(found.valid_until, zone),
         tuple(marks),
-        f"/psd/search?au={found.reference}" if may_look else "",
+        _where(found) if may_look else "",
     )
+
+
+def _where(found: Authorisation) -> str:
+    """The page on which one looks by it."""
+    if found.kind is Kind.LIVE:
+        return f"/psd/live/{found.reference}"
+    return f"/psd/search?au={found.reference}"
 
 
 def _whose(found: Authorisation) -> str:
