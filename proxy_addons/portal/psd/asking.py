@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from proxy_addons.audit.authority.compiled import looks_by
+from proxy_addons.audit.authority.model import Kind
 from proxy_addons.audit.desk.client import DeskClient
 from proxy_addons.audit.desk.wire import Refused, Who
 
@@ -85,7 +86,9 @@ class Asking:
             return [
                 Usable(each.reference, _words(each))
                 for each in services.authorisations().all(visit.actor)
-                if looks_by(visit.actor, each) and each.holds(visit.now)
+                if looks_by(visit.actor, each)
+                and each.holds(visit.now)
+                and each.kind is not Kind.DIP_SAMPLE  # of these, nobody chooses what is looked at
             ]
 
         return await services.threads.run(read)

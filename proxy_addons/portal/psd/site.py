@@ -8,6 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy_addons.portal.psd.asking import Asking
+from proxy_addons.portal.psd.hold import OneHold
+from proxy_addons.portal.psd.plan import OnePlan
+from proxy_addons.portal.psd.planning import Planning
+from proxy_addons.portal.psd.retention import RetentionPages
+from proxy_addons.portal.psd.sample import Samples
 from proxy_addons.portal.psd.search import Searching
 from proxy_addons.portal.psd.trail import TrailPages
 from proxy_addons.portal.statics import Statics
@@ -27,4 +32,9 @@ def routes(services: Services, guard: Guard) -> list[web.RouteDef]:
         *statics.routes(),
         *Searching(asking, guard).routes(),
         *TrailPages(asking, guard).routes(),
+        *Planning(services, guard, statics.addresses).routes(),
+        *OnePlan(services, guard).routes(),
+        *Samples(asking, guard).routes(),
+        *RetentionPages(services, guard).routes(),
+        *OneHold(services, guard).routes(),
     ]
