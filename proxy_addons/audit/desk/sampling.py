@@ -88,15 +88,15 @@ class SampleDesk:
         self._desk.note(LOOK, who, scope.authority, asked, outcome)
         rows = tuple(_named(row, scope.sample) for row in page.rows)
         return Found(
-            Page(rows, page.after, page.capped),
-            total,
-            bool(bounds.special),
-            True,
-            bounds.fields,
-            bounds.since,
-            bounds.until,
-            counts,
-            gaps,
+            page=Page(rows, page.after, page.capped),
+            total=total,
+            masked=bool(bounds.special),
+            pseudonymous=True,
+            fields=bounds.fields,
+            since=bounds.since,
+            until=bounds.until,
+            counts=counts,
+            gaps=gaps,
         )
 
     def _scope(self, who: Who, call: ViewSample) -> SampleScope:

@@ -38,9 +38,11 @@ def from_csv(text: str) -> tuple[Entry, ...]:
         first = next(reader, [])
         if tuple(each.strip().casefold() for each in first) != HEADINGS:
             raise RosterError(f"line 1: a roster begins with the headings {','.join(HEADINGS)}")
-        for cells in reader:
-            if any(each.strip() for each in cells):
-                found.append(_entry(cells, reader.line_num))
+        found.extend(
+            _entry(cells, reader.line_num)
+            for cells in reader
+            if any(each.strip() for each in cells)
+        )
     except csv.Error as problem:
         # Nothing is drawn from half a file.
         msg = f"line {reader.line_num}: this is no CSV ({problem})"

@@ -164,8 +164,8 @@ def _wanted(form: Form) -> WantedPlan | None:
         # Nothing is planned: the form says so.
         form.wrong("first_week", f"The first week: {problem}")
         first = None
-    weeks, size = (_whole(form, name, words) for name, words in
-                   (("weeks", "The number of weeks"), ("size", "The number of person-weeks")))  # fmt: skip
+    weeks = _whole(form, "weeks", "The number of weeks")
+    size = _whole(form, "size", "The number of person-weeks")
     if not form.text("second_party").strip():
         form.wrong("second_party", "Enter who makes the second commitment")
     codes = _codes(form)

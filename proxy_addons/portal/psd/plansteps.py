@@ -59,7 +59,9 @@ KINDS: Final = {
         Kind("close", "Close the plan", "Close the plan", "The plan is closed.", look="second"),
     )
 }
-COMMIT: Final = Kind("commit", "Make your commitment", "Make your commitment", "You have committed.")
+COMMIT: Final = Kind(
+    "commit", "Make your commitment", "Make your commitment", "You have committed."
+)
 """Not among `KINDS`: its page shows a secret, once."""
 
 
