@@ -111,7 +111,6 @@ class SampleDesk:
             raise Refused("refused", NOT_YOURS) from problem
 
 
-
 def _within(bounds: Bounds, scope: SampleScope) -> Bounds:
     """What the standing authorisation allows, of this sample alone.
 

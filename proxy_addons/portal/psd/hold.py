@@ -106,16 +106,12 @@ class OneHold(SteppedPages[Hold]):
             return None
         if next_at is not None:
             at = next_at
-            return lambda: holds.review(
-                actor, reference, seen=seen, remark=taken.why, next_at=at
-            )
+            return lambda: holds.review(actor, reference, seen=seen, remark=taken.why, next_at=at)
         step = holds.ask_to_lift if name == "ask" else holds.keep
         return lambda: step(actor, reference, seen=seen, why=taken.why)
 
     @override
-    def _field(
-        self, name: str, visit: Visit, found: Hold, problem: StepRefusedError
-    ) -> str | None:
+    def _field(self, name: str, visit: Visit, found: Hold, problem: StepRefusedError) -> str | None:
         return _FIELDS.get(problem.rule)
 
     @override

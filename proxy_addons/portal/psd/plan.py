@@ -208,9 +208,7 @@ class OnePlan(SteppedPages[Planned]):
                 return None
             return lambda: sampling.reveal(taken.actor, taken.reference, secret=secret, **common)
         if name == "close":
-            return lambda: sampling.close(
-                taken.actor, taken.reference, remark=taken.why, **common
-            )
+            return lambda: sampling.close(taken.actor, taken.reference, remark=taken.why, **common)
         if name == "redraw":
             taken.needs_why()
             if form.problems:

@@ -1,4 +1,4 @@
-"""Legal holds in the portal: placed by one, asked to be lifted by another, lifted by a third eye."""
+"""Legal holds in the portal: who asks for one to be lifted is not who lifts it."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ async def test_what_makes_no_hold(house: House, changes: dict[str, str], words: 
 
 async def test_certificates(house: House) -> None:
     store = open_store(house.settings.standing, house.settings.paths)
-    register = Certificates(store, clock=house.settings and (lambda: house.clock.now))
+    register = Certificates(store, clock=lambda: house.clock.now)
     register.issue(
         Actor("watchhouse", how="clock"),
         Erased(

@@ -196,7 +196,11 @@ async def test_a_sample_is_its_reviewers_alone(console: tuple[House, Service]) -
         (PETRA, sample),  # somebody else's
         (AUDREY, sample),
         (PIA, "DS-2026-0001/1-009"),  # none
-        *((PIA, f"DS-2026-0001/1-00{each}") for each in (1, 2, 3) if not sample.endswith(f"{each}")),
+        *(
+            (PIA, f"DS-2026-0001/1-00{each}")
+            for each in (1, 2, 3)
+            if not sample.endswith(f"{each}")
+        ),
     ):
         with pytest.raises(Refused) as caught:
             await asked_of(service, who, ViewSample(sample=wanted))
