@@ -242,7 +242,7 @@ class OnePlan(SteppedPages[Planned]):
     ) -> web.Response:
         services = self._services
 
-        def read() -> tuple[tuple[Step, ...], Counter[str], int, list[str], list[str]]:
+        def read() -> tuple[tuple[Step, ...], Counter[str], list[str], list[str]]:
             sampling, name = services.sampling(), visit.someone.name
             samples = sampling.samples(found.reference)
             number = found.draw.number if found.draw else 0
@@ -255,12 +255,11 @@ class OnePlan(SteppedPages[Planned]):
             return (
                 sampling.steps(found.reference),
                 counted,
-                sum(each.draw == number and each.reviewer is None for each in samples),
                 [each.pseudonym for each in mine if each.outcome is None],
                 [each.pseudonym for each in mine if each.outcome == "concern"],
             )
 
-        steps, counted, free, mine, concerns = await services.threads.run(read)
+        steps, counted, mine, concerns = await services.threads.run(read)
         today = visit.now.astimezone(self._zone).date()
         not_yet = may_review(visit.actor, found, today)
         return services.answers.show(
@@ -272,9 +271,9 @@ class OnePlan(SteppedPages[Planned]):
             it=found,
             steps=open_to(visit.actor, found),
             counted=sorted(counted.items()),
-            free=free,
             mine=mine,
             concerns=concerns,
+            # Whether any is free is not told: one that is left, and not given, is one's own.
             may_review=not_yet is None,
             not_yet=str(not_yet) if not_yet is not None and not_yet.rule == "period" else None,
             drawn=found.draw is not None and found.draw.state is DrawState.DRAWN,

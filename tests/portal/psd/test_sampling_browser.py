@@ -112,7 +112,13 @@ PAGES = {
 
 @pytest.mark.parametrize(
     ("name", "width", "scheme"),
-    [*((name, 320, "light") for name in PAGES), ("pia", 1280, "dark"), ("audrey", 1280, "light")],
+    [
+        ("pia", 320, "light"),
+        pytest.param("paul", 320, "light", marks=pytest.mark.heavy),
+        pytest.param("audrey", 320, "light", marks=pytest.mark.heavy),
+        pytest.param("pia", 1280, "dark", marks=pytest.mark.heavy),
+        pytest.param("audrey", 1280, "light", marks=pytest.mark.heavy),
+    ],
 )
 async def test_pages_are_accessible_and_narrow(
     browser: Browser, house: House, name: str, width: int, scheme: str
