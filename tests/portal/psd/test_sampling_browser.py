@@ -54,7 +54,7 @@ class _Requests:
 
 
 def seeded(folder: Path) -> Settings:
-    """A plan under review, another that waits for commitments, holds of which one is to be lifted."""
+    """A plan under review, one that waits for commitments, one without a roster; two holds."""
     settings = prepared(folder)
     week_of_records(settings, *PEOPLE)
     store = open_store(settings.standing, settings.paths)
@@ -83,8 +83,14 @@ def seeded(folder: Path) -> Settings:
             reviewing.decide(PIA, sample.pseudonym, code=code, remark="Hours of shopping on duty.")
     holds = Holds(store, zone=settings.policy.time_zone, clock=lambda: NOW)
     for persons in ({"jane"}, {"jane", "x" * 60}):
-        holds.place(PAUL, WantedHold(scope=Scope(frozenset(persons)), case_reference="CM/77/26",
-                                     owner="paul", why=WHY, review_at=NOW + timedelta(days=90)))  # fmt: skip
+        hold = WantedHold(
+            scope=Scope(frozenset(persons)),
+            case_reference="CM/77/26",
+            owner="paul",
+            why=WHY,
+            review_at=NOW + timedelta(days=90),
+        )
+        holds.place(PAUL, hold)
     holds.ask_to_lift(PAUL, "LH-2026-0001", seen=1, why="The claim is settled.")
     store.close()
     return settings
@@ -104,7 +110,8 @@ PAGES = {
              "/psd/sampling/DS-2026-0003/roster", f"{ONE}/close", "/psd/retention",
              "/psd/retention/new", "/psd/retention/LH-2026-0001"),
     "pia": (ONE, f"{ONE}/1-001", f"{ONE}/1-002", f"{ONE}/1-003", f"{ONE}/1-003?view=rows",
-            f"{ONE}/1-004", "/psd/retention/LH-2026-0001/lift", "/psd/retention/LH-2026-0002/review"),
+            f"{ONE}/1-004", "/psd/retention/LH-2026-0001/lift",
+            "/psd/retention/LH-2026-0002/review"),
     "audrey": ("/psd/sampling/coverage", ONE, "/psd/retention/certificates",
                "/psd/retention/LH-2026-0002"),
 }  # fmt: skip

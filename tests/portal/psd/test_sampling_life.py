@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.desk import asked_of, consoled, prepared, week_of_records
 
+from proxy_addons.audit.authority.register import Authorisations
 from proxy_addons.audit.desk.calls import ReadTrail, Search
 from proxy_addons.audit.desk.sampling import ViewSample
 from proxy_addons.audit.desk.wire import Refused, Who
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from support.portal import House, Seen, Visitor
 
+    from proxy_addons.audit.authority.model import Authorisation
     from proxy_addons.audit.desk.service import Service
 
 PLAN = "/psd/sampling/DS-2026-0001"
@@ -61,9 +63,9 @@ async def step(visitor: Visitor, name: str, **fields: str) -> Seen:
     """A step of the plan, on the page as it is now."""
     form = await visitor.get(f"{PLAN}/{name}")
     assert form.status == 200, form.words
-    found = re.search(r'name="seen" value="(\d+)"', form.text)
-    assert found is not None
-    return await visitor.post(f"{PLAN}/{name}", {"csrf": form.token, "seen": found[1], **fields})
+    seen = re.search(r'name="seen" value="(\d+)"', form.text)
+    assert seen is not None
+    return await visitor.post(f"{PLAN}/{name}", {"csrf": form.token, "seen": seen[1], **fields})
 
 
 async def drawn(paul: Visitor, audrey: Visitor) -> None:
@@ -106,6 +108,32 @@ def no_name(seen: Seen) -> None:
         assert name not in body.casefold()
 
 
+def found(house: House, reference: str) -> Authorisation | None:
+    """An authorisation, as the register has it."""
+    store = open_store(house.settings.standing, house.settings.paths)
+    try:
+        return Authorisations(store, house.settings.audit).find(reference)
+    finally:
+        store.close()
+
+
+async def the_trail_says_so(service: Service, mine: list[str]) -> None:
+    """Looks under pseudonyms, steps and disposals, to the auditor."""
+    looks = await asked_of(service, AUDREY, ReadTrail(event="look", person="pia"))
+    told = [each.question.get("sample") for each in looks.records]
+    assert set(told) >= {each.removeprefix("/psd/sampling/") for each in mine}
+    for each in looks.records:
+        assert not set(PEOPLE) & {str(value) for value in each.question.values()}
+    await asyncio.to_thread(service._mirror.copy)
+    disposals = await asked_of(service, AUDREY, ReadTrail(event="disposal"))
+    assert [each.authorisation for each in disposals.records] == ["DC-2026-0002", "DC-2026-0001"]
+    draws = await asked_of(service, AUDREY, ReadTrail(event="draw"))
+    kinds = [each.outcome["step"] for each in draws.records]
+    assert kinds[0] == "closing"
+    assert kinds[-1] == "plan"
+    assert kinds.count("outcome") == 3
+
+
 async def test_from_the_plan_to_its_end(console: tuple[House, Service]) -> None:
     house, service = console
     paul, pia, audrey, petra = [
@@ -139,11 +167,7 @@ async def test_from_the_plan_to_its_end(console: tuple[House, Service]) -> None:
     named = [name for name in PEOPLE if f"<bdi>{name}</bdi>" in seen.text.partition("<main")[2]]
     assert len(named) == 1
     assert 'href="/psd/authorisations/AU-2026-0002"' in seen.text
-    store = open_store(house.settings.standing, house.settings.paths)
-    from proxy_addons.audit.authority.register import Authorisations  # noqa: PLC0415 - here alone
-
-    application = Authorisations(store, house.settings.audit).find("AU-2026-0002")
-    store.close()
+    application = await asyncio.to_thread(found, house, "AU-2026-0002")
     assert application is not None
     assert set(application.subjects) == set(named)
     assert (application.state, application.applicant) == ("requested", "pia")
@@ -162,20 +186,7 @@ async def test_from_the_plan_to_its_end(console: tuple[House, Service]) -> None:
     assert (await step(paul, "close")).status == 303
     assert "closed" in (await paul.get(PLAN)).words
 
-    # What was done is in the trail: looks under pseudonyms, steps, disposals.
-    looks = await asked_of(service, AUDREY, ReadTrail(event="look", person="pia"))
-    told = [each.question.get("sample") for each in looks.records]
-    assert set(told) >= {each.removeprefix("/psd/sampling/") for each in mine}
-    for each in looks.records:
-        assert not set(PEOPLE) & {str(value) for value in each.question.values()}
-    await asyncio.to_thread(service._mirror.copy)
-    disposals = await asked_of(service, AUDREY, ReadTrail(event="disposal"))
-    assert [each.authorisation for each in disposals.records] == ["DC-2026-0002", "DC-2026-0001"]
-    draws = await asked_of(service, AUDREY, ReadTrail(event="draw"))
-    kinds = [each.outcome["step"] for each in draws.records]
-    assert kinds[0] == "closing"
-    assert kinds[-1] == "plan"
-    assert kinds.count("outcome") == 3
+    await the_trail_says_so(service, mine)
     report = await audrey.get("/psd/sampling/coverage")
     assert "Of 3 person-weeks 3 were reviewed, and 1 had something of concern" in report.words
     assert "(small units)" in (await audrey.get("/psd/sampling/coverage.csv")).text
