@@ -53,7 +53,7 @@ def by(
 def secret_of(by: Callable[..., Any], party: str) -> tuple[str, str]:
     """A secret and its commitment."""
     found = re.findall(
-        r"^[0-9a-f]+$", by("root", "secret", reference(), "--party", party).out, re.M
+        r"^[0-9a-f]+$", by("root", "secret", reference(), "--party", party).out, re.MULTILINE
     )
     assert [len(each) for each in found] == [128, 64]
     return found[0], found[1]
