@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - read by msgspec (desk/)
 from dataclasses import dataclass, field
-from datetime import datetime  # noqa: TC003 - the same
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -135,6 +135,13 @@ class Row:
     at: At
     values: Mapping[str, Any]
     masked: bool = False
+
+    def __post_init__(self) -> None:
+        """A row that came over the desk's socket has its time as text (RFC 3339)."""
+        start = self.values.get("start")
+        if isinstance(start, str):
+            values = {**self.values, "start": datetime.fromisoformat(start)}
+            object.__setattr__(self, "values", values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ EXPORT: Final = "export"
 DRAW: Final = "draw"
 HOLD: Final = "hold"
 DISPOSAL: Final = "disposal"
+COLLATERAL: Final = "collateral"
 RECOVERY: Final = "recovery"
 """Kinds of event; others may come. The last one is the trail's own, after a crash."""
 

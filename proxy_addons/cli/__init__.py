@@ -34,6 +34,7 @@ COMMANDS = (
     "acknowledgements",
     "rota",
     "report",
+    "sampling",
     "retention",
     "whois",
     "selftest",

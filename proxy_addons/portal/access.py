@@ -91,6 +91,22 @@ PAGES: Final = {
             frozenset({PSD}),
         ),
         Page(
+            "sampling",
+            "Dip samples: plans, commitments, draws, the coverage report",
+            frozenset({PSD, AUDITOR}),
+        ),
+        Page(
+            "sample",
+            "Plan a dip sample; review one, under its pseudonym (each look is recorded)",
+            frozenset({PSD}),
+        ),
+        Page(
+            "retention",
+            "What is due to be erased, legal holds, disposal certificates",
+            frozenset({PSD, AUDITOR}),
+        ),
+        Page("hold", "Place a legal hold", frozenset({PSD})),
+        Page(
             "trail", "Who looked at the access log, at what, by which right", frozenset({AUDITOR})
         ),
     )

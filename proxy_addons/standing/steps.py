@@ -97,6 +97,38 @@ def steps_of(connection: Connection, table: Table, entry: int) -> tuple[Step, ..
     )
 
 
+def steps_since(
+    connection: Connection, table: Table, entries: Table, number: int, most: int = 1000
+) -> tuple[tuple[int, str, Step], ...]:
+    """Steps of all entries of a register after a number.
+
+    Args:
+        connection: of the store.
+        table: of the steps, which have `changes`.
+        entries: what they are steps of, by `reference`.
+        number: of the last step that is known.
+        most: how many at once.
+
+    Returns:
+        The step's number, the entry's reference, the step; in their order.
+    """
+    rows = connection.execute(
+        select(table, entries.c.reference)
+        .join_from(table, entries)
+        .where(table.c.id > number)
+        .order_by(table.c.id)
+        .limit(most)
+    )
+    return tuple(
+        (
+            row.id,
+            row.reference,
+            Step(row.at, row.kind, row.who, row.how, row.note, row.changes or {}),
+        )
+        for row in rows
+    )
+
+
 def _parent(table: Table) -> str:
     """The column that names the entry: it refers to the entry's table."""
     return next(column.name for column in table.c if column.foreign_keys)

@@ -42,6 +42,13 @@ GETS = {
     "/team": {"line-manager"},
     "/team/use": {"line-manager"},
     "/team/use.csv": {"line-manager"},
+    "/psd/sampling": {"psd", "auditor"},
+    "/psd/sampling/coverage": {"psd", "auditor"},
+    "/psd/sampling/coverage.csv": {"psd", "auditor"},
+    "/psd/sampling/new": {"psd"},
+    "/psd/retention": {"psd", "auditor"},
+    "/psd/retention/certificates": {"psd", "auditor"},
+    "/psd/retention/new": {"psd"},
     "/withdrawals": READERS,
     "/withdraw": {"line-manager", "information-security", "psd"},
     "/give-back": {"line-manager", "information-security", "psd"},
@@ -62,6 +69,8 @@ GETS = {
 OF_THE_DESK = {"/psd/export": {"psd"}, "/psd/trail": {"auditor"}}
 POSTS = {
     "/browsing/start": STAFF,
+    "/psd/sampling/new": {"psd"},
+    "/psd/retention/new": {"psd"},
     "/statement": STAFF,
     "/exemptions/new": STAFF,
     "/reviews/new": STAFF,
@@ -105,6 +114,14 @@ async def test_every_route_is_in_the_matrix_or_open(house: House):
     # Of these, which hold for one entry or session, their own tests ask.
     known |= {
         ("POST", "/browsing/end"), ("GET", "/statement/{version}"),
+        ("GET", "/psd/sampling/{reference}"), ("POST", "/psd/sampling/{reference}/next"),
+        ("GET", "/psd/sampling/{reference}/{step}"), ("POST", "/psd/sampling/{reference}/{step}"),
+        ("GET", "/psd/sampling/{reference}/commit"), ("POST", "/psd/sampling/{reference}/commit"),
+        ("GET", "/psd/sampling/{reference}/{number}"),
+        ("POST", "/psd/sampling/{reference}/{number}"),
+        ("POST", "/psd/sampling/{reference}/{number}/follow-up"),
+        ("GET", "/psd/retention/{reference}"), ("GET", "/psd/retention/{reference}/{step}"),
+        ("POST", "/psd/retention/{reference}/{step}"),
         ("POST", "/sign-out"), ("POST", "/sign-out/everywhere"),
         ("POST", "/confirm/kerberos"), ("GET", "/confirm/oidc"),
         ("GET", "/exemptions/{reference}"), ("GET", "/exemptions/{reference}/{step}"),

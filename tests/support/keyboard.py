@@ -26,9 +26,10 @@ _MOST_TABS = 250
 _PICTURES = os.environ.get("WATCHHOUSE_SCREENSHOTS")
 
 # What sticks out of the sheet that it is on: to be seen, but beyond its edge.
+# But for what stands in a part of the page that scrolls by itself, or is cut off to one pixel.
 _OUTSIDE = """() => {
     const sheet = document.querySelector(".sheet"), edge = sheet.getBoundingClientRect().right
-    return [...sheet.querySelectorAll("*:not(svg *)")]
+    return [...sheet.querySelectorAll("*:not(svg *, .scrolled *, .stack thead *)")]
         .filter(each => each.getBoundingClientRect().right > edge + 1)
         .map(each => each.outerHTML.slice(0, 120))
 }"""

@@ -14,7 +14,7 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 
 from proxy_addons.audit.authority import rules, writing
 from proxy_addons.audit.authority.applying import applied, longest
@@ -27,7 +27,7 @@ from proxy_addons.standing import tables_audit as tables
 from proxy_addons.standing.numbering import next_reference
 from proxy_addons.standing.problems import StaleViewError, UnknownReferenceError
 from proxy_addons.standing.rules import name_of, reason, remark
-from proxy_addons.standing.steps import Step, append, steps_of
+from proxy_addons.standing.steps import Step, append, steps_of, steps_since
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -114,28 +114,20 @@ class Authorisations:
         Returns:
             The step's number, the authorisation's reference, the step; in their order.
         """
-        steps, entries = tables.authorisation_steps, tables.authorisations
         with self._store.reading() as connection:
-            rows = connection.execute(
-                select(steps, entries.c.reference)
-                .join_from(steps, entries)
-                .where(steps.c.id > number)
-                .order_by(steps.c.id)
-                .limit(most)
-            )
-            return tuple(
-                (
-                    row.id,
-                    row.reference,
-                    Step(row.at, row.kind, row.who, row.how, row.note, row.changes or {}),
-                )
-                for row in rows
+            return steps_since(
+                connection, tables.authorisation_steps, tables.authorisations, number, most
             )
 
     # --- steps ------------------------------------------------------------------------------------
 
     def apply(
-        self, actor: Actor, wanted: Wanted, *, known: Mapping[str, SubjectClass] | None = None
+        self,
+        actor: Actor,
+        wanted: Wanted,
+        *,
+        known: Mapping[str, SubjectClass] | None = None,
+        once: bool = False,
     ) -> Authorisation:
         """Apply for one.
 
@@ -143,12 +135,16 @@ class Authorisations:
             actor: of Professional Standards; looks by it once it is approved.
             wanted: what is asked for.
             known: canonical name → class, of those subjects of whom the directory says it.
+            once: give the one that was applied for with the same kind, subjects and allegation
+                before, where there is one, whatever became of it: the answer may have been lost.
         """
         now = self._clock()
         settings = self._settings
         wanted = applied(actor, wanted, now, settings, known=known or {}, expanded=self._expanded)
         needs = needs_of(wanted.kind, wanted.subjects.values(), settings.approvers)
         with self._store.changing() as connection:
+            if once and (before := _same(connection, wanted)) is not None:
+                return before
             reference = next_reference(connection, PREFIX, now.astimezone(UTC).year)
             number = add(
                 connection,
@@ -361,6 +357,17 @@ class Authorisations:
                 steps = steps_of(connection, tables.authorisation_steps, found.id)
                 raise StaleViewError(found.reference, steps[max(0, seen) :])
             yield connection, found, offices, self._clock()
+
+
+def _same(connection: Connection, wanted: Wanted) -> Authorisation | None:
+    """What was applied for already, with the same kind, subjects and allegation."""
+    columns = tables.authorisations.c
+    found = matching(
+        connection,
+        columns.kind == str(wanted.kind),
+        columns.allegation == (wanted.allegation or None),
+    )
+    return next((each for each in found if each.subjects.keys() == wanted.subjects.keys()), None)
 
 
 def _by_own_hand(number: int, office: str, actor: Actor, offices: Held, now: datetime) -> Approval:

@@ -37,6 +37,9 @@ _BARS: Final = 2000  # counts of one dimension: hours of 80 days
 _NOT_NOW: Final = (
     "Records cannot be read just now. Try again in a minute; the log of the desk says why."
 )
+_SAMPLES: Final = (
+    "{} is for dip samples: nobody chooses by it what is looked at. Samples are on their own page."
+)
 _LIVE_ELSEWHERE: Final = (
     "{} is for live observation: what it covers is shown as it happens, on its own page."
 )
@@ -124,7 +127,13 @@ class Desk:
     # --- what every call goes through -------------------------------------------------------
 
     def bounds(
-        self, who: Who, reference: str, question: Question | None, *, live: bool = False
+        self,
+        who: Who,
+        reference: str,
+        question: Question | Mapping[str, Any] | None,
+        *,
+        live: bool = False,
+        sample: bool = False,
     ) -> Bounds:
         """What somebody may see now by an authorisation.
 
@@ -133,6 +142,8 @@ class Desk:
             reference: of the authorisation.
             question: what for, for the trail.
             live: whether it is to observe, which takes an authorisation of its own kind.
+            sample: whether it is to look at a dip sample, which takes one of its own kind too: with
+                it, a search would let somebody choose whom to look at.
 
         Raises:
             Refused: nothing; that they asked is recorded.
@@ -154,6 +165,14 @@ class Desk:
             )
             self.note(LOOK, who, reference, question, {"refused": text})
             raise Refused("refused", text)
+        if found is not None and (found.kind is Kind.DIP_SAMPLE) is not sample:
+            text = (
+                f"{found.reference} is not for dip samples."
+                if sample
+                else _SAMPLES.format(found.reference)
+            )
+            self.note(LOOK, who, reference, question, {"refused": text})
+            raise Refused("refused", text)
         return bounds
 
     def note(
@@ -161,7 +180,7 @@ class Desk:
         event: str,
         who: Who,
         reference: str,
-        question: Question | None,
+        question: Question | Mapping[str, Any] | None,
         outcome: Mapping[str, Any],
     ) -> str:
         """Record a look. Whoever calls shows nothing before this is back.
@@ -176,7 +195,7 @@ class Desk:
                 how=who.how,
                 roles=who.roles,
                 authorisation=reference[:64],
-                question={} if question is None else said(question),
+                question=said(question),
                 outcome=outcome,
             )
         except TrailError as problem:
@@ -188,7 +207,7 @@ def actor_of(who: Who) -> Actor:
     return Actor(who.name, who.roles, who.how)
 
 
-def said(question: Question) -> dict[str, Any]:
+def said(question: Question | Mapping[str, Any] | None) -> dict[str, Any]:
     """A question as the trail keeps it: what was asked, and nothing that was not."""
-    told: dict[str, Any] = msgspec.to_builtins(question)
+    told: dict[str, Any] = msgspec.to_builtins(question or {})
     return {name: value for name, value in told.items() if value not in {None, ""}}

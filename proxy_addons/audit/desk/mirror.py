@@ -1,41 +1,57 @@
-"""Steps of authorisations, told to the trail: whoever took them, and wherever.
+"""Steps of the registers, told to the trail: whoever took them, and wherever.
 
-In: the register, the trail as it is. Out: a record for each step that the trail has not.
+In: the registers, the trail as it is. Out: a record for each step that the trail has not.
 Must never: record a step twice in one trail while it can be read; leave one out.
 
 Steps are taken in the portal, at the command line, at other gateways: all of them leave a row in
-the register, and from there they come here.
+a register, and from there they come here: those of authorisations, dip samples, legal holds,
+disposals, and decisions on collateral material.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from proxy_addons.audit.trail import STEP
 from proxy_addons.audit.trailreader import TrailFilter
 
 if TYPE_CHECKING:
-    from proxy_addons.audit.authority.register import Authorisations
+    from collections.abc import Callable, Iterable
+
     from proxy_addons.audit.trail import Trail
     from proxy_addons.audit.trailreader import TrailReader
+    from proxy_addons.standing.steps import Step
 
 _NUMBER: Final = "number"
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Where steps come from.
+
+    Attributes:
+        event: kind of their records; no other book has it.
+        steps_since: gives steps after a number, in their order, with number and reference.
+    """
+
+    event: str
+    steps_since: Callable[[int], tuple[tuple[int, str, Step], ...]]
 
 
 class Mirror:
     """Copies steps.
 
     Args:
-        authorisations: the register.
+        books: where they come from.
         trail: to be written to.
         reader: of the same trail.
     """
 
-    def __init__(self, authorisations: Authorisations, trail: Trail, reader: TrailReader) -> None:
-        self._authorisations = authorisations
+    def __init__(self, books: Iterable[Book], trail: Trail, reader: TrailReader) -> None:
+        self._books = tuple(books)
         self._trail = trail
         self._reader = reader
-        self._last: int | None = None
+        self._last: dict[str, int] = {}
 
     def copy(self) -> int:
         """Copy what is new. Blocks.
@@ -44,16 +60,19 @@ class Mirror:
             How many steps.
 
         Raises:
-            StandingUnavailableError: the register cannot be read; nothing is lost.
+            StandingUnavailableError: a register cannot be read; nothing is lost.
             TrailError: they could not be recorded; the next time goes on there.
             OSError: the trail cannot be read.
         """
-        if self._last is None:
-            page = self._reader.page(TrailFilter(event=STEP), most=1)
+        return sum(map(self._copy, self._books))
+
+    def _copy(self, book: Book) -> int:
+        if book.event not in self._last:
+            page = self._reader.page(TrailFilter(event=book.event), most=1)
             known = [record.record["outcome"].get(_NUMBER, 0) for record in page.records]
-            self._last = known[0] if known else 0
+            self._last[book.event] = known[0] if known else 0
         copied = 0
-        while steps := self._authorisations.steps_since(self._last):
+        while steps := book.steps_since(self._last[book.event]):
             for number, reference, step in steps:
                 outcome = {
                     "step": step.kind,
@@ -63,12 +82,12 @@ class Mirror:
                     _NUMBER: number,
                 }
                 self._trail.write(
-                    STEP,
+                    book.event,
                     person=step.who,
                     how=step.how,
                     authorisation=reference,
                     outcome=outcome,
                 )
-                self._last = number
+                self._last[book.event] = number
                 copied += 1
         return copied

@@ -20,13 +20,21 @@ from proxy_addons.audit.authority.register import Authorisations
 from proxy_addons.audit.desk.calls import Export, FetchPack, MakePack, Newer, ReadTrail, Search
 from proxy_addons.audit.desk.desk import Desk
 from proxy_addons.audit.desk.looks import Looks
-from proxy_addons.audit.desk.mirror import Mirror
+from proxy_addons.audit.desk.mirror import Book, Mirror
 from proxy_addons.audit.desk.observing import Observing
 from proxy_addons.audit.desk.packing import Packing
+from proxy_addons.audit.desk.sampling import SampleDesk, ViewSample
 from proxy_addons.audit.desk.server import Server
 from proxy_addons.audit.desk.wire import Refused
 from proxy_addons.audit.duckstore import DuckStore
-from proxy_addons.audit.trail import Trail, TrailError
+from proxy_addons.audit.retention.certificates import Certificates
+from proxy_addons.audit.retention.collateral import Collateral
+from proxy_addons.audit.retention.holds import Holds
+from proxy_addons.audit.sampling.drafting import Drafting
+from proxy_addons.audit.sampling.hooks import NoViews
+from proxy_addons.audit.sampling.register import Sampling
+from proxy_addons.audit.sampling.reviewing import Reviewing
+from proxy_addons.audit.trail import COLLATERAL, DISPOSAL, DRAW, HOLD, STEP, Trail, TrailError
 from proxy_addons.audit.trailreader import TrailReader
 from proxy_addons.standing.problems import StandingUnavailableError
 from proxy_addons.standing.store import open_store
@@ -69,11 +77,19 @@ class Service:
         self._trail = Trail(log.segments, clock=lambda: now().timestamp())
         self._trail.start()
         reader = TrailReader(log.segments, log.sealed)
-        self._mirror = Mirror(authorisations, self._trail, reader)
+        zone = settings.policy.time_zone
+        books = (
+            Book(STEP, authorisations.steps_since),
+            Book(DRAW, Sampling(self._standing, clock=now).steps_since),
+            Book(HOLD, Holds(self._standing, zone=zone, clock=now).steps_since),
+            Book(DISPOSAL, Certificates(self._standing, clock=now).steps_since),
+            Book(COLLATERAL, Collateral(self._standing, clock=now).steps_since),
+        )
+        self._mirror = Mirror(books, self._trail, reader)
         self._records = DuckStore(
             paths.parquet_dir,
             paths.access_log_dir,
-            zone=settings.policy.time_zone,
+            zone=zone,
             monotonic=time.monotonic,
             entropy=os.urandom,
         )
@@ -82,6 +98,13 @@ class Service:
         packing = Packing(
             desk, self._records, authorisations, access_of(settings), paths.packs_dir, now
         )
+        reviewing = Reviewing(
+            self._standing,
+            requests=Drafting(authorisations, settings.audit.validity, clock=now),
+            views=NoViews(),
+            zone=zone,
+            clock=now,
+        )
         self.doing: dict[type[Call[Any]], Callable[[Who, Any], Any]] = {
             Search: desk.search,
             Export: desk.export,
@@ -89,6 +112,7 @@ class Service:
             MakePack: packing.make,
             FetchPack: packing.fetch,
             Newer: self._observing.newer,
+            ViewSample: SampleDesk(desk, self._records, reviewing).view,
         }
 
     async def serve(self, settings: Settings, stop: asyncio.Event) -> None:

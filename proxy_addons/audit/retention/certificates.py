@@ -16,6 +16,7 @@ from sqlalchemy import insert, select
 
 from proxy_addons.audit.noted import no_trail
 from proxy_addons.standing import rules as texts
+from proxy_addons.standing.actor import Actor
 from proxy_addons.standing.numbering import next_reference
 from proxy_addons.standing.problems import UnknownReferenceError
 from proxy_addons.standing.steps import Step
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from proxy_addons.audit.noted import Trail
     from proxy_addons.audit.retention.schedule import Class
-    from proxy_addons.standing.actor import Actor
     from proxy_addons.standing.store import Store
 
 PREFIX: Final = "DC"
@@ -134,6 +134,14 @@ class Certificates:
         with self._store.reading() as connection:
             return tuple(map(_from_row, connection.execute(question)))
 
+    def steps_since(self, number: int, most: int = 1000) -> tuple[tuple[int, str, Step], ...]:
+        """Certificates after a number, as steps: what the trail has not recorded yet."""
+        columns = disposal_certificates.c
+        question = select(disposal_certificates).where(columns.id > number).order_by(columns.id)
+        with self._store.reading() as connection:
+            rows = connection.execute(question.limit(most)).all()
+        return tuple((row.id, row.reference, _step(_from_row(row))) for row in rows)
+
     def get(self, reference: str) -> Certificate:
         """One certificate.
 
@@ -168,17 +176,23 @@ def issue(
             }
         )
     )
+    made = _get(connection, reference)
+    trail(reference, _step(made))
+    return made
+
+
+def _step(made: Certificate) -> Step:
     changes = {
-        "class": erased.kind,
-        "since": erased.since,
-        "until": erased.until,
-        "records": erased.records,
-        "segments": erased.segments,
-        "rule": erased.rule,
-        "digest": erased.digest,
+        "class": made.kind,
+        "since": made.since,
+        "until": made.until,
+        "records": made.records,
+        "segments": made.segments,
+        "rule": made.rule,
+        "digest": made.digest,
     }
-    trail(reference, Step.by(actor, now, "disposal", subject, changes))
-    return _get(connection, reference)
+    by = Actor(made.by, how=made.how)
+    return Step.by(by, made.at, "disposal", made.subject, changes)
 
 
 def _get(connection: Connection, reference: str) -> Certificate:

@@ -26,6 +26,7 @@ from proxy_addons.audit.retention.due import Item
 from proxy_addons.audit.retention.schedule import Class
 from proxy_addons.audit.store import At
 from proxy_addons.standing import rules as texts
+from proxy_addons.standing.actor import Actor
 from proxy_addons.standing.numbering import next_reference
 from proxy_addons.standing.problems import StepRefusedError
 from proxy_addons.standing.steps import Step
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from proxy_addons.audit.noted import Trail
-    from proxy_addons.standing.actor import Actor
     from proxy_addons.standing.store import Store
 
 PREFIX: Final = "CM"
@@ -179,13 +179,20 @@ class Collateral:
                     at=now,
                 )
             )
-            changes = {"decision": wanted.decision, "records": len(rows), "list": digest}
-            step = Step.by(actor, now, "collateral", why, {"authorisation": under, **changes})
-            self._trail(reference, step)
             row = connection.execute(
                 select(collateral_decisions).where(collateral_decisions.c.reference == reference)
             ).one()
-            return _from_row(row)
+            made = _from_row(row)
+            self._trail(reference, _step(made))
+            return made
+
+    def steps_since(self, number: int, most: int = 1000) -> tuple[tuple[int, str, Step], ...]:
+        """Decisions after a number, as steps: what the trail has not recorded yet."""
+        columns = collateral_decisions.c
+        question = select(collateral_decisions).where(columns.id > number).order_by(columns.id)
+        with self._store.reading() as connection:
+            rows = connection.execute(question.limit(most)).all()
+        return tuple((row.id, row.reference, _step(_from_row(row))) for row in rows)
 
     def of(self, authorisation: str) -> tuple[Decided, ...]:
         """The decisions on what an authorisation gave, the oldest first."""
@@ -216,6 +223,16 @@ def hidden(decisions: Iterable[Decided]) -> frozenset[At]:
         else:
             found.update(each.rows)
     return frozenset(found)
+
+
+def _step(made: Decided) -> Step:
+    changes = {
+        "authorisation": made.authorisation,
+        "decision": made.decision,
+        "records": len(made.rows),
+        "list": made.digest,
+    }
+    return Step.by(Actor(made.by, how=made.how), made.at, "collateral", made.why, changes)
 
 
 def _name(row: At) -> str:

@@ -23,7 +23,7 @@ from proxy_addons.audit.retention.scope import Scope
 from proxy_addons.standing import rules as texts
 from proxy_addons.standing.numbering import next_reference
 from proxy_addons.standing.problems import StaleViewError, UnknownReferenceError
-from proxy_addons.standing.steps import Step, steps_of
+from proxy_addons.standing.steps import Step, steps_of, steps_since
 from proxy_addons.standing.tables_retention import legal_hold_steps, legal_holds
 
 if TYPE_CHECKING:
@@ -160,6 +160,11 @@ class Holds:
         """The steps of a hold, the oldest first."""
         with self._store.reading() as connection:
             return steps_of(connection, legal_hold_steps, _get(connection, reference).id)
+
+    def steps_since(self, number: int) -> tuple[tuple[int, str, Step], ...]:
+        """Steps of all holds after a number: what the trail has not recorded yet."""
+        with self._store.reading() as connection:
+            return steps_since(connection, legal_hold_steps, legal_holds, number)
 
     def place(self, actor: Actor, wanted: WantedHold) -> Hold:
         """Place a hold. It is in force when this returns."""

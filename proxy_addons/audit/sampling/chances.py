@@ -75,6 +75,8 @@ def upper_bound(
     """
     if population is None:
         return _binomial(sample, findings, 1 - confidence)
+    if not population:
+        return Fraction(1)  # of nobody nothing is known
     low, high = findings, population - (sample - findings)
     while low < high:  # the chance of so few falls as more have it
         middle = (low + high + 1) // 2

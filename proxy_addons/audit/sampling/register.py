@@ -24,7 +24,7 @@ from proxy_addons.audit.sampling.roster import SALT
 from proxy_addons.standing import rules as texts
 from proxy_addons.standing.numbering import next_reference
 from proxy_addons.standing.problems import StaleViewError, StepRefusedError
-from proxy_addons.standing.steps import Step, steps_of
+from proxy_addons.standing.steps import Step, steps_of, steps_since
 from proxy_addons.standing.tables_sampling import sampling_draws, sampling_plans, sampling_steps
 
 if TYPE_CHECKING:
@@ -99,6 +99,11 @@ class Sampling:
         with self._store.reading() as connection:
             found = rows.plan_of(connection, reference)
             return steps_of(connection, sampling_steps, found.id)
+
+    def steps_since(self, number: int) -> tuple[tuple[int, str, Step], ...]:
+        """Steps of all plans after a number: what the trail has not recorded yet."""
+        with self._store.reading() as connection:
+            return steps_since(connection, sampling_steps, sampling_plans, number)
 
     def record(
         self, actor: Actor, reference: str, number: int | None = None

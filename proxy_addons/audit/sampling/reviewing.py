@@ -203,8 +203,8 @@ class Reviewing:
         """Do what follows from an outcome, unless it is done. Safe to repeat.
 
         Args:
-            actor: the reviewer, or another of professional standards; only the reviewer of a
-                concern is told the name.
+            actor: the reviewer; where there is no concern, or nothing is left to do, another of
+                professional standards too. Only the reviewer of a concern is told the name.
             pseudonym: of the sample.
         """
         rules.by_psd(actor, "follow a review up")
@@ -215,6 +215,7 @@ class Reviewing:
         if sample.outcome is None:
             raise StepRefusedError("state", f"{sample.pseudonym} has not been reviewed yet.")
         if rules.left_undone(sample):
+            rules.followed_up_by(actor, sample)
             if sample.outcome is Outcome.CONCERN:
                 sample = self._request(actor, plan, sample, person)
             else:

@@ -176,6 +176,14 @@ def reviewed_by(actor: Actor, sample: Sample, person: str | None) -> None:
         raise StepRefusedError("state", f"{sample.pseudonym} has been reviewed already.")
 
 
+def followed_up_by(actor: Actor, sample: Sample) -> None:
+    """A concern is followed up by its reviewer: anybody else may be the sampled person."""
+    if sample.outcome is Outcome.CONCERN and actor.name != sample.reviewer:
+        raise StepRefusedError(
+            "reviewer", f"{sample.pseudonym} is its reviewer's to follow up.", STANDING
+        )
+
+
 def known_code(plan: Plan, code: str) -> Outcome:
     """What a code means."""
     found = plan.codes.get(code)

@@ -95,6 +95,7 @@ class Asking:
                 if looks_by(visit.actor, each)
                 and each.holds(visit.now)
                 and (each.kind is kind if kind else each.kind is not Kind.LIVE)
+                and each.kind is not Kind.DIP_SAMPLE  # of these, nobody chooses what is looked at
             ]
 
         return await services.threads.run(read)

@@ -49,6 +49,7 @@ class Picture:
         kind: `standing` or `lying` bars, or `heat`.
         bars: of bars.
         cells: of a heat map: 7 lines of 24 numbers.
+        names: what a bar's two parts are: what is left of `records`, and `refused`.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Picture:
     kind: str
     bars: tuple[Bar, ...] = ()
     cells: tuple[tuple[int, ...], ...] = ()
+    names: tuple[str, str] = ("let through", "refused")
 
     @property
     def label(self) -> str:
@@ -86,6 +88,7 @@ class Picture:
             "allowed": [bar.records - bar.refused for bar in self.bars],
             "refused": [bar.refused for bar in self.bars],
             "links": [bar.link for bar in self.bars],
+            "names": list(self.names),
         }
 
 

@@ -12,8 +12,13 @@ from proxy_addons.portal.psd.authority.applying import Applying
 from proxy_addons.portal.psd.authority.deputising import Deputising
 from proxy_addons.portal.psd.authority.listed import ListOfAuthorisations
 from proxy_addons.portal.psd.authority.one import OneAuthorisation
+from proxy_addons.portal.psd.hold import OneHold
 from proxy_addons.portal.psd.live import Observation
 from proxy_addons.portal.psd.packs import Packs
+from proxy_addons.portal.psd.plan import OnePlan
+from proxy_addons.portal.psd.planning import Planning
+from proxy_addons.portal.psd.retention import RetentionPages
+from proxy_addons.portal.psd.sample import Samples
 from proxy_addons.portal.psd.search import Searching
 from proxy_addons.portal.psd.trail import TrailPages
 from proxy_addons.portal.statics import Statics
@@ -39,4 +44,9 @@ def routes(services: Services, guard: Guard) -> list[web.RouteDef]:
         *Packs(asking, guard).routes(),
         *Observation(asking, guard).routes(),
         *TrailPages(asking, guard).routes(),
+        *Planning(services, guard, statics.addresses).routes(),
+        *OnePlan(services, guard).routes(),
+        *Samples(asking, guard).routes(),
+        *RetentionPages(services, guard).routes(),
+        *OneHold(services, guard).routes(),
     ]

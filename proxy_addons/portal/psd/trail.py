@@ -29,6 +29,7 @@ EVENTS: Final = {
     "draw": "Dip samples",
     "hold": "Legal holds",
     "disposal": "Disposals",
+    "collateral": "Collateral material",
 }
 
 

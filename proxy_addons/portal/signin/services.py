@@ -12,6 +12,11 @@ from typing import TYPE_CHECKING, Self
 
 from proxy_addons.audit.authority.deputies import Deputies
 from proxy_addons.audit.authority.register import Authorisations
+from proxy_addons.audit.retention.holds import Holds
+from proxy_addons.audit.sampling.drafting import Drafting
+from proxy_addons.audit.sampling.hooks import NoViews
+from proxy_addons.audit.sampling.register import Sampling
+from proxy_addons.audit.sampling.reviewing import Reviewing
 from proxy_addons.identity.directory import Directory
 from proxy_addons.identity.kerberos import Acceptor
 from proxy_addons.identity.passwords import PasswordFile
@@ -167,6 +172,24 @@ class Services:
     def deputies(self) -> Deputies:
         """The register of who acts for the holder of an office. Blocks."""
         return Deputies(self.store, self.settings.audit, clock=self.now)
+
+    def sampling(self) -> Sampling:
+        """The register of dip samples. Blocks."""
+        return Sampling(self.store, clock=self.now)
+
+    def reviewing(self) -> Reviewing:
+        """The review of dip samples: nothing of a look is ever stored. Blocks."""
+        return Reviewing(
+            self.store,
+            requests=Drafting(self.authorisations(), self.settings.audit.validity, clock=self.now),
+            views=NoViews(),
+            zone=self.settings.policy.time_zone,
+            clock=self.now,
+        )
+
+    def holds(self) -> Holds:
+        """The register of legal holds. Blocks."""
+        return Holds(self.store, zone=self.settings.policy.time_zone, clock=self.now)
 
     def reviews(self) -> Reviews:
         """The register of reviews, with the categories as they are now. Blocks."""

@@ -39,8 +39,8 @@
       xAxis: lying ? numbers : names,
       yAxis: lying ? names : numbers,
       series: [
-        series("let through", of.allowed, tones.allowed),
-        series("refused", of.refused, tones.refused),
+        series(of.names[0], of.allowed, tones.allowed),
+        series(of.names[1], of.refused, tones.refused),
       ],
     };
   };

@@ -124,3 +124,8 @@ def test_a_chance_of_just_five_per_cent_is_spoken_against() -> None:
     """19 of 20 would be missed by one with a chance of exactly 1 in 20: as in `sample_size`."""
     assert upper_bound(1, 0, 20) == Fraction(18, 20)
     assert sample_size(20, Fraction(19, 20)) == 1
+
+
+def test_of_nobody_nothing_is_known() -> None:
+    """As in a coverage report before anything was drawn."""
+    assert upper_bound(0, 0, 0) == 1

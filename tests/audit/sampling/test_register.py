@@ -363,9 +363,12 @@ def test_what_a_hook_could_not_do_is_made_up_for(office: Office, store: Store) -
         office.reviewing.decide(REVIEWER, one.pseudonym, code="concern", remark="Look at this.")
     assert [each.pseudonym for each in office.reviewing.undone()] == [one.pseudonym]
     office.broken = None
+    with pytest.raises(StepRefusedError):  # who may be the sampled person
+        office.reviewing.follow_up(PSD, one.pseudonym)
+    assert office.concerns == []
+    assert office.reviewing.follow_up(REVIEWER, one.pseudonym).person == name
     by_another = office.reviewing.follow_up(PSD, one.pseudonym)
     assert (by_another.person, by_another.sample.request) == (None, "AU-2026-0001")
-    assert office.reviewing.follow_up(REVIEWER, one.pseudonym).person == name
     assert len(office.concerns) == 1
 
     office.broken = OSError("disk")
