@@ -171,6 +171,8 @@ async def test_pages_open_to_the_roles_that_have_them(house: House, role: str):
             "/psd/authorisations",
             "/psd/search",
             "/psd/live",
+            "/psd/sampling",
+            "/psd/retention",
             "/psd/trail",
         )
         if role in (GETS | OF_THE_DESK)[path]
