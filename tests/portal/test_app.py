@@ -313,6 +313,7 @@ async def test_health_is_told_with_its_reasons(made_settings: Settings):
         "status": "degraded",
         "portal": "up",
         "sealing": None,
+        "feeds": [],
         "problems": ["1 of 2 workers are up"],
         "workers_expected": 2,
         "log_healthy": True,

@@ -6,13 +6,11 @@ Must never: carry bounds: the desk reads the authorisation, and makes them itsel
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime
-from typing import Any, Final
+from datetime import datetime  # noqa: TC003 - read by msgspec
+from typing import Any
 
 import msgspec
 
-from proxy_addons.accesslog.record import FIELDS
 from proxy_addons.audit.desk.wire import Call
 from proxy_addons.audit.store import Count, Dimension, Page, Question, Row
 
@@ -177,23 +175,3 @@ class ReadTrail(Call[TrailFound], frozen=True):
     since: datetime | None = None
     until: datetime | None = None
     after: str = ""
-
-
-_TIMES: Final = tuple(field.name for field in FIELDS if field.type == "timestamp")
-
-
-def revived(answer: Any) -> Any:
-    """An answer whose rows have times again: JSON has none, and rows do not say which they are."""
-    if isinstance(answer, Row):
-        times = {
-            name: datetime.fromisoformat(told)
-            for name in _TIMES
-            if isinstance(told := answer.values.get(name), str)
-        }
-        return replace(answer, values={**answer.values, **times})
-    if isinstance(answer, Found):
-        rows = tuple(map(revived, answer.page.rows))
-        return msgspec.structs.replace(answer, page=replace(answer.page, rows=rows))
-    if isinstance(answer, Live):
-        return msgspec.structs.replace(answer, rows=tuple(map(revived, answer.rows)))
-    return answer

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from proxy_addons.audit.desk.calls import revived
 from proxy_addons.audit.desk.place import near
 from proxy_addons.audit.desk.wire import LONGEST, Call, Refused, Reply, Who, line
 
@@ -48,7 +47,7 @@ class DeskClient:
             Refused: it was not done.
         """
         async with self._asked(who, call) as reader:
-            found: T = revived(_decoder(call.answer).decode((await self._reply(reader)).value))
+            found: T = _decoder(call.answer).decode((await self._reply(reader)).value)
             return found
 
     async def stream[T](self, who: Who, call: Call[T]) -> AsyncIterator[T]:
@@ -60,7 +59,7 @@ class DeskClient:
         decoder, number = _decoder(call.answer), 0
         async with self._asked(who, call) as reader:
             while (reply := await self._reply(reader)).ended is None:
-                yield revived(decoder.decode(reply.item))
+                yield decoder.decode(reply.item)
                 number += 1
             if reply.ended != number:
                 raise Refused("unavailable", _CUT)
