@@ -18,12 +18,12 @@ from proxy_addons.accesslog.seal.keyring import signer_of
 from proxy_addons.accesslog.seal.logs import access_of
 from proxy_addons.accesslog.seal.sealing import seal
 from proxy_addons.audit.authority.register import Authorisations
-from proxy_addons.audit.desk.service import Service
 from proxy_addons.settings.audit import Audit, Office
 from proxy_addons.settings.audit_build import with_categories
 from proxy_addons.standing import Actor, open_store
 from support import authority, segments
-from support.portal import NOON, Clock, House, roles, served, settings_for
+from support.desk import consoled
+from support.portal import NOON, Clock, House, roles, settings_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -184,15 +184,5 @@ async def console(
     settings.paths.run_dir.mkdir(parents=True, exist_ok=True)
     write(settings, records() if given is None else given)
     clock = Clock()
-    service = await asyncio.to_thread(Service, settings, lambda: clock.now)
-    stop = asyncio.Event()
-    serving = asyncio.create_task(service.serve(settings, stop))
-    while not settings.paths.desk_socket.exists():
-        assert not serving.done(), serving
-        await asyncio.sleep(0.005)
-    try:
-        async with served(settings, clock) as house:
-            yield Console(house, settings, clock)
-    finally:
-        stop.set()
-        await serving
+    async with consoled(settings, clock) as (house, _):
+        yield Console(house, settings, clock)
