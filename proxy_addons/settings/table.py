@@ -7,6 +7,7 @@ Must never: say twice what a key is.
 
 from __future__ import annotations
 
+from proxy_addons.settings.alerts_keys import ALERTS
 from proxy_addons.settings.audit_keys import AUDIT
 from proxy_addons.settings.content_keys import CONTENT
 from proxy_addons.settings.entries import CATEGORY, NumberOr
@@ -246,9 +247,10 @@ SETTINGS: tuple[Setting, ...] = (
     *PERSONAL_USE,
     *CONTENT,
     *AUDIT,
+    *RETENTION,
+    *ALERTS,
     *LOG,
     *FEEDS,
-    *RETENTION,
     Setting("page.organisation", Text(), "Sample Constabulary", "Name of the force."),
     Setting(
         "page.contact",
