@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from proxy_addons.settings.read_table import Given
 
 _LEAST_SECRET = 16  # characters
+_MOST_HOSTS = 1000  # they are kept in memory, for each person
 
 
 class AlertsBuilder:
@@ -85,6 +86,9 @@ class AlertsBuilder:
             self._known(each.when.rules, rules if source.rules else None, "rule")
             self._known(each.when.profiles, written.get("profiles"), "profile")
             self._known(each.when.outside, written.get("time_spaces"), "time space")
+            if each.measure == "hosts" and each.threshold > _MOST_HOSTS:
+                message = f"more than {_MOST_HOSTS} different hosts are not counted"
+                self._report.add(each.place, f"{each.key}.threshold", message)
             self._receivers(each)
         return tuple(map(_alert, self._alerts))
 

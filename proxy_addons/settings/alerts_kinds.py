@@ -172,7 +172,7 @@ def _when(node: Node, key: str, report: Report) -> WrittenWhen:
         hours=fields.take("hours", _Hours(), None),
         findings=fields.take("findings", ListOf(_FINDING, one=True, least=1), None),
         virus=fields.take("virus", Flag(), None),
-        opened_only=fields.take("opened_only", Flag(), False),
+        opened_only=fields.take("opened_only", Flag(), default=False),
     )
     fields.done()
     return found

@@ -248,9 +248,9 @@ SETTINGS: tuple[Setting, ...] = (
     *CONTENT,
     *AUDIT,
     *RETENTION,
-    *ALERTS,
     *LOG,
     *FEEDS,
+    *ALERTS,
     Setting("page.organisation", Text(), "Sample Constabulary", "Name of the force."),
     Setting(
         "page.contact",
