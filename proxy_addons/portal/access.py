@@ -91,6 +91,11 @@ PAGES: Final = {
             frozenset({PSD}),
         ),
         Page(
+            "alerts",
+            "Queue of alerts, one alert with its history (nobody sees one about themselves)",
+            frozenset({PSD}),
+        ),
+        Page(
             "trail", "Who looked at the access log, at what, by which right", frozenset({AUDITOR})
         ),
     )

@@ -78,7 +78,7 @@ class Checkpoint:
             kept = orjson.loads(data)
             position = load(self._position(int(kept["serial"])))
             if kept["version"] != _VERSION or position is None:
-                raise ValueError(kept["version"])
+                raise ValueError(kept["version"])  # noqa: TRY301 - one end for all that is wrong
             begun = counting.restore(kept["state"])
             self._serial = int(kept["serial"])
             self._batches = self._taken(self._serial)

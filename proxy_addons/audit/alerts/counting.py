@@ -97,7 +97,7 @@ class Counting:
         """Put back what `kept` gave.
 
         Returns:
-            Ids of alerts that are new, or count something else than they did: they begin at nothing.
+            Ids of alerts that are new, or count something else than before: they begin at nothing.
 
         Raises:
             ValueError, TypeError, KeyError, AttributeError: these are no such values.
@@ -118,8 +118,8 @@ def _fingerprint(alert: Alert, policy: Policy) -> str:
     """The same as long as an alert counts the same."""
     when = alert.when
     parts: list[object] = [alert.per, alert.measure, alert.threshold, alert.within, alert.quiet]
-    for names in (when.rules, when.categories, when.actions, when.profiles, when.findings):
-        parts.append(None if names is None else sorted(names))
+    lists = (when.rules, when.categories, when.actions, when.profiles, when.findings)
+    parts += [None if names is None else sorted(names) for names in lists]
     parts += [when.hours, when.virus, when.opened_only]
     spaces = [policy.time_spaces[name] for name in when.outside or ()]
     parts += [

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from proxy_addons.portal.psd.alerts import AlertQueue
+from proxy_addons.portal.psd.alerts_one import OneAlert
 from proxy_addons.portal.psd.asking import Asking
 from proxy_addons.portal.psd.search import Searching
 from proxy_addons.portal.psd.trail import TrailPages
@@ -27,4 +29,6 @@ def routes(services: Services, guard: Guard) -> list[web.RouteDef]:
         *statics.routes(),
         *Searching(asking, guard).routes(),
         *TrailPages(asking, guard).routes(),
+        *AlertQueue(services, guard).routes(),
+        *OneAlert(services, guard).routes(),
     ]

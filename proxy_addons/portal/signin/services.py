@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
+from proxy_addons.audit.alerts.register import Alerts
 from proxy_addons.audit.authority.register import Authorisations
 from proxy_addons.identity.directory import Directory
 from proxy_addons.identity.kerberos import Acceptor
@@ -162,6 +163,10 @@ class Services:
             expanded=self.settings.policy.expanded,
             clock=self.now,
         )
+
+    def alerts(self) -> Alerts:
+        """The queue of alerts. Blocks."""
+        return Alerts(self.store, clock=self.now)
 
     def reviews(self) -> Reviews:
         """The register of reviews, with the categories as they are now. Blocks."""

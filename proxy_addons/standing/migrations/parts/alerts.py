@@ -78,9 +78,7 @@ def _alerts() -> None:
         sa.CheckConstraint(
             "state IN ('new', 'seen', 'requested', 'closed')", name="ck_alerts_state"
         ),
-        sa.CheckConstraint(
-            "(state = 'closed') = (outcome IS NOT NULL)", name="ck_alerts_outcome"
-        ),
+        sa.CheckConstraint("(state = 'closed') = (outcome IS NOT NULL)", name="ck_alerts_outcome"),
     )
 
 
