@@ -13,12 +13,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import ssl
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
+from proxy_addons.accesslog.feeds.ways import tls_context
 from proxy_addons.audit.alerts.outbox import UndeliveredError
+from proxy_addons.settings.feeds import FeedTls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -80,10 +81,10 @@ class Webhooks:
             "Idempotency-Key": reference,
             "Watchhouse-Signature": signature(receiver.secret, int(self._clock()), body),
         }
-        trusted = str(receiver.ca_file) if receiver.ca_file else None
+        context = tls_context(FeedTls(ca_file=receiver.ca_file))
         async with (
             aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=trusted)),
+                connector=aiohttp.TCPConnector(ssl=context),
                 timeout=aiohttp.ClientTimeout(total=_TIMEOUT),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,

@@ -1,5 +1,4 @@
-"""Sliding windows of one alert, for everybody: what was counted, minute by minute, and what it led
-to.
+"""Sliding windows of one alert, for everybody: what was counted, and what it led to.
 
 In: what counts (`Seen`), in the order of writing, and the minute that the log has come to. Out:
 `Episode`, anew each time it changes.
@@ -9,8 +8,8 @@ A window is `within` whole minutes, each record in the minute in which it was ma
 the alert if, with it, any window that holds its minute has reached the threshold. What stood in
 that window is then part of the episode, which takes all of the same person's records in for `quiet`
 minutes. Workers write beside each other, so a record can come late: up to `LATE` minutes behind the
-log it is counted where it belongs. One that is later still counts at the oldest minute that is kept,
-and the episode says how many these are: rather an alert too many than one too few. So what is
+log it is counted where it belongs. One that is later still counts at the oldest minute that is
+kept, and the episode says how many these are: rather an alert too many than one too few. So what is
 forgotten (windows that no record can reach any more) never makes a difference.
 
 At most `most` people are counted at a time. Beyond that there is an episode at once, of everybody,
