@@ -51,6 +51,7 @@ GETS = {
     "/acknowledgements.csv": {"information-security", "auditor"},
     "/reviews": {"information-security", "auditor"},
     "/reviews/new": STAFF,
+    "/psd/alerts": {"psd"},
 }
 POSTS = {
     "/browsing/start": STAFF,
@@ -99,6 +100,8 @@ async def test_every_route_is_in_the_matrix_or_open(house: House):
         ("POST", "/exemptions/{reference}/{step}"),
         ("GET", "/reviews/{reference}"), ("GET", "/reviews/{reference}/{step}"),
         ("POST", "/reviews/{reference}/{step}"),
+        ("GET", "/psd/alerts/{reference}"), ("GET", "/psd/alerts/{reference}/{step}"),
+        ("POST", "/psd/alerts/{reference}/{step}"),
     }  # fmt: skip
     assert paths - known == set()
 
