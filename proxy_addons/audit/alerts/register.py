@@ -22,9 +22,9 @@ from proxy_addons.standing.steps import Step, append, steps_of
 from proxy_addons.standing.tables_alerts import alert_deliveries, alert_parts, alert_steps, alerts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection, Row, RowMapping
 
     from proxy_addons.standing.actor import Actor
     from proxy_addons.standing.store import Store
@@ -222,8 +222,8 @@ def _some(connection: Connection, conditions: list[Any], most: int) -> tuple[Que
     return tuple(_from_rows(row._mapping, parts[row.id]) for row in rows)  # noqa: SLF001 - SQLAlchemy's documented name for it
 
 
-def _from_rows(row: Mapping[str, Any], parts: Iterable[Row[Any]]) -> QueuedAlert:
-    values = dict(row)
+def _from_rows(row: RowMapping, parts: Iterable[Row[Any]]) -> QueuedAlert:
+    values: dict[str, Any] = {str(name): value for name, value in row.items()}
     for name in ("window_start", "until"):
         del values[name]
     values["state"] = AlertState(values["state"])

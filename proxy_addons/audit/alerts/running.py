@@ -28,6 +28,7 @@ from proxy_addons.standing.store import open_store
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from proxy_addons.audit.alerts.outbox import Way
     from proxy_addons.settings.model import Settings
 
 logger = logging.getLogger("watchhouse.alerts")
@@ -72,7 +73,7 @@ class Running:
             max((each.within for each in settings.alerts), default=0),
             clock,
         )
-        ways = {"mail": self._mail, "webhook": Webhooks(settings.alert_webhooks, clock)}
+        ways: dict[str, Way] = {"mail": self._mail, "webhook": Webhooks(settings.alert_webhooks, clock)}
         self._outbox = Outbox(store, ways, gateway, clock, entropy)
 
     def stop(self) -> None:
