@@ -73,7 +73,8 @@ class Running:
             max((each.within for each in settings.alerts), default=0),
             clock,
         )
-        ways: dict[str, Way] = {"mail": self._mail, "webhook": Webhooks(settings.alert_webhooks, clock)}
+        webhooks = Webhooks(settings.alert_webhooks, clock)
+        ways: dict[str, Way] = {"mail": self._mail, "webhook": webhooks}
         self._outbox = Outbox(store, ways, gateway, clock, entropy)
 
     def stop(self) -> None:

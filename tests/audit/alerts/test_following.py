@@ -13,7 +13,7 @@ from support.alerting import BEGIN, alert, made
 
 from proxy_addons.accesslog.feeds.source import Source
 from proxy_addons.accesslog.segment import ENDED_MODE, OPEN_MODE, SegmentName
-from proxy_addons.audit.alerts import following
+from proxy_addons.audit.alerts import checkpoint, following
 from proxy_addons.audit.alerts.checkpoint import Checkpoint
 from proxy_addons.audit.alerts.counting import Counting
 from proxy_addons.audit.alerts.following import Following
@@ -107,15 +107,15 @@ def test_cut_off_at_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     counter = 0
     limit = 0
 
-    def cut_before(name: str, owner: type) -> None:
+    def cut_around(name: str, owner: Any) -> None:
         inner = getattr(owner, name)
 
-        def wrapped(self: Any, *given: Any) -> Any:
+        def wrapped(*given: Any, **more: Any) -> Any:
             nonlocal counter
             counter += 1
             if counter == limit:
                 raise Cut
-            result = inner(self, *given)
+            result = inner(*given, **more)
             counter += 1
             if counter == limit:
                 raise Cut
@@ -123,8 +123,8 @@ def test_cut_off_at_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
         monkeypatch.setattr(owner, name, wrapped)
 
-    for name, owner in (("take", Checkpoint), ("keep", Checkpoint), ("write", Queue)):
-        cut_before(name, owner)
+    for name, owner in (("put", checkpoint), ("save", checkpoint), ("write", Queue)):
+        cut_around(name, owner)
     cuts = 0
     for limit in range(1, 200):  # noqa: B007 - the functions above look at it
         counter = 0

@@ -146,7 +146,10 @@ def test_filters(store: Store, clock: Clock):
 def test_steps_stay(store: Store, clock: Clock):
     raising(store, clock).write([ONE])
     for statement in (update(alert_steps).values(who="x"), delete(alert_steps)):
-        with pytest.raises((DatabaseError, StandingUnavailableError), match="append-only"), store.noting() as c:
+        with (
+            pytest.raises((DatabaseError, StandingUnavailableError), match="append-only"),
+            store.noting() as c,
+        ):
             c.execute(statement)
 
 

@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from support.alerting import alert
-from support.portal import NOON, House, roles, served, settings_for
-
-from proxy_addons.audit.alerts.raising import Raising
-from proxy_addons.audit.alerts.windows import Episode
-from proxy_addons.standing import open_store
+from support.alertpages import alerted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-MINUTE = int(NOON.timestamp() // 60)
-ONE = Episode(
-    *("evasion", "person", "jane", MINUTE, MINUTE + 60, NOON.timestamp(), NOON.timestamp() + 90),
-    *(3, 3),
-    ids=("0TRG-P701-4HM6", "0TRG-P702-4HM7"),
-)
-ALERTS = (
-    alert("evasion", measure="hosts", threshold=3, severity="high", mails=("psd@force.example",)),
-    alert("excessive-upload", measure="up", threshold=2 * 10**9),
-)
+    from support.portal import House
 
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
-    given = roles(psd="paul pia", auditor="audrey")
-    names = ("jane", "paul", "pia", "audrey")
-    settings = settings_for(tmp_path, given=given, names=names, alerts=ALERTS)
-    store = open_store(settings.standing, settings.paths)
-    odd = replace(ONE, who="<b>x", kind="client", alert="excessive-upload", amount=2_500_000_000)
-    writer = Raising(store, ALERTS, "gw1", lambda: datetime(2026, 11, 23, 12, 2, tzinfo=UTC))
-    writer.write([ONE, odd, replace(ONE, who="paul")])
-    store.close()
-    async with served(settings) as made:
+    async with alerted(tmp_path) as made:
         yield made
 
 
