@@ -27,10 +27,23 @@ def made(seq: int, minute: float, worker: int = 1, **more: Any) -> dict[str, Any
     start = (BEGIN + timedelta(minutes=minute)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     told = {
         **empty_record(),
-        **{"schema": 1, "event": "transaction", "id": f"{worker}-{seq}", "worker": worker},
-        **{"seq": seq, "start": start, "duration_ms": 0.0, "person": "AB1234", "kind": "https"},
-        **{"client_ip": "192.0.2.7", "host": "site.example", "action": "block", "rule": "hiding"},
-        **{"bytes_up": 10, "bytes_down": 100, "profile": "standard", "opened": True},
+        "schema": 1,
+        "event": "transaction",
+        "id": f"{worker}-{seq}",
+        "worker": worker,
+        "seq": seq,
+        "start": start,
+        "duration_ms": 0.0,
+        "person": "AB1234",
+        "kind": "https",
+        "client_ip": "192.0.2.7",
+        "host": "site.example",
+        "action": "block",
+        "rule": "hiding",
+        "bytes_up": 10,
+        "bytes_down": 100,
+        "profile": "standard",
+        "opened": True,
         **more,
     }
     return {name: list(each) if isinstance(each, tuple) else each for name, each in told.items()}

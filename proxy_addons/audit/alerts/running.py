@@ -6,6 +6,7 @@ Must never: let telling hold up following; end because one of them fails.
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import threading
@@ -82,7 +83,34 @@ class Running:
         self._stop.set()
 
     def run(self) -> None:
-        """Run until `stop`."""
+        """Run until `stop`.
+
+        Raises:
+            OSError: the folder of what was counted cannot be made.
+        """
+        folder = self._settings.paths.data_dir / "alerts"
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
+        try:
+            if self._alone(lock):
+                self._run()
+        finally:
+            os.close(lock)  # and the kernel gives it back however the process ends
+
+    def _alone(self, lock: int) -> bool:
+        """Wait until no other process counts here. False: told to stop meanwhile."""
+        while not self._stop.is_set():
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                # Two would write over each other's state; this one takes over when the other ends.
+                self._following.progress.problem = "another process counts already"
+                self._stop.wait(_STATE_EACH)
+            else:
+                return True
+        return False
+
+    def _run(self) -> None:
         following = threading.Thread(
             target=self._repeat, args=(self._following.step,), name="following", daemon=True
         )

@@ -1,4 +1,4 @@
-"""Following the log: cut off at every step, with a store that does not answer, from the beginning."""
+"""Following the log: cut off at every step, with a store that is down, from the beginning."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[3]
 POLICY = load(ROOT / "config", environ={}).policy
 
 
-class Cut(BaseException):  # noqa: N818 - the process ends here
+class Cut(BaseException):
     """Stands for the end of the process."""
 
 
@@ -72,7 +72,7 @@ class Log:
             Counting([wanted], POLICY),
             queue,  # type: ignore[arg-type] - it has what is called of one
             wanted.within,
-            lambda: (BEGIN + timedelta(minutes=minute)).timestamp(),
+            (BEGIN + timedelta(minutes=minute)).timestamp,
         )
 
 
@@ -126,7 +126,7 @@ def test_cut_off_at_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for name, owner in (("put", checkpoint), ("save", checkpoint), ("write", Queue)):
         cut_around(name, owner)
     cuts = 0
-    for limit in range(1, 200):  # noqa: B007 - the functions above look at it
+    for limit in range(1, 200):
         counter = 0
         log, queue = Log(tmp_path / str(limit)), Queue()
         log.write(MINUTES)

@@ -1,4 +1,4 @@
-"""The process of the alerts: from a record to the queue, an e-mail and a receiver; killed anywhere."""
+"""The process: from a record to the queue, an e-mail and a receiver; killed anywhere."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Receiver:
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802 - the library's name
+            def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if receiver.status < 300:
                     receiver.got.append((dict(self.headers), body))
@@ -235,6 +235,24 @@ def _changed(site: Site) -> int:
 
 def _keys(site: Site) -> set[str]:
     return {headers["Idempotency-Key"] for headers, _ in site.receiver.got}
+
+
+def test_of_two_processes_one_counts(site: Site):
+    one = site.start()
+    come_about((site.data / "alerts" / "counted.json").exists)
+    two = site.start()
+    site.write(3)
+    try:
+        come_about(lambda: bool(site.queue()))
+        one.kill()
+        one.wait()
+        site.write(1)
+        come_about(lambda: site.queue()[0].records == 4)  # the other goes on
+    finally:
+        one.kill()
+        two.terminate()
+    assert two.wait(10) == 0
+    assert len(site.queue()) == 1
 
 
 def test_bad_settings_start_nothing(site: Site):

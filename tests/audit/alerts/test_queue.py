@@ -1,10 +1,11 @@
-"""The queue of alerts on both engines: once each, whoever says it; steps by the rules; the outbox."""
+"""The queue on both engines: once each, whoever says it; steps by the rules; the outbox."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -193,7 +194,7 @@ def test_it_waits_longer_each_time_and_is_given_up_in_the_end(store: Store, cloc
         if hook.state != "waiting":
             break
         clock.now += timedelta(seconds=5 if len(tries) < 5 else 4000)
-    pauses = [(b - a).total_seconds() for a, b in zip(tries, tries[1:], strict=False)]
+    pauses = [(b - a).total_seconds() for a, b in pairwise(tries)]
     assert pauses[:4] == [5, 10, 20, 40]
     assert max(pauses) <= LONGEST_PAUSE + 4000
     assert (hook.state, hook.problem, hook.attempts) == ("given-up", "siem is down", len(tries))
