@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from proxy_addons.settings.alerts import DAY, Alert, AlertWhen, Hours
-from proxy_addons.settings.load import SettingsError
+from proxy_addons.settings.load import SettingsError, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     type Look = Callable[..., Examined]
 
+ROOT = Path(__file__).parents[2]
 ENVIRON = {"SECRET": "sixteen characters", "SHORT": "short"}
 LEAST = "{id: a, clause: c, words: w., when: {}, threshold: 1, within: 5"
 HOOK = "{name: siem, url: 'https://siem.force.example/a', secret_env: SECRET"
@@ -31,7 +33,7 @@ def said(look: Look, alerts: str, hooks: str = "") -> str:
 
 
 def test_the_default_configuration_has_those_of_the_issue(look: Look):
-    found = {each.id: each for each in look().settings.alerts}
+    found = {each.id: each for each in load(ROOT / "config", environ={}).alerts}
     assert {
         "offensive-or-illegal", "evasion", "excessive-upload", "excessive-volume",
         "exempt-odd-hours",

@@ -105,6 +105,7 @@ class Running:
             except BlockingIOError:
                 # Two would write over each other's state; this one takes over when the other ends.
                 self._following.progress.problem = "another process counts already"
+                self._tell()
                 self._stop.wait(_STATE_EACH)
             else:
                 return True
