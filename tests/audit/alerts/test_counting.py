@@ -210,3 +210,11 @@ def test_words_and_severity_change_nothing_of_the_count():
     before.take(made(1, 0))
     now = Counting([replace(alert(threshold=2), words="Other.", severity="high")], policy())
     assert now.restore(before.kept()) == []
+
+
+def test_what_a_late_record_can_still_reach_is_not_forgotten():
+    counting = Counting([alert(threshold=2, within=10)], policy())
+    counting.take(made(1, 0, worker=2))
+    counting.take(made(1, LATE + 15, worker=1, person="another"))  # five is the oldest minute now
+    (found,) = counting.take(made(2, 5, worker=2))
+    assert (found.records, found.late) == (2, 0)
