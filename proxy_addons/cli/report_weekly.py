@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from proxy_addons.audit.mailserver import MailingError
 from proxy_addons.cli.acting import actor_of
 from proxy_addons.cli.common import settings_of
 from proxy_addons.cli.standing import FAILED, OK, opened, plain
@@ -25,7 +26,7 @@ from proxy_addons.identity.directory import (
 )
 from proxy_addons.portal.team.document import as_html, as_text
 from proxy_addons.portal.team.figures import as_csv, look, week_of
-from proxy_addons.portal.team.mailing import Letter, Mailer, MailingError, address_of, connected
+from proxy_addons.portal.team.mailing import Letter, Mailer, address_of, connected
 from proxy_addons.portal.team.shown import names_of, sheet
 from proxy_addons.standing import views, weekly
 from proxy_addons.standing.actor import COMMAND_LINE

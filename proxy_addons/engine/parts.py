@@ -21,13 +21,19 @@ BESIDE: Final = {
     "keeper": "proxy_addons.accesslog.keeper",
     "feeds": "proxy_addons.accesslog.feeds",
     "desk": "proxy_addons.audit.desk",
+    "alerts": "proxy_addons.audit.alerts",
 }
 """Parts that nothing of browsing waits for: name → module."""
 
 
 def beside(settings: Settings) -> tuple[str, ...]:
-    """Which of `BESIDE` there are: feeds if any are set, a desk where people can sign in."""
-    wanted = {"keeper": True, "feeds": bool(settings.feeds), "desk": bool(settings.portal.sign_in)}
+    """Which of `BESIDE` there are: feeds and alerts if any, a desk where people can sign in."""
+    wanted = {
+        "keeper": True,
+        "feeds": bool(settings.feeds),
+        "desk": bool(settings.portal.sign_in),
+        "alerts": bool(settings.alerts),
+    }
     return tuple(name for name in BESIDE if wanted[name])
 
 

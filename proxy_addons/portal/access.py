@@ -107,6 +107,11 @@ PAGES: Final = {
         ),
         Page("hold", "Place a legal hold", frozenset({PSD})),
         Page(
+            "alerts",
+            "Queue of alerts, one alert with its history (nobody sees one about themselves)",
+            frozenset({PSD}),
+        ),
+        Page(
             "trail", "Who looked at the access log, at what, by which right", frozenset({AUDITOR})
         ),
     )

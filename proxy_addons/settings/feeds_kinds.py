@@ -129,6 +129,9 @@ class _HttpsUrl:
         return text
 
 
+HTTPS_URL = _HttpsUrl()
+
+
 @dataclass(frozen=True, slots=True)
 class _Rule:
     wanted: str = "a table with the keys do, fields and categories"

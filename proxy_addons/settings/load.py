@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from proxy_addons.policy.model import TRAITS
-from proxy_addons.settings import audit_build, model
+from proxy_addons.settings import alerts_build, audit_build, model
 from proxy_addons.settings.carriers_file import read_carriers
 from proxy_addons.settings.content_build import ContentBuilder
 from proxy_addons.settings.feeds_build import FeedsBuilder
@@ -137,7 +137,11 @@ def _load(
             given["tls.never_inspect.categories"].value or (),
             known,
             report,
-            or_groups=(*builder.shifts.categories(), *builder.audit.categories()),
+            or_groups=(
+                *builder.shifts.categories(),
+                *builder.audit.categories(),
+                *builder.alerts.categories(),
+            ),
         )
     of_people = builder.people
     identity, directory = of_people.identity(), of_people.directory()
@@ -146,6 +150,7 @@ def _load(
     content, audit = builder.content.built(), builder.audit.built()
     log = builder.log.built()
     feeds = FeedsBuilder(given, environ, paths.config_dir, paths.data_dir, known, report).built()
+    alerts, webhooks = builder.alerts.built(source), builder.alerts.webhooks()
     report.raise_if_any()
     policy = compile_policy(
         source, given["tls.never_inspect.categories"].value, tls.never_inspect_hosts
@@ -165,6 +170,8 @@ def _load(
         log=log,
         feeds=feeds,
         retention=builder.retention(),
+        alerts=alerts_build.with_categories(alerts, policy.expanded),
+        alert_webhooks=webhooks,
         page=builder.page(),
         pac=model.Pac(given["pac.proxies"].value),
         paths=paths,
@@ -219,6 +226,7 @@ class _Builder:
             given, environ, lambda key: self._path(key, config_dir), config_dir, report
         )
         self.audit = audit_build.AuditBuilder(given, report)
+        self.alerts = alerts_build.AlertsBuilder(given, environ, config_dir, report)
         self.log = LogBuilder(given, lambda key: self._path(key, config_dir), report)
         self.content = ContentBuilder(
             given, lambda key: self._path(key, self.paths().data_dir), report

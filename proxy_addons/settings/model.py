@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from proxy_addons.policy.compiled import Policy
+    from proxy_addons.settings.alerts import Alert, Webhook
     from proxy_addons.settings.feeds import Feed
     from proxy_addons.urlkey.carriers import Carriers
 
@@ -301,6 +302,8 @@ class Settings:
         log: what becomes of the access log (`log`).
         feeds: where the access log is delivered to.
         retention: how long what is over is kept (`audit.retention`).
+        alerts: when Professional Standards is told of something.
+        alert_webhooks: who is told by HTTPS.
     """
 
     listen: Listen
@@ -324,6 +327,8 @@ class Settings:
     log: Log = field(default_factory=Log)
     feeds: tuple[Feed, ...] = ()
     retention: Retention = field(default_factory=Retention)
+    alerts: tuple[Alert, ...] = ()
+    alert_webhooks: tuple[Webhook, ...] = ()
 
     @property
     def listening_files(self) -> tuple[Path, Path]:

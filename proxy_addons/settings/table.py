@@ -7,6 +7,7 @@ Must never: say twice what a key is.
 
 from __future__ import annotations
 
+from proxy_addons.settings.alerts_keys import ALERTS
 from proxy_addons.settings.audit_keys import AUDIT
 from proxy_addons.settings.content_keys import CONTENT
 from proxy_addons.settings.entries import CATEGORY, NumberOr
@@ -249,6 +250,7 @@ SETTINGS: tuple[Setting, ...] = (
     *RETENTION,
     *LOG,
     *FEEDS,
+    *ALERTS,
     Setting("page.organisation", Text(), "Sample Constabulary", "Name of the force."),
     Setting(
         "page.contact",

@@ -64,6 +64,7 @@ GETS = {
     "/psd/search": {"psd"},
     "/psd/pack": {"psd"},
     "/psd/live": {"psd"},
+    "/psd/alerts": {"psd"},
 }
 # These ask the desk, which does not run here: who is let through is told why there is no answer.
 OF_THE_DESK = {"/psd/export": {"psd"}, "/psd/trail": {"auditor"}}
@@ -134,6 +135,8 @@ async def test_every_route_is_in_the_matrix_or_open(house: House):
         ("POST", "/psd/pack"), ("GET", "/psd/packs/{au}/{name}"),
         ("GET", "/psd/live/{au}"), ("GET", "/psd/live/{au}/stream"),
         ("GET", "/psd/deputies/{reference}/revoke"), ("POST", "/psd/deputies/{reference}/revoke"),
+        ("GET", "/psd/alerts/{reference}"), ("GET", "/psd/alerts/{reference}/{step}"),
+        ("POST", "/psd/alerts/{reference}/{step}"),
     }  # fmt: skip
     assert paths - known == set()
 

@@ -25,7 +25,7 @@ DOCS = (ROOT / "docs/configuration.md").read_text()
 SECTIONS = dict(re.findall(r"^### `([^`]+)`\n(.*?)(?=^#|\Z)", DOCS, re.MULTILINE | re.DOTALL))
 LISTS_OF_TABLES = {
     *("network.egress", "identity.addresses", "identity.profiles", "portal.roles"),
-    *("audit.offices", "audit.approvers", "feeds"),
+    *("audit.offices", "audit.approvers", "feeds", "alerts", "alert_webhooks"),
 }
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL)
 

@@ -17,6 +17,7 @@ from proxy_addons.settings.model import Paths
 from proxy_addons.settings.people import Standing
 from proxy_addons.standing import (
     open_store,
+    tables_alerts,
     tables_audit,
     tables_retention,
     tables_sampling,
@@ -50,7 +51,7 @@ class Place:
 
 ENGINES = ("sqlite", "postgresql")
 # Each module adds its tables to the one `metadata`.
-TABLES = (tables_shifts, tables_audit, tables_retention, tables_sampling)
+TABLES = (tables_shifts, tables_audit, tables_retention, tables_sampling, tables_alerts)
 
 
 def made(engine: str, folder: Path, request: pytest.FixtureRequest) -> Place:

@@ -11,6 +11,7 @@ import gzip
 import logging
 import os
 import stat
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from proxy_addons.accesslog.feeds.position import Batch, Position, Range
@@ -19,6 +20,7 @@ from proxy_addons.accesslog.tails import end_of_last_line, lines_forward
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
 logger = logging.getLogger("watchhouse.feeds")
@@ -27,6 +29,7 @@ LARGEST_BATCH = 1 << 20
 """Octets of lines in a batch; a single line may be more."""
 
 _PACKED = ".gz"
+_HOUR = timedelta(hours=1)
 
 
 class Source:
@@ -61,6 +64,22 @@ class Source:
                 position.reach_end(name)
             else:
                 position.begin(name, end)
+        return position
+
+    def after(self, moment: datetime) -> Position:
+        """The position before everything in segments of the hour of a moment, and later ones.
+
+        Args:
+            moment: aware.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        position = Position()
+        for name in {*self._sealed_names(), *self._listed()}:
+            parsed = SegmentName.parse(name)
+            if parsed is not None and parsed.begins + _HOUR <= moment:
+                position.reach_end(name)
         return position
 
     # --- what is new ------------------------------------------------------------------------

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from proxy_addons.portal.psd.alerts import AlertQueue
+from proxy_addons.portal.psd.alerts_one import OneAlert
 from proxy_addons.portal.psd.asking import Asking
 from proxy_addons.portal.psd.authority.applying import Applying
 from proxy_addons.portal.psd.authority.deputising import Deputising
@@ -49,4 +51,6 @@ def routes(services: Services, guard: Guard) -> list[web.RouteDef]:
         *Samples(asking, guard).routes(),
         *RetentionPages(services, guard).routes(),
         *OneHold(services, guard).routes(),
+        *AlertQueue(services, guard).routes(),
+        *OneAlert(services, guard).routes(),
     ]

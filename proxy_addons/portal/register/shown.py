@@ -52,6 +52,10 @@ STEPS: Final = {
     "review-recategorised": "Given other categories",
     "review-declined": "Declined",
     "review-ended": "Ended",
+    "alert-raised": "Raised",
+    "alert-seen": "Seen",
+    "alert-requested": "Authorisation asked for",
+    "alert-closed": "Closed",
 }
 """Kind of step → what people read."""
 

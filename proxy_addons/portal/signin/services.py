@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
+from proxy_addons.audit.alerts.register import Alerts
 from proxy_addons.audit.authority.deputies import Deputies
 from proxy_addons.audit.authority.register import Authorisations
 from proxy_addons.audit.retention.holds import Holds
@@ -190,6 +191,10 @@ class Services:
     def holds(self) -> Holds:
         """The register of legal holds. Blocks."""
         return Holds(self.store, zone=self.settings.policy.time_zone, clock=self.now)
+
+    def alerts(self) -> Alerts:
+        """The queue of alerts. Blocks."""
+        return Alerts(self.store, clock=self.now)
 
     def reviews(self) -> Reviews:
         """The register of reviews, with the categories as they are now. Blocks."""

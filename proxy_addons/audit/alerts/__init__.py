@@ -1,0 +1,1 @@
+"""Alerts: records counted by the rules of the force, until somebody has to be told."""
