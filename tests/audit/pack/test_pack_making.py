@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from proxy_addons.accesslog.seal.ranged import path_of
 from support import packs
 from support.alone import alone, oldest
 from support.segments import hours
@@ -20,7 +21,6 @@ from proxy_addons.accesslog.seal.manifest import entry_of
 from proxy_addons.accesslog.seal.merkle import Leaves
 from proxy_addons.accesslog.seal.notes import COSIGNATURE, Checkpoint, Signer, note_of
 from proxy_addons.accesslog.seal.packing import start_of, who_of
-from proxy_addons.accesslog.seal.ranged import path_of
 from proxy_addons.accesslog.seal.salted import Place, Salt, tag_of
 from proxy_addons.accesslog.seal.sealing import Seals, seal
 from proxy_addons.accesslog.segment import SegmentName
