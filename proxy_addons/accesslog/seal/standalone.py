@@ -159,14 +159,18 @@ def kept_of(lines: list[bytes], salt: bytes) -> bytes:
     return b"".join(b"\1" + each for each in made)
 
 
-def shown(said: dict[str, Any], lines: list[bytes], kept: bytes) -> list[dict[int, bytes]]:
+def shown(said: dict[str, Any], lines: bytes, kept: bytes) -> list[dict[int, bytes]]:
     """Lines and places of a segment, by their numbers, if they are what its manifest says.
 
     `kept` has the tree of the lines, then that of the places, from the left: an octet 1 and the
     nonce of a leaf that is shown, with its place in the second; or an octet n and the hash of
     2**(n-1) leaves that are not, 0 and that of one. A leaf is SHA-256 of 00, nonce, line or place.
     """
-    reader, rest, found = io.BytesIO(kept), lines[::-1], [dict[int, bytes](), dict[int, bytes]()]
+    reader, rest, found = (
+        io.BytesIO(kept),
+        lines.split(b"\n")[::-1],
+        [dict[int, bytes](), dict[int, bytes]()],
+    )
     for here, what, width in zip(found, ("root", "places"), (0, 48)):
         parts, at = list[tuple[int, bytes]](), 0
         while at < said["records"]:
@@ -178,7 +182,7 @@ def shown(said: dict[str, Any], lines: list[bytes], kept: bytes) -> list[dict[in
             at += 1 << parts[-1][0]
         if root_of(parts).hex() != said[what] or at != said["records"]:
             raise ValueError(f"not what was sealed ({what})")
-    if rest or reader.read() or {*map(len, found[1].values())} - {48}:
+    if rest != [b""] or reader.read() or {*map(len, found[1].values())} - {48}:
         raise ValueError("lines or proofs too many")
     return found
 
@@ -211,7 +215,7 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         self.path, self.wrong, self.known = path, list[str](), {"lock"}
-        self.zip = None if path.is_dir() else zipfile.ZipFile(path)
+        self.zip = zipfile.ZipFile(path) if path.is_file() else None
         infos = self.zip.infolist() if self.zip else []
         found = [] if self.zip else [each for each in path.rglob("*") if each.is_file()]
         self.names = sorted([each.relative_to(path).as_posix() for each in found])
@@ -247,7 +251,7 @@ class Log:
         return found
 
     def signed(self, names: list[str], said: Any, keys: set[str], witnesses: set[str]) -> Any:
-        """Roots by size, of checkpoints that those signed whose keys counted; the last such key.
+        """Sizes and roots of checkpoints that those signed whose keys counted; the last such key.
 
         An entry "key" hands over; the first checkpoint that has it is signed by both keys.
         """
@@ -255,7 +259,7 @@ class Log:
         chain = [said[at]["replaces"] for at in turns] + [said[at]["key"] for at in turns[-1:]]
         if chain[1:] != [said[at]["key"] for at in turns] or not keys & {*(chain or keys)}:
             self.wrong.append("tile/entries: a key that never counted")
-        roots, before = dict[int, bytes](), 0
+        roots, before = dict[str, tuple[int, bytes]](), 0
         for name in names:
             found = self.tried(name, checkpoint_of, self.read(name), {*chain} | keys | witnesses)
             size, root, held = found or (int(name[19:]), b"", set[str]())
@@ -263,7 +267,7 @@ class Log:
             need = {*chain[before : until + 1]} | (witnesses if name == names[-1] else set())
             if need - held or name != f"checkpoints/{size // 1000:06d}/{size:09d}":
                 self.wrong.append(f"{name}: not signed by all it needs, or under another name")
-            roots[size], before = root, until
+            roots[name], before = (size, root), until
         return roots, {*chain[-1:]} or keys
 
     def tiles(self, levels: dict[str, list[bytes]], sizes: Any) -> None:
@@ -293,11 +297,13 @@ class Log:
             octets, kept = self.read(packed), self.read(proof)
             if sha256(octets).hex() != wanted:
                 self.wrong.append(f"{packed}: not what was sealed, or left by an erasure")
+            elif not erasures and len(kept) != 32:  # HMAC takes zeros at its end for nothing
+                self.wrong.append(f"{proof}: no salt")
             elif sha256(kept if erasures else hmac.digest(kept, b"\3", "sha256")).hex() != tags:
                 self.wrong.append(f"{proof}: not what it was")
             else:
-                lines = zlib.decompress(octets, 31).split(b"\n")[:-1]
-                kept = kept if erasures else kept_of(lines, kept)
+                lines = zlib.decompress(octets, 31)
+                kept = kept if erasures else kept_of(lines.split(b"\n")[:-1], kept)
                 self.tried(f"{packed}, {proof}", shown, said, lines, kept)
 
     def pack(self, manifests: list[Any], erased: Any, keys: set[str]) -> str:
@@ -313,12 +319,12 @@ class Log:
         for said in manifests:
             name, proof = said["name"], f"proofs/{said['name']}.kept"
             where = f"lines/{name}, {proof}, proofs.json"
-            late = whole and said["last_start"] >= whole["since"]
+            late = whole is not None and said["last_start"] >= whole["since"]
             needed = late and said["first_start"] < whole["until"]
             unproved += bool(needed and name in erased)
             if proof in self.names or (needed and name not in erased):
-                lines = self.read(f"lines/{name}").split(b"\n")[:-1]
-                count += len(lines)
+                lines = self.read(f"lines/{name}")
+                count += lines.count(b"\n")
                 found = self.tried(where, shown, said, lines, self.read(proof))
                 if found and needed and name not in erased:
                     tags, hidden = proofs["tags"].get(name, ""), proofs["withheld"].get(name, [])
@@ -328,20 +334,22 @@ class Log:
         ]:
             self.wrong.append("gaps.json: not the gaps that the log says")
         what = f"all of {whole}, but for {unproved} segments of which lines were erased"
-        return f"{count} lines are in the log: {what if whole else 'nothing is proved of others'}"
+        return f"{count} lines are in the log: {'nothing is proved of others' if whole is None else what}"
 
-    def check(self, keys: set[str], witnesses: set[str], seen: list[tuple[int, bytes]]) -> str:
+    def check(self, keys: set[str], witnesses: set[str], seen: list[Any]) -> str:
         """Check all of it, and say what is proved."""
         names = [each for each in self.names if re.fullmatch(r"checkpoints/\d{6}/\d{9,}", each)]
         entries = self.entries(int(names[-1][19:]) if names else 0)
         said, last, erased = [*map(record_of, entries)], dict[int, int](), dict[str, list[Any]]()
         roots, keys = self.signed(names, said, keys, witnesses)
-        if not names or self.read("checkpoint") != self.read(names[-1]):
-            self.wrong.append("checkpoint: not the last that was signed")
+        size = (self.tried("checkpoint", checkpoint_of, self.read("checkpoint"), keys) or [0])[0]
+        place = f"checkpoints/{size // 1000:06d}/{size:09d}"
+        if names[-1:] != [place] or self.read("checkpoint") != self.read(place):
+            self.wrong.append(f"checkpoint: not the last that was signed; see {place}")
         hashes = [sha256(b"\0" + each) for each in entries]
-        for size, root in [*roots.items(), *seen]:
+        for name, (size, root) in [*roots.items(), *seen]:
             if size > len(hashes) or root_of([(0, each) for each in hashes[:size]]) != root:
-                self.wrong.append(f"tile/entries: the first {size} are not those that were signed")
+                self.wrong.append(f"tile/entries: the first {size} are not those of {name}")
         for left in [e for each in said if each.get("kind") == "erasure" for e in each["segments"]]:
             erased.setdefault(left["name"], []).append(left)
         manifests = [each for each in said if each.get("kind") == "segment"]
@@ -357,11 +365,14 @@ class Log:
                 and each["missing"][:1] != [[before + 1, each["first_seq"] - 1]]
             ):
                 self.wrong.append(f"tile/entries: {each['name']} does not follow, or hides a gap")
-        self.known |= {f"timestamps/{size}.tsr" for size in roots}  # nothing is proved by them here
+        self.known |= {
+            f"timestamps/{size}.tsr" for size, _ in roots.values()
+        }  # nothing is proved by them here
         if "manifest.json" in self.names:
-            return self.pack(manifests, erased, keys)
+            files = "manifest.json, proofs.json, gaps.json"
+            return self.tried(files, self.pack, manifests, erased, keys) or "nothing is proved"
         sized = [len(each).to_bytes(2, "big") + each for each in entries]
-        self.tiles({"entries": sized, "0": hashes}, roots)
+        self.tiles({"entries": sized, "0": hashes}, [size for size, _ in roots.values()])
         for each in manifests:
             self.tried(each["name"], self.segment, each, erased.get(each["name"], []))
         for name in sorted({*self.names} - self.known):
@@ -378,7 +389,11 @@ def main() -> int:
     parser.add_argument("--seen", type=Path, help="a checkpoint that was kept elsewhere")
     args = parser.parse_args()
     try:
-        seen = [checkpoint_of(args.seen.read_bytes(), {*args.key})[:2]] if args.seen else []
+        seen = (
+            [(args.seen, checkpoint_of(args.seen.read_bytes(), {*args.key})[:2])]
+            if args.seen
+            else []
+        )
         log = Log(args.path)
         proved = log.check({*args.key}, {*args.witness}, seen)
     except BAD as problem:

@@ -196,7 +196,7 @@ class _Check:
             self.checkpoints[size] = checkpoint
             before = size
             if root_of([leaf_hash(each) for each in self.entries[:size]]) != checkpoint.root:
-                self._wrong(_ENTRIES, f"the first {size} are not those that were signed")
+                self._wrong(_ENTRIES, f"the first {size} are not those of {name}")
         last = self.files.get(names[-1]) if names else None
         if self.files.get("checkpoint") != last or last is None:
             self._wrong("checkpoint", "not the last that was signed")
