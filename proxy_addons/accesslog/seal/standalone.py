@@ -22,9 +22,9 @@ import zipfile
 import zlib
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
-WIDTH, MOST, EPOCH = 256, 1 << 30, datetime(1970, 1, 1)  # of a tile; octets of a pack
+WIDTH, MOST, EPOCH = 256, 1 << 30, datetime(1970, 1, 1)  # noqa: DTZ001 - all are UTC
 DAY = re.compile(r"access-w\d{2,4}-(\d{4})(\d\d)(\d\d)T\d\dZ-\d{4,}\.jsonl", re.ASCII)
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d\.\d{6}Z", re.ASCII)
 BAD = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, EOFError)
@@ -118,9 +118,10 @@ def root_of(parts: list[tuple[int, bytes]]) -> bytes:
         if at & (1 << level) - 1 or len(octets) != 32:
             raise ValueError("no part of a tree")
         at += 1 << level
-        while stack and stack[-1][0] == level:
-            octets, level = sha256(b"\1" + stack.pop()[1] + octets), level + 1
-        stack.append((level, octets))
+        top, high = octets, level
+        while stack and stack[-1][0] == high:
+            top, high = sha256(b"\1" + stack.pop()[1] + top), high + 1
+        stack.append((high, top))
     root = stack.pop()[1] if stack else sha256(b"")
     while stack:
         root = sha256(b"\1" + stack.pop()[1] + root)
@@ -166,13 +167,10 @@ def shown(said: dict[str, Any], lines: bytes, kept: bytes) -> list[dict[int, byt
     nonce of a leaf that is shown, with its place in the second; or an octet n and the hash of
     2**(n-1) leaves that are not, 0 and that of one. A leaf is SHA-256 of 00, nonce, line or place.
     """
-    reader, rest, found = (
-        io.BytesIO(kept),
-        lines.split(b"\n")[::-1],
-        [dict[int, bytes](), dict[int, bytes]()],
-    )
-    for here, what, width in zip(found, ("root", "places"), (0, 48)):
-        parts, at = list[tuple[int, bytes]](), 0
+    reader, rest, found = io.BytesIO(kept), lines.split(b"\n")[::-1], list[dict[int, bytes]]()
+    for what, width in (("root", 0), ("places", 48)):
+        found.append({})
+        here, parts, at = found[-1], list[tuple[int, bytes]](), 0
         while at < said["records"]:
             flag, value = reader.read(1)[0], reader.read(32)
             if flag == 1:
@@ -225,7 +223,7 @@ class Log:
         if self.zip and (over or octets != path.stat().st_size):
             raise ValueError("too large, a file twice, or octets that belong to no file")
 
-    def tried(self, name: str, part: Callable[..., Any], *given: Any) -> Any:
+    def tried(self, name: str, part: Any, *given: Any) -> Any:
         """A part of the check; what goes wrong in there is wrong with a file."""
         try:
             return part(*given)
@@ -307,7 +305,7 @@ class Log:
                 self.tried(f"{packed}, {proof}", shown, said, lines, kept)
 
     def pack(self, manifests: list[Any], erased: Any, keys: set[str]) -> str:
-        """Check what only a pack has: the list of its files; some lines, and what they are all of."""
+        """Check what only a pack has: a list of its files, and some lines: all of what."""
         listed, proofs = self.read("manifest.json"), json.loads(self.read("proofs.json"))
         note, files, whole = self.read("manifest.sig"), json.loads(listed)["files"], proofs["whole"]
         if not self.tried("manifest.sig", signers, listed + b"\n" + note, keys):
@@ -329,14 +327,14 @@ class Log:
                 if found and needed and name not in erased:
                     tags, hidden = proofs["tags"].get(name, ""), proofs["withheld"].get(name, [])
                     self.tried(where, run_of, whole, said, found, tags, hidden)
-        if json.loads(self.read("gaps.json"))["missing"] != [
-            [e["name"], *r] for e in manifests for r in e["missing"]
-        ]:
+        missing = [[each["name"], *run] for each in manifests for run in each["missing"]]
+        if json.loads(self.read("gaps.json"))["missing"] != missing:
             self.wrong.append("gaps.json: not the gaps that the log says")
         what = f"all of {whole}, but for {unproved} segments of which lines were erased"
-        return f"{count} lines are in the log: {'nothing is proved of others' if whole is None else what}"
+        what = "nothing is proved of others" if whole is None else what
+        return f"{count} lines are in the log: {what}"
 
-    def check(self, keys: set[str], witnesses: set[str], seen: list[Any]) -> str:
+    def check(self, keys: set[str], witnesses: set[str], seen: Any) -> str:
         """Check all of it, and say what is proved."""
         names = [each for each in self.names if re.fullmatch(r"checkpoints/\d{6}/\d{9,}", each)]
         entries = self.entries(int(names[-1][19:]) if names else 0)
@@ -354,20 +352,13 @@ class Log:
             erased.setdefault(left["name"], []).append(left)
         manifests = [each for each in said if each.get("kind") == "segment"]
         for each in manifests:
-            before, last[each["worker"]] = (
-                last.get(each["worker"]),
-                max(last.get(each["worker"], 0), each["last_seq"]),
-            )
-            gap = before is not None and not each["late"] and each["first_seq"] > before + 1
-            if (
-                each["after_seq"] != before
-                or gap
-                and each["missing"][:1] != [[before + 1, each["first_seq"] - 1]]
-            ):
+            before, first = last.get(each["worker"], 0), each["first_seq"]
+            last[each["worker"]] = max(before, each["last_seq"])
+            gap = each["after_seq"] is not None and not each["late"] and first > before + 1
+            run = [[before + 1, first - 1]] if gap else each["missing"][:1]
+            if (each["after_seq"] or 0) != before or each["missing"][:1] != run:
                 self.wrong.append(f"tile/entries: {each['name']} does not follow, or hides a gap")
-        self.known |= {
-            f"timestamps/{size}.tsr" for size, _ in roots.values()
-        }  # nothing is proved by them here
+        self.known |= {f"timestamps/{size}.tsr" for size, _ in roots.values()}
         if "manifest.json" in self.names:
             files = "manifest.json, proofs.json, gaps.json"
             return self.tried(files, self.pack, manifests, erased, keys) or "nothing is proved"
@@ -389,16 +380,15 @@ def main() -> int:
     parser.add_argument("--seen", type=Path, help="a checkpoint that was kept elsewhere")
     args = parser.parse_args()
     try:
-        seen = (
-            [(args.seen, checkpoint_of(args.seen.read_bytes(), {*args.key})[:2])]
-            if args.seen
-            else []
-        )
+        kept = [] if args.seen is None else [args.seen]
+        seen = [(each, checkpoint_of(each.read_bytes(), {*args.key})[:2]) for each in kept]
         log = Log(args.path)
         proved = log.check({*args.key}, {*args.witness}, seen)
     except BAD as problem:
         sys.stderr.write(f"{args.path}: cannot be checked: {problem!r}\n")
         return 2
+    stamps = [each for each in log.names if each.endswith(".tsr") and each in log.known]
+    sys.stdout.write("".join(f"NOTE   {each}: a time-stamp, not checked here\n" for each in stamps))
     sys.stdout.write("".join(f"WRONG  {each}\n" for each in dict.fromkeys(log.wrong)))
     sys.stdout.write(f"{proved}: {len(log.wrong) or 'no'} things are wrong\n")
     return 1 if log.wrong else 0

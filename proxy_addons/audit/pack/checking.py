@@ -326,9 +326,9 @@ class _Check:
             return
         tag = tag_of(tags, who_of(dict(whole)))
         low, high = (Place(tag, start_of({"start": whole[at]}), 0) for at in ("since", "until"))
-        problem = _left_out(places, manifest.records, low, high)
-        if problem:
-            self._wrong(files, problem)
+        lacking = _left_out(places, manifest.records, low, high)
+        if lacking:
+            self._wrong(files, lacking)
             return
         inside = {each.index: each for each in places.values() if low <= each < high}
         if sorted(inside.keys() - lines.keys()) != withheld:

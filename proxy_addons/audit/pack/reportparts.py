@@ -7,6 +7,7 @@ Must never: let a character through that acts on a screen or turns the direction
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
