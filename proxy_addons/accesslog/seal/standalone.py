@@ -27,8 +27,8 @@ from typing import Any
 WIDTH, MOST, EPOCH = 256, 1 << 30, datetime(1970, 1, 1)  # noqa: DTZ001 - all are UTC
 DAY = re.compile(r"access-w\d{2,4}-(\d{4})(\d\d)(\d\d)T\d\dZ-\d{4,}\.jsonl", re.ASCII)
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d\.\d{6}Z", re.ASCII)
-BAD = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, EOFError)
-BAD += (RuntimeError, zipfile.BadZipFile, zlib.error)  # what damaged files make of a program
+WRONG = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, EOFError)
+BAD = (*WRONG, RuntimeError, zipfile.BadZipFile, zlib.error)  # what damaged files make of programs
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D, ROOT = -121665 * pow(121666, P - 2, P) % P, pow(2, (P - 1) // 4, P)
 
@@ -270,10 +270,10 @@ class Log:
 
     def tiles(self, levels: dict[str, list[bytes]], sizes: Any) -> None:
         """Each tile of each size that was signed, made anew; old bundles of entries may be gone."""
-        for level in range(7):
-            leaves = [(0, each) for each in levels[str(level)]]
+        for below in range(7):
+            leaves = [(0, each) for each in levels[str(below)]]
             ends = range(WIDTH, len(leaves) + 1, WIDTH)
-            levels[str(level + 1)] = [root_of(leaves[end - WIDTH : end]) for end in ends]
+            levels[str(below + 1)] = [root_of(leaves[end - WIDTH : end]) for end in ends]
         for level, hashes in levels.items():
             for count in {size >> 8 * int(level.strip("entris") or 0) for size in sizes}:
                 for at in range(0, count, WIDTH):

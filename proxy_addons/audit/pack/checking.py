@@ -46,6 +46,7 @@ _ENTRIES: Final = "tile/entries"
 _DAMAGED: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 """What a file raises that says something else than it should."""
 _PLACE: Final = 48  # octets
+_ERASURE: Final = "erasure"  # kind of an entry
 
 
 class CheckError(Exception):
@@ -78,6 +79,7 @@ class CheckedPack:
         withheld: of which only the hash is in it.
         whole: whose lines of which period are all in it; None: nothing is proved about others.
         size: entries of the log that all rests on.
+        erased: segments of the period from which lines were erased: `whole` says nothing of these.
     """
 
     faults: tuple[PackFault, ...]
@@ -85,6 +87,7 @@ class CheckedPack:
     withheld: int
     whole: dict[str, str] | None
     size: int
+    erased: tuple[str, ...] = ()
 
 
 def check_pack(
@@ -126,6 +129,8 @@ class _Check:
         self.entries: list[bytes] = []
         self.checkpoints: dict[int, Checkpoint] = {}
         self.lines = self.withheld = 0
+        self.erased: set[str] = set()  # as the log says, from any of its segments
+        self.without: set[str] = set()  # of the period
 
     def run(self) -> CheckedPack:
         self._files()
@@ -147,7 +152,8 @@ class _Check:
         self._gaps(manifests)
         faults = tuple(dict.fromkeys(self.faults))
         size = max(self.checkpoints, default=0)
-        return CheckedPack(faults, self.lines, self.withheld, whole, size)
+        erased = tuple(sorted(self.without))
+        return CheckedPack(faults, self.lines, self.withheld, whole, size, erased)
 
     def _wrong(self, name: str, what: str) -> None:
         self.faults.append(PackFault(name, what))
@@ -267,10 +273,13 @@ class _Check:
         names: set[str] = set()
         for place, entry in enumerate(self.entries):
             try:
-                if parsed(entry)["kind"] != KIND:
+                said = parsed(entry)
+                if said["kind"] == _ERASURE:
+                    self.erased |= {each["name"] for each in said["segments"]}
+                if said["kind"] != KIND:
                     continue
                 each = Manifest.parse(entry)
-            except EntryError as problem:
+            except (EntryError, KeyError, TypeError) as problem:
                 # It proves nothing; the others may.
                 self._wrong(_ENTRIES, f"entry {place} of the log: {problem}")
                 continue
@@ -306,6 +315,9 @@ class _Check:
             and manifest.last_start >= whole["since"]
             and manifest.first_start < whole["until"]
         )
+        if needed and name in self.erased:
+            self.without.add(name)  # the key of its tags is gone: nothing is claimed of it
+            needed = False
         if not needed and not {lines_of(name), proof_of(name)} & self.files.keys():
             return
         try:
@@ -320,6 +332,18 @@ class _Check:
             if set(withheld) & lines.keys():
                 self._wrong(PROOFS, f"{name}: lines that are shown are called withheld")
             return
+        self._run(manifest, proofs, lines, places)
+
+    def _run(
+        self,
+        manifest: Manifest,
+        proofs: dict[str, Any],
+        lines: dict[int, bytes],
+        places: dict[int, Place],
+    ) -> None:
+        """All lines of the person and period are shown, or said to be withheld."""
+        name, whole = manifest.name, proofs["whole"]
+        files = f"{lines_of(name)}, {proof_of(name)}, {PROOFS}"
         tags = bytes.fromhex(proofs["tags"][name])
         if hashlib.sha256(tags).hexdigest() != manifest.tags:
             self._wrong(PROOFS, f"{name}: not the key of its tags")
@@ -331,7 +355,7 @@ class _Check:
             self._wrong(files, lacking)
             return
         inside = {each.index: each for each in places.values() if low <= each < high}
-        if sorted(inside.keys() - lines.keys()) != withheld:
+        if sorted(inside.keys() - lines.keys()) != proofs["withheld"].get(name, []):
             self._wrong(files, "a line of the person is left out, or one is called withheld")
         for number in inside.keys() & lines.keys():
             record = record_of(lines[number])
