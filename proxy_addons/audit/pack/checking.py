@@ -11,7 +11,6 @@ a fault of one is seen by the other; tests/audit/pack holds them together.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -27,11 +26,11 @@ from proxy_addons.accesslog.seal.notes import (
     signatures_of,
 )
 from proxy_addons.accesslog.seal.packing import record_of, start_of, who_of
-from proxy_addons.accesslog.seal.partial import read, root_of_parts
 from proxy_addons.accesslog.seal.salted import Place, tag_of
 from proxy_addons.accesslog.seal.tiles import ENTRIES, WIDTH, TileError, entries_in, name_of
 from proxy_addons.audit.pack.archive import ArchiveError, unzipped
 from proxy_addons.audit.pack.gathering import lines_of, missing_in, proof_of
+from proxy_addons.audit.pack.showing import left_out, shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -45,7 +44,6 @@ _CHECKPOINTS: Final = "checkpoints/"
 _ENTRIES: Final = "tile/entries"
 _DAMAGED: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 """What a file raises that says something else than it should."""
-_PLACE: Final = 48  # octets
 _ERASURE: Final = "erasure"  # kind of an entry
 
 
@@ -321,7 +319,8 @@ class _Check:
         if not needed and not {lines_of(name), proof_of(name)} & self.files.keys():
             return
         try:
-            lines, places = self._shown(manifest)
+            octets = [self.files[each] for each in (lines_of(name), proof_of(name))]
+            lines, places = shown(manifest, *octets)
         except (KeyError, ValueError) as problem:
             self._wrong(files, f"not what was sealed, or not proved: {problem}")
             return
@@ -350,7 +349,7 @@ class _Check:
             return
         tag = tag_of(tags, who_of(dict(whole)))
         low, high = (Place(tag, start_of({"start": whole[at]}), 0) for at in ("since", "until"))
-        lacking = _left_out(places, manifest.records, low, high)
+        lacking = left_out(places, manifest.records, low, high)
         if lacking:
             self._wrong(files, lacking)
             return
@@ -361,48 +360,3 @@ class _Check:
             record = record_of(lines[number])
             if inside[number] != Place(tag_of(tags, who_of(record)), start_of(record), number):
                 self._wrong(files, f"line {number} is not whose its place says")
-
-    def _shown(self, manifest: Manifest) -> tuple[dict[int, bytes], dict[int, Place]]:
-        """Lines and places of a segment that are shown.
-
-        Raises:
-            KeyError: a file is missing.
-            ValueError: they are not what was sealed.
-        """
-        *left, rest = self.files[lines_of(manifest.name)].split(b"\n")
-        left.reverse()
-        reader = io.BytesIO(self.files[proof_of(manifest.name)])
-        lines: dict[int, bytes] = {}
-        places: dict[int, Place] = {}
-        parts = []
-        for at, level, value, _ in read(reader, manifest.records, 0):
-            if level < 0:
-                if not left:
-                    raise ValueError(f"line {at} is missing")
-                lines[at] = left.pop()
-            parts.append((0, leaf_hash(value + lines[at])) if level < 0 else (level, value))
-        if root_of_parts(parts).hex() != manifest.root:
-            raise ValueError("lines that were not sealed so")
-        parts = []
-        for at, level, value, octets in read(reader, manifest.records, _PLACE):
-            if level < 0:
-                places[at] = Place.parse(octets)
-            parts.append((0, leaf_hash(value + octets)) if level < 0 else (level, value))
-        if root_of_parts(parts).hex() != manifest.places:
-            raise ValueError("places that were not sealed so")
-        if left or rest or reader.read():
-            raise ValueError("more lines or proofs than belong there")
-        return lines, places
-
-
-def _left_out(places: dict[int, Place], size: int, low: Place, high: Place) -> str:
-    """What is wrong with a run of places: they stand beside each other, between two others."""
-    if not places:
-        return "no places are shown"
-    numbers = sorted(places)
-    run = [places[number] for number in numbers]
-    if numbers != list(range(numbers[0], numbers[-1] + 1)) or run != sorted(run):
-        return "places that do not stand beside each other"
-    begins = numbers[0] == 0 or run[0] < low
-    ends = numbers[-1] == size - 1 or run[-1] >= high
-    return "" if begins and ends else "a neighbour is missing"
