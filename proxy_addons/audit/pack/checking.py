@@ -15,10 +15,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from proxy_addons.accesslog.seal.keychange import KEY_KIND
 from proxy_addons.accesslog.seal.manifest import KIND, EntryError, Manifest, parsed
-from proxy_addons.accesslog.seal.merkle import ProofError, leaf_hash
+from proxy_addons.accesslog.seal.merkle import leaf_hash, root_of
 from proxy_addons.accesslog.seal.notes import (
-    COSIGNATURE,
     Checkpoint,
     NoteError,
     Verifier,
@@ -26,9 +26,11 @@ from proxy_addons.accesslog.seal.notes import (
     signatures_of,
 )
 from proxy_addons.accesslog.seal.packing import record_of, start_of, who_of
-from proxy_addons.accesslog.seal.ranged import root_by_path
-from proxy_addons.accesslog.seal.salted import SALT, Place, line_leaf, tag_of
+from proxy_addons.accesslog.seal.salted import Place, tag_of
+from proxy_addons.accesslog.seal.tiles import ENTRIES, WIDTH, TileError, entries_in, name_of
 from proxy_addons.audit.pack.archive import ArchiveError, unzipped
+from proxy_addons.audit.pack.gathering import lines_of, missing_in, proof_of
+from proxy_addons.audit.pack.showing import left_out, shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -37,10 +39,12 @@ if TYPE_CHECKING:
 MANIFEST: Final = "manifest.json"
 SIGNATURE: Final = "manifest.sig"
 PROOFS: Final = "proofs.json"
-LINES: Final = "lines/lines.jsonl"
-_CHECKPOINTS: Final = "log/checkpoints/"
-_DAMAGED: Final = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
+GAPS: Final = "gaps.json"
+_CHECKPOINTS: Final = "checkpoints/"
+_ENTRIES: Final = "tile/entries"
+_DAMAGED: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 """What a file raises that says something else than it should."""
+_ERASURE: Final = "erasure"  # kind of an entry
 
 
 class CheckError(Exception):
@@ -73,6 +77,7 @@ class CheckedPack:
         withheld: of which only the hash is in it.
         whole: whose lines of which period are all in it; None: nothing is proved about others.
         size: entries of the log that all rests on.
+        erased: segments of the period from which lines were erased: `whole` says nothing of these.
     """
 
     faults: tuple[PackFault, ...]
@@ -80,6 +85,7 @@ class CheckedPack:
     withheld: int
     whole: dict[str, str] | None
     size: int
+    erased: tuple[str, ...] = ()
 
 
 def check_pack(
@@ -118,29 +124,34 @@ class _Check:
         self.keys = list(keys)
         self.witnesses = list(witnesses)
         self.faults: list[PackFault] = []
-        self.entries: dict[int, bytes] = {}
+        self.entries: list[bytes] = []
         self.checkpoints: dict[int, Checkpoint] = {}
         self.lines = self.withheld = 0
-        self.covered: set[str] = set()
+        self.erased: set[str] = set()  # as the log says, from any of its segments
+        self.without: set[str] = set()  # of the period
 
     def run(self) -> CheckedPack:
         self._files()
-        whole = None
+        self._log()
+        self._signature()
+        manifests = self._manifests()
+        whole: dict[str, str] | None = None
         try:
             proofs = json.loads(self.files.get(PROOFS, b""))
-            self._log(proofs["ranges"])
-            self._signature()
-            manifests = self._manifests()
             whole = proofs["whole"]
-            self._segments(proofs["segments"], manifests, whole)
-            if whole is not None:
-                self._whole(whole, proofs["ranges"][-1], manifests)
+            for each in manifests:
+                self._segment(each, proofs)
+            strange = {*proofs["tags"], *proofs["withheld"]} - {each.name for each in manifests}
+            if strange:
+                self._wrong(PROOFS, f"says something of {min(strange)}, which was not sealed")
         except (*_DAMAGED, RecursionError) as problem:
             # What was found so far stands, and this with it.
             self._wrong(PROOFS, f"cannot be followed: {type(problem).__name__}: {problem}")
+        self._gaps(manifests)
         faults = tuple(dict.fromkeys(self.faults))
         size = max(self.checkpoints, default=0)
-        return CheckedPack(faults, self.lines, self.withheld, whole, size)
+        erased = tuple(sorted(self.without))
+        return CheckedPack(faults, self.lines, self.withheld, whole, size, erased)
 
     def _wrong(self, name: str, what: str) -> None:
         self.faults.append(PackFault(name, what))
@@ -162,34 +173,16 @@ class _Check:
 
     # --- the log ------------------------------------------------------------------------------
 
-    def _log(self, ranges: list[dict[str, Any]]) -> None:
-        for first in sorted({each["first"] for each in ranges}):
-            lines = self.files.get(_entries(first), b"").split(b"\n")[:-1]
-            self.entries |= dict(enumerate(lines, first))
-        self._checkpoints()
-        for each in ranges:
-            name = _entries(each["first"])
-            count = len(self.files.get(name, b"").split(b"\n")) - 1
-            leaves = [leaf_hash(self.entries[each["first"] + n]) for n in range(count)]
-            checkpoint = self.checkpoints.get(each["size"])
-            try:
-                root = root_by_path(leaves, each["first"], each["size"], _hashes(each["path"]))
-            except (ProofError, ValueError) as problem:
-                self._wrong(name, f"its path leads nowhere: {problem}")
-                continue
-            if checkpoint is None or checkpoint.root != root:
-                self._wrong(name, "not what was signed, or its path is not")
-
-    def _checkpoints(self) -> None:
-        """Who signed what: an entry `key` hands over to another key."""
-        turns = []
-        for place, entry in sorted(self.entries.items()):
-            said = record_of(entry)
-            if said.get("kind") == "key":
-                turns.append((place, said))
+    def _log(self) -> None:
+        names = sorted(name for name in self.files if name.startswith(_CHECKPOINTS))
+        self.entries = self._bundles(names[-1] if names else "")
+        turns = [
+            (place, said)
+            for place, said in enumerate(map(record_of, self.entries))
+            if said.get("kind") == KEY_KIND
+        ]
         chain = self._chain(turns)
         before = 0
-        names = sorted(name for name in self.files if name.startswith(_CHECKPOINTS))
         for name in names:
             try:
                 note = self.files[name].decode()
@@ -206,8 +199,32 @@ class _Check:
                 continue
             self.checkpoints[size] = checkpoint
             before = size
+            if root_of([leaf_hash(each) for each in self.entries[:size]]) != checkpoint.root:
+                self._wrong(_ENTRIES, f"the first {size} are not those of {name}")
+        last = self.files.get(names[-1]) if names else None
+        if self.files.get("checkpoint") != last or last is None:
+            self._wrong("checkpoint", "not the last that was signed")
         if chain:
             self.keys = chain[-1:]
+
+    def _bundles(self, last: str) -> list[bytes]:
+        """All entries, as the name of the last checkpoint says how many there are."""
+        found: list[bytes] = []
+        digits = last.rpartition("/")[2]
+        size = int(digits) if digits.isascii() and digits.isdecimal() else 0
+        if size > sum(map(len, self.files.values())):
+            self._wrong(last, f"{size} entries are not in this pack")
+            return []
+        for number in range(-(-size // WIDTH)):
+            name = name_of(ENTRIES, number, min(WIDTH, size - number * WIDTH))
+            try:
+                found += entries_in(self.files[name])
+            except (KeyError, TileError) as problem:
+                # The roots do not hold then.
+                self._wrong(name, f"is missing, or damaged: {problem}")
+        if len(found) != size:
+            self._wrong(_ENTRIES, f"{len(found)} entries instead of {size}")
+        return found
 
     def _chain(self, turns: list[tuple[int, dict[str, Any]]]) -> list[Verifier]:
         chain: list[Verifier] = []
@@ -215,13 +232,13 @@ class _Check:
             try:
                 replaced, key = (Verifier.parse(str(said.get(n))) for n in ("replaces", "key"))
             except NoteError as problem:
-                self._wrong(_entries(place), f"entry {place} hands over to no key: {problem}")
+                self._wrong(_ENTRIES, f"entry {place} hands over to no key: {problem}")
                 continue
             if chain and chain[-1] != replaced:
-                self._wrong(_entries(place), f"entry {place} replaces a key that did not count")
+                self._wrong(_ENTRIES, f"entry {place} replaces a key that did not count")
             chain += [key] if chain else [replaced, key]
         if chain and not set(chain) & set(self.keys):
-            self._wrong(_entries(turns[0][0]), "none of the keys that were given ever counted")
+            self._wrong(_ENTRIES, "none of the keys that were given ever counted")
         return chain
 
     def _held(self, note: str, origin: str, need: Collection[Verifier], last: bool) -> None:
@@ -241,132 +258,105 @@ class _Check:
     def _signature(self) -> None:
         note = self.files[MANIFEST] + b"\n" + self.files.get(SIGNATURE, b"")
         try:
-            keys = [each for each in self.keys if each.kind != COSIGNATURE]
-            if not signatures_of(note.decode(), keys):
+            if not signatures_of(note.decode(), self.keys):
                 self._wrong(SIGNATURE, "not signed by the key that counts")
         except (UnicodeDecodeError, NoteError) as problem:
             # Then the manifest says nothing.
             self._wrong(SIGNATURE, f"does not hold over {MANIFEST}: {problem}")
 
-    def _manifests(self) -> dict[str, Manifest]:
-        found: dict[str, Manifest] = {}
+    def _manifests(self) -> list[Manifest]:
+        """What is sealed: each segment once, each going on where its worker's last one ended."""
+        found: list[Manifest] = []
         last: dict[int, int] = {}
-        for place, entry in sorted(self.entries.items()):
+        names: set[str] = set()
+        for place, entry in enumerate(self.entries):
             try:
-                if parsed(entry)["kind"] != KIND:
+                said = parsed(entry)
+                if said["kind"] == _ERASURE:
+                    self.erased |= {each["name"] for each in said["segments"]}
+                if said["kind"] != KIND:
                     continue
                 each = Manifest.parse(entry)
-            except EntryError as problem:
-                self._wrong(PROOFS, f"entry {place} of the log: {problem}")
+            except (EntryError, KeyError, TypeError) as problem:
+                # It proves nothing; the others may.
+                self._wrong(_ENTRIES, f"entry {place} of the log: {problem}")
                 continue
-            if each.name in found:
-                self._wrong(PROOFS, f"{each.name} is sealed twice")
-            if each.worker in last and each.after_seq != last[each.worker]:
-                self._wrong(PROOFS, f"{each.name} does not follow record {each.after_seq}")
-            found[each.name] = each
-            last[each.worker] = max(last.get(each.worker, each.after_seq or 0), each.last_seq)
+            if each.name in names:
+                self._wrong(_ENTRIES, f"{each.name} is sealed twice")
+            after = last.get(each.worker)
+            if each.after_seq != after:
+                self._wrong(_ENTRIES, f"{each.name} does not follow record {each.after_seq}")
+            gap = after is not None and not each.late and each.first_seq > after + 1
+            if gap and each.missing[:1] != (((after or 0) + 1, each.first_seq - 1),):
+                self._wrong(_ENTRIES, f"{each.name} does not say what is missing before it")
+            found.append(each)
+            names.add(each.name)
+            last[each.worker] = max(last.get(each.worker, 0), each.last_seq)
         return found
+
+    def _gaps(self, manifests: list[Manifest]) -> None:
+        try:
+            said = json.loads(self.files.get(GAPS, b""))["missing"]
+        except (*_DAMAGED, RecursionError):
+            # It says nothing then.
+            said = None
+        if said != [list(each) for each in missing_in(manifests)]:
+            self._wrong(GAPS, "has other gaps than the log says")
 
     # --- lines --------------------------------------------------------------------------------
 
-    def _segments(
-        self,
-        segments: list[dict[str, Any]],
-        manifests: dict[str, Manifest],
-        whole: dict[str, str] | None,
-    ) -> None:
-        *lines, rest = self.files.get(LINES, b"").split(b"\n")
-        left = lines[::-1]
-        for each in segments:
-            manifest = manifests[each["name"]]
-            shown: dict[int, bytes | None] = {}
-            for one in each["lines"]:
-                shown[one["index"]] = self._line(manifest, one, left)
-            if whole is not None and "places" in each:
-                self._places(manifest, each, shown, whole)
-        if left or rest:
-            self._wrong(LINES, "has lines of which nothing is proved")
-
-    def _line(self, manifest: Manifest, one: dict[str, Any], left: list[bytes]) -> bytes | None:
-        where = f"line {one['index']} of {manifest.name}"
-        line = None
-        if "leaf" in one:
-            leaf = bytes.fromhex(one["leaf"])
-            self.withheld += 1
-        elif left:
-            line, nonce = left.pop(), bytes.fromhex(one["nonce"])
-            leaf = line_leaf(nonce, line) if len(nonce) == SALT else b""
-            self.lines += 1
-        else:
-            self._wrong(LINES, f"{where} is missing")
-            return None
+    def _segment(self, manifest: Manifest, proofs: dict[str, Any]) -> None:
+        name, whole = manifest.name, proofs["whole"]
+        files = f"{lines_of(name)}, {proof_of(name)}, {PROOFS}"
+        needed = (
+            whole is not None
+            and manifest.last_start >= whole["since"]
+            and manifest.first_start < whole["until"]
+        )
+        if needed and name in self.erased:
+            self.without.add(name)  # the key of its tags is gone: nothing is claimed of it
+            needed = False
+        if not needed and not {lines_of(name), proof_of(name)} & self.files.keys():
+            return
         try:
-            root = root_by_path([leaf], one["index"], manifest.records, _hashes(one["path"]))
-        except ProofError as problem:
-            self._wrong(PROOFS, f"{where}: its path leads nowhere: {problem}")
-            return line
-        if root.hex() != manifest.root:
-            self._wrong(LINES, f"{where} was not sealed so")
-        return line
+            octets = [self.files[each] for each in (lines_of(name), proof_of(name))]
+            lines, places = shown(manifest, *octets)
+        except (KeyError, ValueError) as problem:
+            self._wrong(files, f"not what was sealed, or not proved: {problem}")
+            return
+        self.lines += len(lines)
+        withheld = proofs["withheld"].get(name, [])
+        self.withheld += len(withheld)
+        if not needed:
+            if set(withheld) & lines.keys():
+                self._wrong(PROOFS, f"{name}: lines that are shown are called withheld")
+            return
+        self._run(manifest, proofs, lines, places)
 
-    def _places(
+    def _run(
         self,
         manifest: Manifest,
-        each: dict[str, Any],
-        shown: dict[int, bytes | None],
-        whole: dict[str, str],
+        proofs: dict[str, Any],
+        lines: dict[int, bytes],
+        places: dict[int, Place],
     ) -> None:
-        """All places of the person in the period stand between two others, and are shown."""
-        name, tags, first = manifest.name, bytes.fromhex(each["tags"]), each["places"]["first"]
-        pairs = [(bytes.fromhex(a), bytes.fromhex(b)) for a, b in each["places"]["of"]]
-        places = [Place.parse(octets) for octets, _ in pairs]
-        leaves = [place.leaf(pair[1]) for place, pair in zip(places, pairs, strict=True)]
-        path = _hashes(each["places"]["path"])
+        """All lines of the person and period are shown, or said to be withheld."""
+        name, whole = manifest.name, proofs["whole"]
+        files = f"{lines_of(name)}, {proof_of(name)}, {PROOFS}"
+        tags = bytes.fromhex(proofs["tags"][name])
         if hashlib.sha256(tags).hexdigest() != manifest.tags:
             self._wrong(PROOFS, f"{name}: not the key of its tags")
-        elif root_by_path(leaves, first, manifest.records, path).hex() != manifest.places:
-            self._wrong(PROOFS, f"{name}: places that were not sealed so")
-        elif any(len(nonce) != SALT for _, nonce in pairs) or places != sorted(places):
-            self._wrong(PROOFS, f"{name}: places that cannot be")
-        else:
-            tag = tag_of(tags, who_of(dict(whole)))
-            low, high = (Place(tag, start_of({"start": whole[at]}), 0) for at in ("since", "until"))
-            begins = first == 0 or places[0] < low
-            ends = first + len(places) == manifest.records or places[-1] >= high
-            if not begins or not ends:
-                self._wrong(PROOFS, f"{name}: a neighbour is missing")
-            for place in places:
-                if low <= place < high and not _is(place, tags, shown.get(place.index, b"")):
-                    self._wrong(PROOFS, f"{name}: line {place.index} of the person is left out")
-            self.covered.add(name)
-
-    def _whole(
-        self, whole: dict[str, str], main: dict[str, Any], manifests: dict[str, Manifest]
-    ) -> None:
-        """All segments that could have a line of the period are there."""
-        first, size = main["first"], max(self.checkpoints)
-        names = self.files.get(_entries(first), b"").count(b"\n")
-        if main["size"] != size or first + names != size:
-            self._wrong(_entries(first), "does not go on to the end of the log")
-        if first and str(record_of(self.entries[first]).get("sealed", "~")) >= whole["since"]:
-            self._wrong(_entries(first), "begins after the period has begun")
-        for each in manifests.values():
-            late = each.last_start >= whole["since"]
-            if late and each.first_start < whole["until"] and each.name not in self.covered:
-                self._wrong(PROOFS, f"nothing is shown of {each.name}, which is of the period")
-
-
-def _is(place: Place, tags: bytes, line: bytes | None) -> bool:
-    """Whether a line is whose a place says; of one that is withheld nobody can tell."""
-    if line is None:
-        return True
-    record = record_of(line)
-    return place == Place(tag_of(tags, who_of(record)), start_of(record), place.index)
-
-
-def _entries(first: int) -> str:
-    return f"log/entries/{first:09d}.jsonl"
-
-
-def _hashes(path: list[str]) -> list[bytes]:
-    return [bytes.fromhex(each) for each in path]
+            return
+        tag = tag_of(tags, who_of(dict(whole)))
+        low, high = (Place(tag, start_of({"start": whole[at]}), 0) for at in ("since", "until"))
+        lacking = left_out(places, manifest.records, low, high)
+        if lacking:
+            self._wrong(files, lacking)
+            return
+        inside = {each.index: each for each in places.values() if low <= each < high}
+        if sorted(inside.keys() - lines.keys()) != proofs["withheld"].get(name, []):
+            self._wrong(files, "a line of the person is left out, or one is called withheld")
+        for number in inside.keys() & lines.keys():
+            record = record_of(lines[number])
+            if inside[number] != Place(tag_of(tags, who_of(record)), start_of(record), number):
+                self._wrong(files, f"line {number} is not whose its place says")

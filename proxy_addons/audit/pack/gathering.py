@@ -1,29 +1,31 @@
 """Lines out of the sealed log, and what proves them.
 
 In: the folder of the seals, which lines, whose and when a pack is to be complete for. Out: lines as
-they stand, `proofs.json`, entries of the log.
+they stand, what proves them, entries of the log.
 Must never: give a line that is not what was sealed; say of lines that they are complete when one is
 missing; give a salt, or a nonce of a line that is withheld.
 
-What is given of the log are its entries from the one before the period on, to its end: entries
-stand in the order of sealing, so that no segment with a record of the period can be elsewhere, also
-a late one.
+What is given of the log are all of its entries: no segment with a record of the period can be left
+out, also a late one. Of a segment there are the lines that are shown and one file that says the two
+trees from the left: nonces of what is shown, hashes of the rest (seal/partial.py).
 """
 
 from __future__ import annotations
 
 import zlib
+from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from proxy_addons.accesslog.seal.manifest import KIND, EntryError, Manifest, parsed
-from proxy_addons.accesslog.seal.merkle import Leaves
+from proxy_addons.accesslog.seal.merkle import Leaves, root_of
 from proxy_addons.accesslog.seal.notes import Checkpoint, NoteError, parts_of
 from proxy_addons.accesslog.seal.packing import record_of, start_of, who_of
-from proxy_addons.accesslog.seal.ranged import path_of, root_by_path
+from proxy_addons.accesslog.seal.partial import written
 from proxy_addons.accesslog.seal.salted import SALT, Place, Salt, line_leaf, tag_of
-from proxy_addons.accesslog.seal.tiles import TileError
+from proxy_addons.accesslog.seal.stamping import stamp_of
+from proxy_addons.accesslog.seal.tiles import ENTRIES, WIDTH, TileError, name_of
 from proxy_addons.accesslog.segment import SegmentName
 from proxy_addons.audit.pack.about import PackError, Redactions, Whole
 from proxy_addons.audit.store import At
@@ -66,16 +68,18 @@ class Gathered:
     Attributes:
         lines: in the order of their segments.
         proofs: as `proofs.json` has them.
-        entries: texts of files under `log/`, by name.
+        files: of the log, of lines and of their proofs, by name.
         manifests: of the segments of the period, or of the lines.
+        missing: numbers that are in no segment of the log: segment, first and last of each run.
         gaps: runs of records that are in no segment, in words.
         checkpoint: what all rests on.
     """
 
     lines: tuple[Line, ...]
     proofs: dict[str, Any]
-    entries: dict[str, bytes]
+    files: dict[str, bytes]
     manifests: tuple[Manifest, ...]
+    missing: tuple[tuple[str, int, int], ...]
     gaps: tuple[str, ...]
     checkpoint: Checkpoint
 
@@ -128,36 +132,39 @@ class _Gathering:
         if seals.tiles.root(checkpoint.size) != checkpoint.root:
             raise PackError(f"{seals.folder}: the tiles are not what was signed. {_TURNED}")
         entries = [entry for _, entry in seals.tiles.entries(checkpoint.size)]
-        manifests = {
-            place: Manifest.parse(entry)
-            for place, entry in enumerate(entries)
-            if parsed(entry)["kind"] == KIND
-        }
+        manifests = [Manifest.parse(each) for each in entries if parsed(each)["kind"] == KIND]
         self._sealed(manifests)
-        first = self._first(manifests)
-        files = {_name(first): _text(entries[first:])}
-        ranges = self._keys(entries, checkpoint.size, files)
-        ranges.append(self._range(first, len(entries) - first, checkpoint.size))
-        sizes = {each["size"] for each in ranges}
-        for size in sorted(sizes):
-            files[f"log/{seals.signed(size).relative_to(seals.folder).as_posix()}"] = seals.signed(
-                size
-            ).read_bytes()
-            for path in sorted(seals.folder.rglob(f"*{size:09d}*.tsr")):
-                files[f"log/timestamps/{path.name}"] = path.read_bytes()
-        shown = [each for place, each in manifests.items() if place >= first]
-        touched = [each for each in shown if each.name in self._wanted or self._overlaps(each)]
-        segments = [self._segment(each) for each in touched]
-        proofs = {
-            "version": 1,
-            "origin": checkpoint.origin,
-            "size": checkpoint.size,
-            "ranges": ranges,
-            "segments": segments,
-            "whole": self._said(),
-        }
-        gaps = _gaps(shown)
-        return Gathered(tuple(self._lines), proofs, files, tuple(touched), gaps, checkpoint)
+        files = self._log(entries, checkpoint.size)
+        touched = [each for each in manifests if each.name in self._wanted or self._overlaps(each)]
+        tags: dict[str, str] = {}
+        withheld: dict[str, list[int]] = {}
+        for manifest in touched:
+            files |= self._segment(manifest, tags, withheld)
+        proofs = {"version": 2, "whole": self._said(), "tags": tags, "withheld": withheld}
+        return Gathered(
+            tuple(self._lines), proofs, files, tuple(touched), missing_in(manifests),
+            _gaps(touched, manifests), checkpoint,
+        )  # fmt: skip
+
+    def _log(self, entries: Sequence[bytes], size: int) -> dict[str, bytes]:
+        """All entries; the last checkpoint, and each that was the first with another key."""
+        seals = self._seals
+        sizes = sorted(
+            int(path.name)
+            for path in seals.folder.glob("checkpoints/*/*")
+            if path.name.isdecimal() and int(path.name) <= size
+        )
+        turns = [place for place, each in enumerate(entries) if parsed(each)["kind"] == _KEY]
+        shown = {next(each for each in sizes if each > place) for place in turns} | {size}
+        paths = [seals.signed(each) for each in shown]
+        paths += [path for each in shown if (path := stamp_of(seals.folder, each)).exists()]
+        files = {path.relative_to(seals.folder).as_posix(): path.read_bytes() for path in paths}
+        files["checkpoint"] = seals.signed(size).read_bytes()
+        for at in range(0, size, WIDTH):
+            bundle = entries[at : at + WIDTH]
+            octets = b"".join(len(each).to_bytes(2) + each for each in bundle)
+            files[name_of(ENTRIES, at // WIDTH, len(bundle))] = octets
+        return files
 
     def _said(self) -> dict[str, str] | None:
         whole = self._whole
@@ -165,8 +172,8 @@ class _Gathering:
             return None
         return whole.who | {"since": stamp(whole.since), "until": stamp(whole.until)}
 
-    def _sealed(self, manifests: dict[int, Manifest]) -> None:
-        known = {each.name: each for each in manifests.values()}
+    def _sealed(self, manifests: Sequence[Manifest]) -> None:
+        known = {each.name: each for each in manifests}
         for name, lines in sorted(self._wanted.items()):
             manifest = known.get(name)
             if manifest is None:
@@ -181,7 +188,7 @@ class _Gathering:
             return
         if whole.since >= whole.until or bool(whole.person) == bool(whole.client):
             raise PackError("complete for what? wanted a person or an address, and a period")
-        newest = max((each.sealed for each in manifests.values()), default="")
+        newest = max((each.sealed for each in manifests), default="")
         if newest < stamp(whole.until):
             raise PackError(
                 f"the period ends at {stamp(whole.until)}, and the last seal was at"
@@ -196,46 +203,10 @@ class _Gathering:
             and manifest.last_start >= stamp(whole.since)
         )
 
-    def _first(self, manifests: dict[int, Manifest]) -> int:
-        """Place of the first entry that is given: one that was sealed before the period."""
-        needed = [
-            place
-            for place, each in manifests.items()
-            if each.name in self._wanted or self._overlaps(each)
-        ]
-        first = min(needed, default=max(manifests, default=0))
-        if self._whole is None:
-            return first
-        since = stamp(self._whole.since)
-        before = [place for place, each in manifests.items() if each.sealed < since]
-        return min(first, max((place for place in before if place <= first), default=0))
-
-    def _keys(
-        self, entries: Sequence[bytes], size: int, files: dict[str, bytes]
-    ) -> list[dict[str, Any]]:
-        """Where the log changed its key: the entry, under the first checkpoint that has it."""
-        sizes = sorted(
-            int(path.name)
-            for path in self._seals.folder.glob("checkpoints/*/*")
-            if path.name.isdecimal()
-        )
-        found = []
-        for place, entry in enumerate(entries):
-            if parsed(entry)["kind"] != _KEY:
-                continue
-            by = next(each for each in sizes if each > place)
-            files[_name(place)] = _text([entry])
-            found.append(self._range(place, 1, by))
-            if by != size:
-                found.append(self._range(place, 1, size))
-        return found
-
-    def _range(self, first: int, count: int, size: int) -> dict[str, Any]:
-        tiles = self._seals.tiles
-        path = path_of(lambda level, index: tiles.subtree(level, index, size), first, count, size)
-        return {"size": size, "first": first, "path": [each.hex() for each in path]}
-
-    def _segment(self, manifest: Manifest) -> dict[str, Any]:
+    def _segment(
+        self, manifest: Manifest, tags: dict[str, str], withheld: dict[str, list[int]]
+    ) -> dict[str, bytes]:
+        """Lines of a segment and what proves them."""
         name = SegmentName.parse(manifest.name)
         assert name is not None, "sealed under it"
         kept = self._seals.salt(name).read_bytes()
@@ -244,22 +215,34 @@ class _Gathering:
         salt = Salt(kept)
         lines = _unpacked(self._seals.packed(name))
         tree = Leaves([line_leaf(salt.of_line(n), line) for n, line in enumerate(lines)])
-        _same(manifest, tree, manifest.root)
-        said: dict[str, Any] = {"name": manifest.name, "lines": []}
-        for number in sorted(self._wanted.get(manifest.name, ())):
-            line = Line(At(manifest.name, number), lines[number], withheld=False)
-            hidden = self._hidden(line)
-            self._lines.append(Line(line.at, line.octets, hidden))
-            shown = (
-                {"leaf": tree.subtree(0, number).hex()}
-                if hidden
-                else {"nonce": salt.of_line(number).hex()}
-            )
-            path = path_of(tree.subtree, number, 1, manifest.records)
-            said["lines"].append({"index": number, **shown, "path": [each.hex() for each in path]})
+        places = sorted(
+            Place(tag_of(salt.tag_key, who_of(record)), start_of(record), number)
+            for number, record in enumerate(map(record_of, lines))
+        )
+        places_tree = Leaves([each.leaf(salt.of_place(each.index)) for each in places])
+        for each, root in ((tree, manifest.root), (places_tree, manifest.places)):
+            hashes = [each.subtree(0, number) for number in range(len(each))]
+            if len(each) != manifest.records or root_of(hashes).hex() != root:
+                raise PackError(
+                    f"{manifest.name}: lines or salt are not what was sealed. {_TURNED}"
+                )
+        wanted = sorted(self._wanted.get(manifest.name, ()))
+        asked = [Line(At(manifest.name, n), lines[n], withheld=False) for n in wanted]
+        asked = [Line(each.at, each.octets, self._hidden(each)) for each in asked]
+        self._lines += asked
+        shown = {each.at.line: salt.of_line(each.at.line) for each in asked if not each.withheld}
+        hidden = [number for number in wanted if number not in shown]
+        beside = {}
         if self._overlaps(manifest):
-            said |= self._places(manifest, lines, salt)
-        return said
+            tags[manifest.name] = salt.tag_key.hex()
+            for n in self._run(manifest, places, salt):
+                beside[n] = salt.of_place(places[n].index) + places[n].octets
+        if hidden:
+            withheld[manifest.name] = hidden
+        proof = written(tree.subtree, len(lines), shown, hidden)
+        proof += written(places_tree.subtree, len(lines), beside)
+        octets = b"".join(lines[n] + b"\n" for n in shown)
+        return {lines_of(manifest.name): octets, proof_of(manifest.name): proof}
 
     def _hidden(self, line: Line) -> bool:
         record = line.record
@@ -267,43 +250,24 @@ class _Gathering:
             record.get(each) not in (None, [], "") for each in self._redactions.fields
         )
 
-    def _places(self, manifest: Manifest, lines: list[bytes], salt: Salt) -> dict[str, Any]:
+    def _run(self, manifest: Manifest, places: list[Place], salt: Salt) -> range:
         """The person's places in a segment, with the two beside them."""
         whole = self._whole
         assert whole is not None, "it overlaps its period"
-        records = [record_of(line) for line in lines]
-        places = sorted(
-            Place(tag_of(salt.tag_key, who_of(record)), start_of(record), number)
-            for number, record in enumerate(records)
-        )
-        tree = Leaves([each.leaf(salt.of_place(each.index)) for each in places])
-        _same(manifest, tree, manifest.places)
         tag = tag_of(salt.tag_key, who_of(whole.who))
         low, high = (
             Place(tag, start_of({"start": stamp(each)}), 0) for each in (whole.since, whole.until)
         )
-        inside = [n for n, each in enumerate(places) if low <= each < high]
-        left = {places[n].index for n in inside} - self._wanted.get(manifest.name, set())
+        begin, end = bisect_left(places, low), bisect_left(places, high)
+        inside = {each.index for each in places[begin:end]}
+        left = inside - self._wanted.get(manifest.name, set())
         if left:
             raise PackError(
                 f"{manifest.name}: {len(left)} records of this person and period are not among"
                 " those that were asked for (a filter?). A pack of some of them is made without"
                 " a claim to be complete; a complete one has them, at least withheld."
             )
-        begin = next((n for n, each in enumerate(places) if each >= low), len(places))
-        first, end = max(0, begin - 1), min(len(places), begin + len(inside) + 1)
-        path = path_of(tree.subtree, first, end - first, manifest.records)
-        shown = [[p.octets.hex(), salt.of_place(p.index).hex()] for p in places[first:end]]
-        return {
-            "tags": salt.tag_key.hex(),
-            "places": {"first": first, "of": shown, "path": [each.hex() for each in path]},
-        }
-
-
-def _same(manifest: Manifest, tree: Leaves, root: str) -> None:
-    hashes = [tree.subtree(0, number) for number in range(len(tree))]
-    if len(tree) != manifest.records or root_by_path(hashes, 0, len(tree), []).hex() != root:
-        raise PackError(f"{manifest.name}: lines or salt are not what was sealed. {_TURNED}")
+        return range(max(0, begin - 1), min(len(places), end + 1))
 
 
 def _unpacked(path: Path) -> list[bytes]:
@@ -311,23 +275,29 @@ def _unpacked(path: Path) -> list[bytes]:
     return (reader.decompress(path.read_bytes()) + reader.flush()).split(b"\n")[:-1]
 
 
-def _name(first: int) -> str:
-    return f"log/entries/{first:09d}.jsonl"
+def lines_of(name: str) -> str:
+    """Where the lines of a segment are in a pack."""
+    return f"lines/{name}"
 
 
-def _text(entries: Iterable[bytes]) -> bytes:
-    return b"".join(entry + b"\n" for entry in entries)
+def proof_of(name: str) -> str:
+    """Where in a pack is what proves them."""
+    return f"proofs/{name}.kept"
 
 
-def _gaps(manifests: Iterable[Manifest]) -> tuple[str, ...]:
+def missing_in(manifests: Iterable[Manifest]) -> tuple[tuple[str, int, int], ...]:
+    """Runs of numbers that are in no segment, as the seals say: segment, first and last."""
+    return tuple((each.name, *run) for each in manifests for run in each.missing)
+
+
+def _gaps(touched: Iterable[Manifest], manifests: Sequence[Manifest]) -> tuple[str, ...]:
     """Records that are in no segment; late segments may have brought some of them."""
-    shown = list(manifests)
     found = []
-    for each in shown:
+    for each in touched:
         for first, last in each.missing:
             late = any(
                 other.worker == each.worker and other.first_seq <= first and last <= other.last_seq
-                for other in shown
+                for other in manifests
                 if other.late
             )
             if not late:

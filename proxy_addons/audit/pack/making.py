@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import io
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,7 +125,7 @@ def _signed(
     files: Mapping[str, bytes], about: About, gathered: Gathered, signer: Signer, at: datetime
 ) -> dict[str, bytes]:
     said = {
-        "watchhouse_pack": 1,
+        "watchhouse_pack": 2,
         "id": about.id,
         "made": stamp(at),
         "log": gathered.checkpoint.origin,
@@ -141,16 +142,17 @@ def _files(
     shown = [each for each in gathered.lines if not each.withheld]
     where = io.StringIO(newline="")
     table = csv.writer(where, lineterminator="\n")
-    table.writerow(["line", "segment", "index", "reference", "seq", "start"])
-    for number, each in enumerate(shown, 1):
+    table.writerow(["segment", "line", "index", "reference", "seq", "start"])
+    before: Counter[str] = Counter()
+    for each in shown:
         record = each.record
+        before[each.at.segment] += 1
         seen = [_cell(record.get(name)) for name in ("id", "seq", "start")]
-        table.writerow([number, each.at.segment, each.at.line, *seen])
+        table.writerow([each.at.segment, before[each.at.segment], each.at.line, *seen])
     files = {
-        "lines/lines.jsonl": b"".join(each.octets + b"\n" for each in shown),
         "lines/lines.csv": where.getvalue().encode(),
         "records.csv": _records(shown),
-        "proofs.json": json.dumps(gathered.proofs, sort_keys=True, indent=0).encode() + b"\n",
+        "proofs.json": _json(gathered.proofs),
         "question.json": _json(
             {"question": dict(about.question), "counts": dict(about.counts)}
             | {"engine": about.engine, "statement": report.statement}
@@ -168,10 +170,10 @@ def _files(
             }
         ),
         "custody.json": _json({"maker": about.maker, "events": list(map(asdict, about.custody))}),
-        "gaps.json": _json({"gaps": list(gathered.gaps)}),
+        "gaps.json": _json({"missing": gathered.missing, "said": list(gathered.gaps)}),
         "limitations.md": limitations_of(about, gathered, report.statement).encode(),
         "verify.py": Path(standalone.__file__).read_bytes(),
-        **gathered.entries,
+        **gathered.files,
     }
     if any(each.withheld for each in gathered.lines):
         files["extracts.jsonl"] = _extracts(gathered, held)

@@ -7,64 +7,20 @@ screen or turns the direction of text.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 from proxy_addons.accesslog.seal.packing import start_of
-from proxy_addons.audit.pack.charts import heat_map, timeline
+from proxy_addons.audit.pack.reportparts import LOCAL, Chart, Table, both, shown
+from proxy_addons.audit.pack.reporttables import charts_of, listed, tables_of
 from proxy_addons.audit.pack.texts import limits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from proxy_addons.audit.pack.about import About, Redactions, Whole
     from proxy_addons.audit.pack.gathering import Gathered, Line
-
-LOCAL: Final = ZoneInfo("Europe/London")
-LISTED: Final = 1000
-"""Lines in the report's table. All of them are in records.csv."""
-_TYPOGRAPHIC: Final = "\N{EN DASH}\N{EM DASH}\N{HORIZONTAL ELLIPSIS}"
-_TOP: Final = 12
-_PAUSE: Final = timedelta(minutes=30)
-_HOURLY: Final = timedelta(days=4)
-WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table.
-
-    Attributes:
-        title: of it.
-        heads: of its columns.
-        rows: of texts.
-        note: below it.
-    """
-
-    title: str
-    heads: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """A picture, and the table that says the same.
-
-    Attributes:
-        title: of it.
-        alt: what it shows, in a sentence.
-        svg: the picture.
-        table: its numbers.
-    """
-
-    title: str
-    alt: str
-    svg: str
-    table: Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,26 +56,6 @@ class Report:
     limitations: tuple[str, ...]
 
 
-def shown(value: object) -> str:
-    """A text as it may be shown: what is neither Latin nor printable stands as an escape."""
-    return "".join(c if _plain(c) else f"\\u{{{ord(c):x}}}" for c in str(value))
-
-
-def _plain(sign: str) -> bool:
-    """Whether a sign is in the print's fonts, and cannot act; a soft hyphen cannot be seen."""
-    return sign.isprintable() and (sign <= "\xff" or sign in _TYPOGRAPHIC) and sign != "\xad"
-
-
-def local(moment: datetime) -> str:
-    """A time as the force's clock had it, with its zone."""
-    return moment.astimezone(LOCAL).strftime("%d %b %Y %H:%M:%S %Z")
-
-
-def both(moment: datetime) -> str:
-    """The same, and in UTC."""
-    return f"{local(moment)} ({moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC)"
-
-
 def report_of(
     gathered: Gathered, about: About, at: datetime, whole: Whole | None, held: Redactions
 ) -> Report:
@@ -144,9 +80,9 @@ def report_of(
         statement=statement,
         cover=_cover(about, at, whole, held),
         summary=_summary(timed, withheld, about),
-        charts=_charts([moment for moment, _ in timed]),
-        tables=_tables(timed),
-        lines=_listed(timed),
+        charts=charts_of([moment for moment, _ in timed]),
+        tables=tables_of(timed),
+        lines=listed(timed),
         versions=_versions(gathered, about),
         custody=Table(
             "Custody",
@@ -224,163 +160,6 @@ def _summary(
 
 def _number(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
-def _charts(moments: Sequence[datetime]) -> tuple[Chart, ...]:
-    if not moments:
-        return ()
-    hourly = moments[-1] - moments[0] < _HOURLY
-    counts: Counter[datetime] = Counter()
-    week: Counter[tuple[int, int]] = Counter()
-    for each in moments:
-        here = each.astimezone(LOCAL)
-        week[here.weekday(), here.hour] += 1
-        hour = each.replace(minute=0, second=0, microsecond=0)
-        counts[hour if hourly else _midnight(here)] += 1
-    axis = _axis(min(counts), max(counts), hourly=hourly)
-    labels = [_label(each, hourly=hourly) for each in axis]
-    what = "hour" if hourly else "day"
-    peak = max(sorted(counts), key=counts.__getitem__)
-    bars = [counts[each] for each in axis]
-    rows = tuple((label, f"{n:,}") for label, n in zip(labels, bars, strict=True) if n)
-    alt = (
-        f"Bars: records in each {what}, {len(moments)} in all; the most,"
-        f" {counts[peak]}, at {_label(peak, hourly=hourly)}."
-    )
-    top = max(sorted(week), key=week.__getitem__)
-    heat = tuple(
-        (day, *(str(week[n, hour] or "") for hour in range(24))) for n, day in enumerate(WEEKDAYS)
-    )
-    return (
-        Chart(
-            f"Records in each {what}",
-            alt,
-            timeline(bars, labels),
-            Table(f"Records in each {what}", (what.capitalize(), "Records"), rows),
-        ),
-        Chart(
-            "Hours of the week",
-            f"Squares: records by weekday and hour; the most, {week[top]},"
-            f" on {WEEKDAYS[top[0]]} from {top[1]:02d}:00.",
-            heat_map([[week[n, hour] for hour in range(24)] for n in range(7)], WEEKDAYS),
-            Table(
-                "Hours of the week",
-                ("Day", *(f"{hour:02d}" for hour in range(24))),
-                heat,
-                "Local time; empty: none.",
-            ),
-        ),
-    )
-
-
-def _midnight(here: datetime) -> datetime:
-    return here.replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def _axis(first: datetime, last: datetime, *, hourly: bool) -> list[datetime]:
-    if hourly:
-        step = timedelta(hours=1)
-        return [first + step * n for n in range(int((last - first) / step) + 1)]
-    days = (last.date() - first.date()).days
-    return [
-        datetime.combine(first.date() + timedelta(days=n), datetime.min.time(), LOCAL)
-        for n in range(days + 1)
-    ]
-
-
-def _label(moment: datetime, *, hourly: bool) -> str:
-    here = moment.astimezone(LOCAL)
-    return here.strftime("%a %d %b %H:00 %Z" if hourly else "%a %d %b %Y")
-
-
-def _tables(timed: Sequence[tuple[datetime, Line]]) -> tuple[Table, ...]:
-    records = [(moment, line.record) for moment, line in timed]
-    refused = [(moment, each) for moment, each in records if each.get("action") == "block"]
-    sites: Counter[str] = Counter()
-    kinds: Counter[str] = Counter()
-    blocked: Counter[str] = Counter()
-    for _, each in records:
-        host = shown(each.get("host") or "(none)")
-        sites[host] += 1
-        blocked[host] += each.get("action") == "block"
-        listed = each.get("categories")
-        kinds.update(map(shown, listed if isinstance(listed, list) and listed else ["(none)"]))
-    made = [
-        Table(
-            "Categories",
-            ("Category", "Records"),
-            tuple((name, f"{n:,}") for name, n in _top(kinds)),
-            f"The {_TOP} most frequent of {len(kinds)}." if len(kinds) > _TOP else "",
-        ),
-        Table(
-            "Sites",
-            ("Site", "Records", "Refused"),
-            tuple((name, f"{n:,}", f"{blocked[name]:,}") for name, n in _top(sites)),
-            f"The {_TOP} most frequent of {len(sites)}." if len(sites) > _TOP else "",
-        ),
-        Table(
-            "Refused",
-            ("When (local)", "Reference", "Site", "Rule", "Reason told"),
-            tuple(
-                (
-                    local(moment),
-                    *(shown(each.get(k) or "") for k in ("id", "host", "rule", "reason")),
-                )
-                for moment, each in refused[:100]
-            ),
-            f"The first 100 of {len(refused)}; all are in records.csv."
-            if len(refused) > 100
-            else "",
-        ),
-        _sessions(records),
-    ]
-    return tuple(made)
-
-
-def _top(counted: Counter[str]) -> list[tuple[str, int]]:
-    return sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))[:_TOP]
-
-
-def _sessions(records: Iterable[tuple[datetime, dict[str, Any]]]) -> Table:
-    runs: list[list[tuple[datetime, dict[str, Any]]]] = []
-    for each in records:
-        if not runs or each[0] - runs[-1][-1][0] > _PAUSE:
-            runs.append([])
-        runs[-1].append(each)
-    rows = []
-    for run in runs[:200]:
-        sites = Counter(shown(record.get("host") or "(none)") for _, record in run)
-        refused = sum(record.get("action") == "block" for _, record in run)
-        often = ", ".join(name for name, _ in _top(sites)[:3])
-        rows.append((local(run[0][0]), local(run[-1][0]), f"{len(run):,}", f"{refused:,}", often))
-    note = (
-        "Records with no pause of more than 30 minutes. A session is a reading aid, not a finding."
-    )
-    if len(runs) > 200:
-        note += f" The first 200 of {len(runs)}."
-    heads = ("Begins (local)", "Last record begins", "Records", "Refused", "Most frequent sites")
-    return Table("Sessions", heads, tuple(rows), note)
-
-
-def _listed(timed: Sequence[tuple[datetime, Line]]) -> Table:
-    rows = []
-    for moment, line in timed[:LISTED]:
-        record = line.record
-        url = shown(record.get("url") or record.get("host") or "")
-        rows.append(
-            (
-                local(moment),
-                f"{moment:%H:%M:%S.%f}"[:-3],
-                shown(record.get("id") or ""),
-                shown(record.get("action") or record.get("event") or ""),
-                url if len(url) <= 160 else f"{url[:159]}…",
-            )
-        )
-    note = "Addresses are cut at 160 characters; lines/lines.jsonl has the records as they are."
-    if len(timed) > LISTED:
-        note += f" The first {LISTED:,} of {len(timed):,}: records.csv has all."
-    heads = ("Local time", "UTC", "Reference", "Decision", "Address")
-    return Table("Records", heads, tuple(rows), note)
 
 
 def _versions(gathered: Gathered, about: About) -> tuple[tuple[str, str], ...]:

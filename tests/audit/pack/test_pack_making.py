@@ -20,14 +20,14 @@ from proxy_addons.accesslog.seal.manifest import entry_of
 from proxy_addons.accesslog.seal.merkle import Leaves
 from proxy_addons.accesslog.seal.notes import COSIGNATURE, Checkpoint, Signer, note_of
 from proxy_addons.accesslog.seal.packing import start_of, who_of
-from proxy_addons.accesslog.seal.ranged import path_of
-from proxy_addons.accesslog.seal.salted import Place, Salt, tag_of
+from proxy_addons.accesslog.seal.partial import written
+from proxy_addons.accesslog.seal.salted import Place, Salt, line_leaf, tag_of
 from proxy_addons.accesslog.seal.sealing import Seals, seal
 from proxy_addons.accesslog.segment import SegmentName
 from proxy_addons.audit.pack.about import PackError, Redactions, Whole
 from proxy_addons.audit.pack.archive import unzipped, zipped
 from proxy_addons.audit.pack.checking import CheckedPack, check_pack
-from proxy_addons.audit.pack.report import shown
+from proxy_addons.audit.pack.reportparts import shown
 from proxy_addons.audit.store import At
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def test_the_same_inputs_give_the_same_octets(folder: Path) -> None:
 def test_what_is_in_a_pack(folder: Path) -> None:
     pack = packs.packed(folder)
     files = opened(pack, folder)
-    lines = files["lines/lines.jsonl"].splitlines()
+    lines = b"".join(files[name] for name in files if name.startswith("lines/a")).splitlines()
     sealed = [
         (folder / "access" / at.segment).read_bytes().splitlines()[at.line]
         for at in packs.ats_of(folder)
@@ -84,77 +84,115 @@ def test_a_person_without_records_is_proved_to_have_none(folder: Path, tmp_path:
     assert alone([tmp_path / "p.zip"])[str(tmp_path / "p.zip")][0] == 0
 
 
-def _places(folder: Path, segment: str) -> tuple[Salt, list[Place]]:
+NAME = "access-w01-20261121T09Z-0001.jsonl"
+
+
+def _segment(folder: Path) -> tuple[Salt, list[bytes], list[Place]]:
     """What a maker who has the salts knows of a segment."""
-    name = SegmentName.parse(segment)
+    name = SegmentName.parse(NAME)
     assert name is not None
     seals = Seals(folder / "seals")
     salt = Salt(seals.salt(name).read_bytes())
     lines = gzip.decompress(seals.packed(name).read_bytes()).splitlines()
-    records = [json.loads(line) for line in lines]
-    tags = salt.tag_key
-    places = [
-        Place(tag_of(tags, who_of(record)), start_of(record), number)
-        for number, record in enumerate(records)
-    ]
-    return salt, sorted(places)
+    places = sorted(
+        Place(tag_of(salt.tag_key, who_of(record)), start_of(record), number)
+        for number, record in enumerate(map(json.loads, lines))
+    )
+    return salt, lines, places
+
+
+def _forged(
+    folder: Path, files: dict[str, bytes], shown: set[int], beside: list[int], **more: Any
+) -> None:
+    """A pack whose proof of one segment is made anew, and fits; all is signed again."""
+    salt, lines, places = _segment(folder)
+    tree = Leaves([line_leaf(salt.of_line(n), line) for n, line in enumerate(lines)])
+    other = Leaves([each.leaf(salt.of_place(each.index)) for each in places])
+    proof = written(tree.subtree, len(lines), {n: salt.of_line(n) for n in shown})
+    proof += written(
+        other.subtree,
+        len(lines),
+        {n: salt.of_place(places[n].index) + places[n].octets for n in beside},
+    )
+    proofs = json.loads(files["proofs.json"])
+    proofs["tags"] |= more.pop("tags", {})
+    proofs["withheld"] |= more.pop("withheld", {})
+    changed = {
+        f"lines/{NAME}": b"".join(lines[n] + b"\n" for n in sorted(shown)),
+        f"proofs/{NAME}.kept": proof,
+        "proofs.json": json.dumps(proofs).encode(),
+    }
+    octets = zipped(packs.relisted(files | changed), packs.MADE)
+    (folder / "forged.zip").write_bytes(octets)
+
+
+def _run(folder: Path) -> tuple[set[int], list[int], list[Place]]:
+    """Lines that are shown, their places with their neighbours; all places."""
+    salt, _, places = _segment(folder)
+    shown = {at.line for at in packs.ats_of(folder) if at.segment == NAME}
+    inside = [n for n, each in enumerate(places) if each.index in shown]
+    tag = tag_of(salt.tag_key, "person:AB1234")
+    assert all(places[n].tag == tag for n in inside)
+    beside = range(max(0, inside[0] - 1), min(len(places), inside[-1] + 2))
+    return shown, list(beside), places
+
+
+def _found(folder: Path) -> tuple[list[str], int]:
+    """What both say of it: faults, and the exit code of the other."""
+    path = folder / "forged.zip"
+    faults = check_pack(path, [packs.SIGNER.verifier]).faults
+    code, said = alone([path])[str(path)]
+    assert (not faults) == (code == 0), said
+    assert all(NAME in str(each) for each in faults)
+    assert not faults or NAME in said
+    return [each.what for each in faults], code
+
+
+def test_a_proof_that_is_made_anew_holds(folder: Path, tmp_path: Path) -> None:
+    """So that those below are found for what they change, and not for how they are made."""
+    files = opened(packs.packed(folder), tmp_path)
+    shown, beside, _ = _run(folder)
+    _forged(folder, files, shown, beside)
+    assert _found(folder) == ([], 0)
 
 
 @pytest.mark.parametrize("end", [0, -1])
 def test_a_run_that_is_shorter_is_found(folder: Path, tmp_path: Path, end: int) -> None:
-    """The neighbour and the line beside it are left out, and all paths are made to fit."""
+    """The neighbour and the line beside it are left out, and all proofs are made to fit."""
     files = opened(packs.packed(folder), tmp_path)
-    proofs, lines = json.loads(files["proofs.json"]), files["lines/lines.jsonl"].splitlines()
-    before = 0
-    for each in proofs["segments"]:
-        shown, first = each["places"]["of"], each["places"]["first"]
-        salt, places = _places(folder, each["name"])
-        beside = first > 0 if end == 0 else first + len(shown) < len(places)
-        if beside and len(shown) > 4:
-            break
-        before += len(each["lines"])
-    else:
-        pytest.fail("no such segment")
-    shown.pop(end)
-    gone = int(shown.pop(end)[0][80:], 16)
-    at = next(number for number, one in enumerate(each["lines"]) if one["index"] == gone)
-    del each["lines"][at], lines[before + at]
-    first += 2 if end == 0 else 0
-    tree = Leaves([place.leaf(salt.of_place(place.index)) for place in places])
-    path = path_of(tree.subtree, first, len(shown), len(places))
-    each["places"] |= {"first": first, "path": [step.hex() for step in path]}
-    changed = {"proofs.json": json.dumps(proofs).encode()}
-    changed["lines/lines.jsonl"] = b"".join(line + b"\n" for line in lines)
-    (tmp_path / "p.zip").write_bytes(zipped(packs.relisted(files | changed), packs.MADE))
-    found = check_pack(tmp_path / "p.zip", [packs.SIGNER.verifier])
-    assert [each.what.partition(": ")[2] for each in found.faults] == ["a neighbour is missing"]
-    code, said = alone([tmp_path / "p.zip"])[str(tmp_path / "p.zip")]
-    assert (code, "not all that is wanted" in said) == (1, True)
+    shown, beside, places = _run(folder)
+    inside = [n for n in beside if places[n].index in shown]
+    gone = inside[end]
+    left = [n for n in beside if (n > gone if end == 0 else n < gone)]
+    _forged(folder, files, shown - {places[gone].index}, left)
+    assert _found(folder) == (["a neighbour is missing"], 1)
+
+
+def test_a_line_in_the_middle_is_missed(folder: Path, tmp_path: Path) -> None:
+    files = opened(packs.packed(folder), tmp_path)
+    shown, beside, places = _run(folder)
+    gone = beside[len(beside) // 2]
+    index = places[gone].index
+    _forged(folder, files, shown - {index}, beside)
+    assert _found(folder)[0] == ["a line of the person is left out, or one is called withheld"]
+    _forged(folder, files, shown - {index}, [n for n in beside if n != gone])
+    assert _found(folder)[0] == ["places that do not stand beside each other"]
+    _forged(folder, files, shown - {index}, beside, withheld={NAME: [index]})
+    assert _found(folder) == ([], 0), "whoever makes a pack can withhold a line, and that is seen"
 
 
 def test_another_key_of_tags_hides_nobody(folder: Path, tmp_path: Path) -> None:
     """A maker who has all salts shows a key by which the person would have no lines."""
-    whole = Whole(packs.SINCE, packs.UNTIL, person="ZZ0000")
-    files = opened(packs.packed(folder, ats=[], whole=whole), tmp_path)
-    proofs = json.loads(files["proofs.json"])
-    proofs["whole"]["person"] = "AB1234"
-    for each in proofs["segments"]:
-        salt, places = _places(folder, each["name"])
-        key = next(
-            key for key in (bytes([n]) * 32 for n in range(256))
-            if places[0].tag < tag_of(key, "person:AB1234") < places[-1].tag
-        )  # fmt: skip
-        low = Place(tag_of(key, "person:AB1234"), 0, 0)
-        at = max(number for number, place in enumerate(places) if place < low)
-        tree = Leaves([place.leaf(salt.of_place(place.index)) for place in places])
-        shown = [[p.octets.hex(), salt.of_place(p.index).hex()] for p in places[at : at + 2]]
-        path = [step.hex() for step in path_of(tree.subtree, at, 2, len(places))]
-        each |= {"tags": key.hex(), "places": {"first": at, "of": shown, "path": path}}
-    forged = packs.relisted(files | {"proofs.json": json.dumps(proofs).encode()})
-    (tmp_path / "p.zip").write_bytes(zipped(forged, packs.MADE))
-    found = check_pack(tmp_path / "p.zip", [packs.SIGNER.verifier])
-    assert "not the key of its tags" in str(found.faults)
-    assert alone([tmp_path / "p.zip"])[str(tmp_path / "p.zip")][0] == 1
+    files = opened(packs.packed(folder), tmp_path)
+    _, _, places = _run(folder)
+    key = next(
+        key for key in (bytes([n]) * 32 for n in range(256))
+        if places[0].tag < tag_of(key, "person:AB1234") < places[-1].tag
+    )  # fmt: skip
+    low = Place(tag_of(key, "person:AB1234"), 0, 0)
+    at = max(number for number, place in enumerate(places) if place < low)
+    _forged(folder, files, set(), [at, at + 1], tags={NAME: key.hex()})
+    assert _found(folder) == ([f"{NAME}: not the key of its tags"], 1)
 
 
 def test_an_address_nobody_was_known_at(folder: Path, tmp_path: Path) -> None:
@@ -219,9 +257,15 @@ def test_withheld_lines_and_details(folder: Path, tmp_path: Path) -> None:
     found = checked(pack, tmp_path)
     assert (found.faults, found.lines, found.withheld) == ((), 26, 2)
     assert alone([tmp_path / "p.zip"])[str(tmp_path / "p.zip")][0] == 0
-    lines = full["lines/lines.jsonl"].splitlines()
-    assert files["lines/lines.jsonl"].splitlines() == lines[2:]
-    nonce = json.loads(full["proofs.json"])["segments"][0]["lines"][0]["nonce"].encode()
+    name = f"lines/{ats[0].segment}"
+    lines = full[name].splitlines()
+    assert files[name].splitlines() == lines[2:]
+    segment = SegmentName.parse(ats[0].segment)
+    assert segment is not None
+    salt = Salt(Seals(folder / "seals").salt(segment).read_bytes())
+    nonce, leaf = salt.of_line(ats[0].line), line_leaf(salt.of_line(ats[0].line), lines[0])
+    proof = f"proofs/{ats[0].segment}.kept"
+    assert (leaf in files[proof], nonce in files[proof]) == (True, False)
     gone = [json.loads(lines[0])["id"].encode(), b"Head of ACU", nonce]
     for octets in gone:
         assert octets in b"".join(full.values())
