@@ -6,9 +6,13 @@ before it is null; ask the question of more than the bounds have left.
 
 What is in the bounds is a subquery, `bounded`: rows by time, person and category, in which each
 column that may not be seen is null, and in rows of special categories all but `MASK_KEEPS`. The
-question is asked of that and of nothing else. Three columns of it are not the question's: `at_…`
-(where the line is) and `sort`, `number` (what kind of line of which transaction it is), by which
-one of the two lines of a transaction is taken, and which rows show only where they may be seen.
+question is asked of that and of nothing else. Some columns of it are not the question's: `at_…`
+(where the line is), and `sort`, `number`, `pending` and `abroad` (what kind of line of which
+transaction it is), by which one of the two lines of a transaction is taken, and which rows show
+only where they may be seen.
+
+Which opening records count is asked first (`unclosed`, `closing`): nearly all were seen to be
+closed when their file was made, so that no question joins months of records with themselves.
 """
 
 from __future__ import annotations
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
 _MANY: Final = 64
 """So many persons are written out one by one, so that groups of rows are skipped by them."""
 _FILE_TYPE: Final = "file_type="
+_CLOSING: Final = "sort = 'transaction'"
+_OPEN: Final = "pending AND (number IS NULL OR number NOT IN (SELECT unnest($closed::VARCHAR[])))"
 _PARAMETER: Final = re.compile(r"\$(\w+)", re.ASCII)
 QUARTER: Final = 900
 """Seconds: every clock of the world is whole quarters of an hour from UTC."""
@@ -57,13 +63,16 @@ class Sql:
     given: dict[str, Any] = field(default_factory=dict)
 
 
-def bounded(bounds: Bounds, files: Collection[str], *, live: bool = True) -> Sql:
+def bounded(
+    bounds: Bounds, files: Collection[str], *, live: bool = True, name: str = "files"
+) -> Sql:
     """What may be seen.
 
     Args:
         bounds: what that is.
         files: Parquet files to look into.
         live: whether to look at rows that are in none yet.
+        name: of the parameter that the files are.
     """
     given: dict[str, Any] = {"since": bounds.since, "until": bounds.until}
     where = ["start >= $since", "start < $until"]
@@ -78,15 +87,44 @@ def bounded(bounds: Bounds, files: Collection[str], *, live: bool = True) -> Sql
         masked = "coalesce(list_has_any(categories, $special::VARCHAR[]), false)"
     columns = [_seen(each.name, each.type, bounds, masked) for each in FIELDS]
     columns += ["segment AS at_segment", "line AS at_line", f"{masked} AS masked"]
-    columns += ["event AS sort", "id AS number"]
+    columns += ["event AS sort", "id AS number", "pending", "abroad"]
     chosen = f"SELECT {', '.join(columns)} FROM {{}} WHERE {' AND '.join(where)}"  # noqa: S608 - text of ours; what is given is bound
     sources = []
     if files:
-        given["files"] = list(files)
-        sources.append(chosen.format("read_parquet($files)"))
+        given[name] = list(files)
+        sources.append(chosen.format(f"read_parquet(${name})"))
     if live or not files:
         sources.append(chosen.format("live"))
     return Sql("(" + " UNION ALL ".join(sources) + ")", given)
+
+
+def unclosed(within: Sql) -> Sql:
+    """Opening records that no closing one of their file stands for: number and segment.
+
+    Args:
+        within: of `bounded`, of files that have such.
+    """
+    return Sql(
+        f"SELECT DISTINCT number, at_segment FROM {within.text}"  # noqa: S608 - text of ours; what is given is bound
+        " WHERE pending AND number IS NOT NULL",
+        within.given,
+    )
+
+
+def closing(within: Sql, numbers: Collection[str], *, abroad: bool) -> Sql:
+    """Which of these numbers have a closing record.
+
+    Args:
+        within: of `bounded`, of files that may have such.
+        numbers: of transactions.
+        abroad: whether only those records can be it that are.
+    """
+    return Sql(
+        f"SELECT DISTINCT number FROM {within.text} WHERE sort = 'transaction'"  # noqa: S608 - text of ours; what is given is bound
+        f"{' AND abroad' if abroad else ''}"
+        " AND number IN (SELECT unnest($numbers::VARCHAR[]))",
+        within.given | {"numbers": list(numbers)},
+    )
 
 
 def _seen(name: str, kind: str, bounds: Bounds, masked: str) -> str:
@@ -108,13 +146,21 @@ def _one_of(column: str, names: Collection[str], given: dict[str, Any]) -> str:
     return f"{column} IN ({', '.join(f'${place}' for place in places)})"
 
 
-def asked(within: Sql, question: Question, persons: Collection[str] | None) -> Sql:
+def asked(
+    within: Sql,
+    question: Question,
+    persons: Collection[str] | None,
+    still: Sql | None,
+    closed: Collection[str],
+) -> Sql:
     """The rows that a question asks for.
 
     Args:
         within: of `bounded`.
         question: what is asked.
         persons: names that `question.person` stands for; None: it asks for nobody.
+        still: of `bounded`, of files that have `pending` records; None: there are none.
+        closed: numbers of those that a closing record elsewhere stands for.
     """
     given = dict(within.given)
     where = []
@@ -133,13 +179,13 @@ def asked(within: Sql, question: Question, persons: Collection[str] | None) -> S
         ask(f"person IN ({chosen})" if names else "false", **names)
     for condition, values in _asked_by_name(question):
         ask(condition, **values)
-    if not question.event:
-        where.append(
-            "(sort = 'transaction' OR (sort = 'open' AND (number IS NULL OR number NOT IN ("  # noqa: S608 - text of ours; what is given is bound
-            f"SELECT number FROM {within.text} WHERE sort = 'transaction' AND number IN"
-            f" (SELECT number FROM {within.text} WHERE sort = 'open')))))"
-        )
-    return Sql(f"(SELECT * FROM {within.text} WHERE {' AND '.join(where)})", given)  # noqa: S608 - text of ours; what is given is bound
+    if question.event:
+        return Sql(f"(SELECT * FROM {within.text} WHERE {' AND '.join(where)})", given)  # noqa: S608 - text of ours; what is given is bound
+    text = f"SELECT * FROM {within.text} WHERE {' AND '.join((*where, _CLOSING))}"  # noqa: S608 - text of ours; what is given is bound
+    if still is not None:
+        given |= still.given | {"closed": list(closed)}
+        text += f" UNION ALL SELECT * FROM {still.text} WHERE {' AND '.join((*where, _OPEN))}"  # noqa: S608 - text of ours; what is given is bound
+    return Sql(f"({text})", given)
 
 
 def _asked_by_name(question: Question) -> Iterator[tuple[str, dict[str, str]]]:
