@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from proxy_addons.accesslog.compact.index import File
 
 _FETCHED: Final = 1000
+_NARROW: Final = 1001
+"""Up to so many rows it is asked first when the last of them began: then little is read whole."""
 _TRIES: Final = 3
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -175,9 +177,14 @@ class DuckStore:
     def _found(self, bounds: Bounds, question: Question, place: Any, most: int) -> Iterator[Row]:
         shown = Shown(bounds)
         with self._asked(bounds, question) as (store, found):
-            text = query.ordered(
-                found, bounds, newest_first=question.newest_first, after=place, most=most
-            )
+            asking: Any = {"newest_first": question.newest_first, "after": place, "most": most}
+            last, narrow = None, query.last_of(found, bounds, **asking)
+            if narrow is not None and most <= _NARROW and not question.text:
+                ((last,),) = _fetched(store, narrow)
+                if last is None:
+                    return  # there is none
+                self._without(found, last, newest_first=question.newest_first)
+            text = query.ordered(found, bounds, last=last, **asking)
             store.execute(text.text, text.given)
             while several := store.fetchmany(_FETCHED):
                 yield from map(shown.row, several)
@@ -235,6 +242,21 @@ class DuckStore:
                 text = query.closing(within, numbers, abroad=several is abroad)
                 closed.update(number for (number,) in _fetched(store, text))
         return still, frozenset(closed)
+
+    def _without(self, found: query.Sql, last: int, *, newest_first: bool) -> None:
+        """Leave out files of which all rows come after the last one that is wanted."""
+        beyond = {
+            str(self._parquet / each.name)
+            for each in self._index.files
+            if each.first is not None
+            and each.last is not None
+            and (each.last < last if newest_first else each.first > last)
+        }
+        for several in ("files", "still"):
+            if several in found.given:
+                given = found.given[several]
+                # One of them stays in any case: no list of files may be empty.
+                found.given[several] = [each for each in given if each not in beyond] or given[:1]
 
     def _paths(self, files: list[File]) -> list[str]:
         return [str(self._parquet / each.name) for each in files]

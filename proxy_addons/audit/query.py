@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from proxy_addons.accesslog.record import DUCKDB_TYPES, FIELDS
@@ -27,6 +28,7 @@ from proxy_addons.audit.store import MASK_KEEPS, Bounds, Dimension, Question
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MANY: Final = 64
 """So many persons are written out one by one, so that groups of rows are skipped by them."""
 _FILE_TYPE: Final = "file_type="
@@ -206,7 +208,49 @@ def _asked_by_name(question: Question) -> Iterator[tuple[str, dict[str, str]]]:
             yield condition, {_PARAMETER.findall(condition)[0]: value}
 
 
-def ordered(found: Sql, bounds: Bounds, *, newest_first: bool, after: Any, most: int) -> Sql:
+def last_of(found: Sql, bounds: Bounds, *, newest_first: bool, after: Any, most: int) -> Sql | None:
+    """When the last of some rows began, microseconds; None where `start` may not be seen.
+
+    One narrow column is read of all, so that all others need be read only of what began till then.
+    """
+    if "start" not in bounds.fields:
+        return None
+    way, end = ("DESC", "min") if newest_first else ("ASC", "max")
+    where, given = _from(found, after, newest_first=newest_first, timed=True)
+    return Sql(
+        f"SELECT epoch_us({end}(start)) FROM (SELECT start FROM {found.text}{where}"  # noqa: S608 - text of ours; what is given is bound
+        f" ORDER BY start {way} LIMIT $most)",
+        given | {"most": most},
+    )
+
+
+def _from(found: Sql, after: Any, *, newest_first: bool, timed: bool) -> tuple[str, dict[str, Any]]:
+    """The condition that rows come after one, and all parameters."""
+    if after is None:
+        return "", dict(found.given)
+    micros, segment, line = after
+    given = found.given | {"after_segment": segment, "after_line": line}
+    keys, values = ["at_segment", "at_line"], ["$after_segment", "$after_line"]
+    if timed:
+        given["after_start"] = _EPOCH + timedelta(microseconds=micros)
+        keys.insert(0, "start")
+        values.insert(0, "$after_start")
+    sign = "<" if newest_first else ">"
+    text = f" WHERE ({', '.join(keys)}) {sign} ({', '.join(values)})"
+    if timed:
+        text += f" AND start {sign}= $after_start"  # once more, so that groups are skipped by it
+    return text, given
+
+
+def ordered(
+    found: Sql,
+    bounds: Bounds,
+    *,
+    newest_first: bool,
+    after: Any,
+    most: int,
+    last: int | None = None,
+) -> Sql:
     """Rows in their order, from one on.
 
     Args:
@@ -215,20 +259,16 @@ def ordered(found: Sql, bounds: Bounds, *, newest_first: bool, after: Any, most:
         newest_first: the order.
         after: the last one before: microseconds, segment, line; None: from the first one.
         most: how many.
+        last: of `last_of`.
     """
     timed = "start" in bounds.fields
-    way, sign = ("DESC", "<") if newest_first else ("ASC", ">")
+    way = "DESC" if newest_first else "ASC"
     keys = (["start"] if timed else []) + ["at_segment", "at_line"]
-    given = dict(found.given) | {"most": most}
-    where = ""
-    if after is not None:
-        micros, segment, line = after
-        given |= {"after_segment": segment, "after_line": line}
-        values = ["$after_segment", "$after_line"]
-        if timed:
-            given["after_start"] = micros
-            values.insert(0, "make_timestamptz($after_start::BIGINT)")
-        where = f" WHERE ({', '.join(keys)}) {sign} ({', '.join(values)})"
+    where, given = _from(found, after, newest_first=newest_first, timed=timed)
+    given["most"] = most
+    if last is not None:
+        given["last"] = _EPOCH + timedelta(microseconds=last)
+        where += f" {'AND' if where else 'WHERE'} start {'>=' if newest_first else '<='} $last"
     columns = ["at_segment", "at_line", "masked"]
     for each in FIELDS:
         if each.name in bounds.fields:
