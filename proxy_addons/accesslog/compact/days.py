@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     import duckdb
 
+BIG: Final = 5_000_000
+"""Days of more rows are sorted in parts. (Of 4 million, parts took 1.6 times the CPU of one sort,
+which kept its rows on the disk: docs/performance.md.)"""
 AT_ONCE: Final = 500_000
 """Rows that are sorted at once, as far as persons can be parted: half of what a day may take."""
 _BUFFERED: Final = 150_000
@@ -33,7 +36,13 @@ _FAST: Final = "FORMAT parquet, COMPRESSION lz4"
 
 
 def day_file(
-    day: str, files: list[File], means: Means, *, taken: frozenset[str], at_once: int = AT_ONCE
+    day: str,
+    files: list[File],
+    means: Means,
+    *,
+    taken: frozenset[str],
+    big: int = BIG,
+    at_once: int = AT_ONCE,
 ) -> File:
     """Make one file of a day out of several.
 
@@ -42,7 +51,8 @@ def day_file(
         files: of its segments.
         means: what it may take.
         taken: names that are in use.
-        at_once: rows to be sorted at once.
+        big: a day of more rows is sorted in parts.
+        at_once: rows of a part.
 
     Raises:
         OSError: it could not be written.
@@ -55,7 +65,7 @@ def day_file(
     source = f"read_parquet([{', '.join(quoted(means.folder / each.name) for each in files)}])"
     with means.connect() as store:
         chosen = _derived(store, source, begins)
-        if sum(each.rows for each in files) <= at_once:
+        if sum(each.rows for each in files) <= big:
             put_rows(store, f"{chosen} ORDER BY {ORDER}", means.folder / name)
         else:
             _in_parts(store, source, chosen, means.folder / name, means, at_once)

@@ -63,8 +63,10 @@ def test_a_day_that_is_sorted_in_parts_is_the_same(tmp_path: Path, at_once: int)
     hours = sealed(tmp_path, DAY + timedelta(hours=5))
     folder = tmp_path / "parquet"
     means, found = Means(folder, 200_000_000, 2), []
-    for rows in (10_000, at_once):
-        file = day_file("20261121", list(hours.files), means, taken=frozenset(), at_once=rows)
+    for big in (1000, 0):
+        file = day_file(
+            "20261121", list(hours.files), means, taken=frozenset(), big=big, at_once=at_once
+        )
         found.append(
             duckdb.execute(
                 "SELECT * EXCLUDE (start), epoch_us(start) FROM read_parquet(?)",
