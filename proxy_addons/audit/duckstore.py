@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from proxy_addons.accesslog.compact.index import File
 
 _FETCHED: Final = 1000
+_NARROW: Final = 1001
+"""Up to so many rows it is asked first when the last of them began: then little is read whole."""
 _TRIES: Final = 3
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -175,9 +177,14 @@ class DuckStore:
     def _found(self, bounds: Bounds, question: Question, place: Any, most: int) -> Iterator[Row]:
         shown = Shown(bounds)
         with self._asked(bounds, question) as (store, found):
-            text = query.ordered(
-                found, bounds, newest_first=question.newest_first, after=place, most=most
-            )
+            asking: Any = {"newest_first": question.newest_first, "after": place, "most": most}
+            last, narrow = None, query.last_of(found, bounds, **asking)
+            if narrow is not None and most <= _NARROW and not question.text:
+                ((last,),) = _fetched(store, narrow)
+                if last is None:
+                    return  # there is none
+                self._without(found, last, newest_first=question.newest_first)
+            text = query.ordered(found, bounds, last=last, **asking)
             store.execute(text.text, text.given)
             while several := store.fetchmany(_FETCHED):
                 yield from map(shown.row, several)
@@ -196,8 +203,7 @@ class DuckStore:
         with self._snapshot() as (store, index):
             files = [each for each in index.files if _overlaps(each, bounds)]
             self._check(files)
-            paths = [str(self._parquet / each.name) for each in files]
-            within = query.bounded(bounds, paths)
+            within = query.bounded(bounds, self._paths(files))
             persons: tuple[str, ...] | None = None
             if question.person and "person" not in bounds.fields:
                 persons = ()
@@ -208,7 +214,52 @@ class DuckStore:
                 elif names is None:
                     names = frozenset(n for (n,) in _fetched(store, query.persons_in(within)))
                 persons = tuple(n for n in names if shown.person(n) == question.person)
-            yield store, query.asked(within, question, persons)
+            still, closed = None, frozenset[str]()
+            if not question.event:
+                still, closed = self._opened(store, bounds, files)
+            yield store, query.asked(within, question, persons, still, closed)
+
+    def _opened(
+        self, store: duckdb.DuckDBPyConnection, bounds: Bounds, files: list[File]
+    ) -> tuple[query.Sql | None, frozenset[str]]:
+        """Where opening records may count, and the numbers of those that do not.
+
+        Within the bounds, as everything: that a closing record is outside of them is no matter.
+        """
+        waiting = [each for each in files if each.pending]
+        still = query.bounded(bounds, self._paths(waiting), name="still")
+        found = _fetched(store, query.unclosed(still))
+        if not found:
+            # There may be some that have no number.
+            return still, frozenset()
+        numbers = {number for number, _ in found}
+        whole = [each for each in files if _may_close(each, found)]
+        abroad = [each for each in files if each.abroad and each not in whole]
+        closed: set[str] = set()
+        for several, live in ((whole, False), (abroad, True)):
+            if several or live:
+                within = query.bounded(bounds, self._paths(several), live=live)
+                text = query.closing(within, numbers, abroad=several is abroad)
+                closed.update(number for (number,) in _fetched(store, text))
+        return still, frozenset(closed)
+
+    def _without(self, found: query.Sql, last: int, *, newest_first: bool) -> None:
+        """Leave out files of which all rows come after the last one that is wanted."""
+        beyond = {
+            str(self._parquet / each.name)
+            for each in self._index.files
+            if each.first is not None
+            and each.last is not None
+            and (each.last < last if newest_first else each.first > last)
+        }
+        for several in ("files", "still"):
+            if several in found.given:
+                given = found.given[several]
+                # One of them stays in any case: no list of files may be empty.
+                found.given[several] = [each for each in given if each not in beyond] or given[:1]
+
+    def _paths(self, files: list[File]) -> list[str]:
+        return [str(self._parquet / each.name) for each in files]
 
     @contextmanager
     def _snapshot(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, Index]]:
@@ -273,6 +324,8 @@ def _confined(folder: Path, means: Means) -> duckdb.DuckDBPyConnection:
         },
     )
     store.execute("SET enable_progress_bar = false")
+    # What a file's groups of rows have in them is read once: half of a question about a person.
+    store.execute("SET parquet_metadata_cache = true")
     store.execute("SET allowed_directories = $1", [[str(folder)]])
     store.execute("SET enable_external_access = false")
     store.execute("SET lock_configuration = true")
@@ -288,6 +341,19 @@ def _overlaps(file: File, bounds: Bounds) -> bool:
         return False
     since, until = (each.timestamp() * 1e6 for each in (bounds.since, bounds.until))
     return file.last >= since - 1 and file.first <= until + 1
+
+
+def _may_close(file: File, opened: list[tuple[Any, ...]]) -> bool:
+    """Whether a closing record of other files' opening ones may be in it without being `abroad`.
+
+    Numbers begin with the time, and closing records that are not abroad began in their file's day:
+    as good as never. But a clock may have been wrong.
+    """
+    if file.ids is None:
+        return False
+    first, last = file.ids
+    within = [segment for number, segment in opened if first <= number <= last]
+    return bool(within) and not {held.name for held in file.segments}.issuperset(within)
 
 
 def _stat(path: Path) -> tuple[int, ...] | None:

@@ -30,10 +30,11 @@ _SHAPE: Final = (
 _TABLE: Final = (
     "CREATE TABLE live ("
     + ", ".join(f'"{field.name}" {DUCKDB_TYPES[field.type]}' for field in FIELDS)
-    + ", segment VARCHAR, line INTEGER)"
+    + ", segment VARCHAR, line INTEGER, pending BOOLEAN, abroad BOOLEAN)"
 )
 _INSERT: Final = (
-    f"INSERT INTO live ({COLUMNS}) SELECT record.*, $segment, line FROM (SELECT"  # noqa: S608 - text of ours; what is given is bound
+    f"INSERT INTO live ({COLUMNS}) SELECT record.*, $segment, line, record.event = 'open',"  # noqa: S608 - text of ours; what is given is bound
+    " record.event = 'transaction' FROM (SELECT"
     f" from_json(unnest($texts::VARCHAR[])::JSON, '{_SHAPE}') AS record,"
     " unnest($lines::INTEGER[]) AS line)"
 )

@@ -6,15 +6,20 @@ before it is null; ask the question of more than the bounds have left.
 
 What is in the bounds is a subquery, `bounded`: rows by time, person and category, in which each
 column that may not be seen is null, and in rows of special categories all but `MASK_KEEPS`. The
-question is asked of that and of nothing else. Three columns of it are not the question's: `at_…`
-(where the line is) and `sort`, `number` (what kind of line of which transaction it is), by which
-one of the two lines of a transaction is taken, and which rows show only where they may be seen.
+question is asked of that and of nothing else. Some columns of it are not the question's: `at_…`
+(where the line is), and `sort`, `number`, `pending` and `abroad` (what kind of line of which
+transaction it is), by which one of the two lines of a transaction is taken, and which rows show
+only where they may be seen.
+
+Which opening records count is asked first (`unclosed`, `closing`): nearly all were seen to be
+closed when their file was made, so that no question joins months of records with themselves.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from proxy_addons.accesslog.record import DUCKDB_TYPES, FIELDS
@@ -23,9 +28,12 @@ from proxy_addons.audit.store import MASK_KEEPS, Bounds, Dimension, Question
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MANY: Final = 64
 """So many persons are written out one by one, so that groups of rows are skipped by them."""
 _FILE_TYPE: Final = "file_type="
+_CLOSING: Final = "sort = 'transaction'"
+_OPEN: Final = "pending AND (number IS NULL OR number NOT IN (SELECT unnest($closed::VARCHAR[])))"
 _PARAMETER: Final = re.compile(r"\$(\w+)", re.ASCII)
 QUARTER: Final = 900
 """Seconds: every clock of the world is whole quarters of an hour from UTC."""
@@ -57,13 +65,16 @@ class Sql:
     given: dict[str, Any] = field(default_factory=dict)
 
 
-def bounded(bounds: Bounds, files: Collection[str], *, live: bool = True) -> Sql:
+def bounded(
+    bounds: Bounds, files: Collection[str], *, live: bool = True, name: str = "files"
+) -> Sql:
     """What may be seen.
 
     Args:
         bounds: what that is.
         files: Parquet files to look into.
         live: whether to look at rows that are in none yet.
+        name: of the parameter that the files are.
     """
     given: dict[str, Any] = {"since": bounds.since, "until": bounds.until}
     where = ["start >= $since", "start < $until"]
@@ -78,15 +89,44 @@ def bounded(bounds: Bounds, files: Collection[str], *, live: bool = True) -> Sql
         masked = "coalesce(list_has_any(categories, $special::VARCHAR[]), false)"
     columns = [_seen(each.name, each.type, bounds, masked) for each in FIELDS]
     columns += ["segment AS at_segment", "line AS at_line", f"{masked} AS masked"]
-    columns += ["event AS sort", "id AS number"]
+    columns += ["event AS sort", "id AS number", "pending", "abroad"]
     chosen = f"SELECT {', '.join(columns)} FROM {{}} WHERE {' AND '.join(where)}"  # noqa: S608 - text of ours; what is given is bound
     sources = []
     if files:
-        given["files"] = list(files)
-        sources.append(chosen.format("read_parquet($files)"))
+        given[name] = list(files)
+        sources.append(chosen.format(f"read_parquet(${name})"))
     if live or not files:
         sources.append(chosen.format("live"))
     return Sql("(" + " UNION ALL ".join(sources) + ")", given)
+
+
+def unclosed(within: Sql) -> Sql:
+    """Opening records that no closing one of their file stands for: number and segment.
+
+    Args:
+        within: of `bounded`, of files that have such.
+    """
+    return Sql(
+        f"SELECT DISTINCT number, at_segment FROM {within.text}"  # noqa: S608 - text of ours; what is given is bound
+        " WHERE pending AND number IS NOT NULL",
+        within.given,
+    )
+
+
+def closing(within: Sql, numbers: Collection[str], *, abroad: bool) -> Sql:
+    """Which of these numbers have a closing record.
+
+    Args:
+        within: of `bounded`, of files that may have such.
+        numbers: of transactions.
+        abroad: whether only those records can be it that are.
+    """
+    return Sql(
+        f"SELECT DISTINCT number FROM {within.text} WHERE sort = 'transaction'"  # noqa: S608 - text of ours; what is given is bound
+        f"{' AND abroad' if abroad else ''}"
+        " AND number IN (SELECT unnest($numbers::VARCHAR[]))",
+        within.given | {"numbers": list(numbers)},
+    )
 
 
 def _seen(name: str, kind: str, bounds: Bounds, masked: str) -> str:
@@ -108,13 +148,21 @@ def _one_of(column: str, names: Collection[str], given: dict[str, Any]) -> str:
     return f"{column} IN ({', '.join(f'${place}' for place in places)})"
 
 
-def asked(within: Sql, question: Question, persons: Collection[str] | None) -> Sql:
+def asked(
+    within: Sql,
+    question: Question,
+    persons: Collection[str] | None,
+    still: Sql | None,
+    closed: Collection[str],
+) -> Sql:
     """The rows that a question asks for.
 
     Args:
         within: of `bounded`.
         question: what is asked.
         persons: names that `question.person` stands for; None: it asks for nobody.
+        still: of `bounded`, of files that have `pending` records; None: there are none.
+        closed: numbers of those that a closing record elsewhere stands for.
     """
     given = dict(within.given)
     where = []
@@ -133,13 +181,13 @@ def asked(within: Sql, question: Question, persons: Collection[str] | None) -> S
         ask(f"person IN ({chosen})" if names else "false", **names)
     for condition, values in _asked_by_name(question):
         ask(condition, **values)
-    if not question.event:
-        where.append(
-            "(sort = 'transaction' OR (sort = 'open' AND (number IS NULL OR number NOT IN ("  # noqa: S608 - text of ours; what is given is bound
-            f"SELECT number FROM {within.text} WHERE sort = 'transaction' AND number IN"
-            f" (SELECT number FROM {within.text} WHERE sort = 'open')))))"
-        )
-    return Sql(f"(SELECT * FROM {within.text} WHERE {' AND '.join(where)})", given)  # noqa: S608 - text of ours; what is given is bound
+    if question.event:
+        return Sql(f"(SELECT * FROM {within.text} WHERE {' AND '.join(where)})", given)  # noqa: S608 - text of ours; what is given is bound
+    text = f"SELECT * FROM {within.text} WHERE {' AND '.join((*where, _CLOSING))}"  # noqa: S608 - text of ours; what is given is bound
+    if still is not None:
+        given |= still.given | {"closed": list(closed)}
+        text += f" UNION ALL SELECT * FROM {still.text} WHERE {' AND '.join((*where, _OPEN))}"  # noqa: S608 - text of ours; what is given is bound
+    return Sql(f"({text})", given)
 
 
 def _asked_by_name(question: Question) -> Iterator[tuple[str, dict[str, str]]]:
@@ -160,7 +208,49 @@ def _asked_by_name(question: Question) -> Iterator[tuple[str, dict[str, str]]]:
             yield condition, {_PARAMETER.findall(condition)[0]: value}
 
 
-def ordered(found: Sql, bounds: Bounds, *, newest_first: bool, after: Any, most: int) -> Sql:
+def last_of(found: Sql, bounds: Bounds, *, newest_first: bool, after: Any, most: int) -> Sql | None:
+    """When the last of some rows began, microseconds; None where `start` may not be seen.
+
+    One narrow column is read of all, so that all others need be read only of what began till then.
+    """
+    if "start" not in bounds.fields:
+        return None
+    way, end = ("DESC", "min") if newest_first else ("ASC", "max")
+    where, given = _from(found, after, newest_first=newest_first, timed=True)
+    return Sql(
+        f"SELECT epoch_us({end}(start)) FROM (SELECT start FROM {found.text}{where}"  # noqa: S608 - text of ours; what is given is bound
+        f" ORDER BY start {way} LIMIT $most)",
+        given | {"most": most},
+    )
+
+
+def _from(found: Sql, after: Any, *, newest_first: bool, timed: bool) -> tuple[str, dict[str, Any]]:
+    """The condition that rows come after one, and all parameters."""
+    if after is None:
+        return "", dict(found.given)
+    micros, segment, line = after
+    given = found.given | {"after_segment": segment, "after_line": line}
+    keys, values = ["at_segment", "at_line"], ["$after_segment", "$after_line"]
+    if timed:
+        given["after_start"] = _EPOCH + timedelta(microseconds=micros)
+        keys.insert(0, "start")
+        values.insert(0, "$after_start")
+    sign = "<" if newest_first else ">"
+    text = f" WHERE ({', '.join(keys)}) {sign} ({', '.join(values)})"
+    if timed:
+        text += f" AND start {sign}= $after_start"  # once more, so that groups are skipped by it
+    return text, given
+
+
+def ordered(
+    found: Sql,
+    bounds: Bounds,
+    *,
+    newest_first: bool,
+    after: Any,
+    most: int,
+    last: int | None = None,
+) -> Sql:
     """Rows in their order, from one on.
 
     Args:
@@ -169,20 +259,16 @@ def ordered(found: Sql, bounds: Bounds, *, newest_first: bool, after: Any, most:
         newest_first: the order.
         after: the last one before: microseconds, segment, line; None: from the first one.
         most: how many.
+        last: of `last_of`.
     """
     timed = "start" in bounds.fields
-    way, sign = ("DESC", "<") if newest_first else ("ASC", ">")
+    way = "DESC" if newest_first else "ASC"
     keys = (["start"] if timed else []) + ["at_segment", "at_line"]
-    given = dict(found.given) | {"most": most}
-    where = ""
-    if after is not None:
-        micros, segment, line = after
-        given |= {"after_segment": segment, "after_line": line}
-        values = ["$after_segment", "$after_line"]
-        if timed:
-            given["after_start"] = micros
-            values.insert(0, "make_timestamptz($after_start::BIGINT)")
-        where = f" WHERE ({', '.join(keys)}) {sign} ({', '.join(values)})"
+    where, given = _from(found, after, newest_first=newest_first, timed=timed)
+    given["most"] = most
+    if last is not None:
+        given["last"] = _EPOCH + timedelta(microseconds=last)
+        where += f" {'AND' if where else 'WHERE'} start {'>=' if newest_first else '<='} $last"
     columns = ["at_segment", "at_line", "masked"]
     for each in FIELDS:
         if each.name in bounds.fields:

@@ -18,10 +18,24 @@ JSON_COLUMNS: Final = (
 )
 """The fields and their types, as `read_json` takes them."""
 
-COLUMNS: Final = ", ".join((*(f'"{name}"' for name in NAMES), '"segment"', '"line"'))
+PLACED: Final = (*NAMES, "segment", "line")
+"""The fields, and where the line is."""
+
+DERIVED: Final = ("pending", "abroad")
+"""What is found out when a file is made, so that questions need not join it with itself.
+
+`pending`: an opening record of which the file has no closing one with the same start, person and
+categories. (What may be seen depends on these alone: of two such records both may be, or neither.)
+`abroad`: a closing record whose opening one may be in another file, or differs from it.
+"""
+
+COLUMNS: Final = ", ".join(f'"{name}"' for name in (*PLACED, *DERIVED))
 """All columns, in their order."""
 
-ORDER: Final = "coalesce(person, client_ip), start, segment, line"
+KEY: Final = "coalesce(person, client_ip, '')"
+"""Whose a record is."""
+
+ORDER: Final = f"{KEY}, start, segment, line"
 """What files are sorted by: a person's records stand together."""
 
 WRITTEN: Final = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 3, ROW_GROUP_SIZE 20480"

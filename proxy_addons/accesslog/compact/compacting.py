@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
+from proxy_addons.accesslog.compact.days import day_file
 from proxy_addons.accesslog.compact.index import DAYS, HOURS, Index, ParquetIndexError
 from proxy_addons.accesslog.compact.making import (
     SPILL,
     HourJob,
     Means,
     SourceError,
-    day_file,
     hour_file,
 )
 from proxy_addons.accesslog.seal.files import make_folder

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from proxy_addons.accesslog.compact.columns import COLUMNS
 from proxy_addons.accesslog.seal.files import put
 from proxy_addons.accesslog.segment import SegmentName
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME: Final = "index.json"
-VERSION: Final = 1
+VERSION: Final = 2
 HOURS, DAYS = "hours", "days"
 
 
@@ -59,6 +60,10 @@ class File:
         sha256: of the file.
         first: earliest `start` of a row, microseconds since 1970; None: it has no row.
         last: latest one.
+        pending: rows that are, see `columns.DERIVED`.
+        abroad: the same.
+        ids: first and last number of closing records that are not abroad, in the order of text;
+            None: there are none.
         segments: whose lines are in it.
     """
 
@@ -68,6 +73,9 @@ class File:
     sha256: str
     first: int | None
     last: int | None
+    pending: int
+    abroad: int
+    ids: tuple[str, str] | None
     segments: tuple[Held, ...]
 
     @property
@@ -113,6 +121,7 @@ class Index:
         """
         said = {
             "version": VERSION,
+            "columns": COLUMNS,
             "files": [asdict(each) for each in self.files],
             "problems": self.problems,
         }
@@ -136,6 +145,8 @@ class Index:
         try:
             if said["version"] != VERSION:
                 raise ParquetIndexError(f"{path} has version {said['version']!r:.20}. {_REMEDY}")
+            if said["columns"] != COLUMNS:
+                raise ParquetIndexError(f"{path}: another version's columns. {_REMEDY}")
             files = tuple(_file(each) for each in said["files"])
             return cls((), dict(said["problems"])).with_files(files)
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
@@ -155,4 +166,7 @@ def _file(said: dict[str, Any]) -> File:
         raise ValueError("a name of another kind")
     if not segments or any(SegmentName.parse(each.name) is None for each in segments):
         raise ValueError("a file without segments")
-    return File(**{**said, "segments": segments})
+    ids = said["ids"]
+    if ids is not None and [type(each) for each in ids] != [str, str]:
+        raise ValueError("numbers of another kind")
+    return File(**{**said, "segments": segments, "ids": ids and tuple(ids)})

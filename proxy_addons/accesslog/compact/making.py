@@ -1,6 +1,6 @@
-"""Parquet files: one of a segment, and one of a day out of those.
+"""Parquet files, of a segment each (days.py makes those of days), and what any of them needs.
 
-In: sealed lines, or files. Out: a file that is whole and durable, and what the index says of it.
+In: sealed lines. Out: a file that is whole and durable, and what the index says of it.
 Must never: null a value in silence; give a file its name before it is whole and on the disk; take
 lines that are not what was sealed.
 """
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from proxy_addons.accesslog.compact.columns import COLUMNS, JSON_COLUMNS, ORDER, WRITTEN, quoted
-from proxy_addons.accesslog.compact.index import DAYS, HOURS, File, Held
-from proxy_addons.accesslog.compact.lines import exact, fitting
+from proxy_addons.accesslog.compact.index import HOURS, File, Held
+from proxy_addons.accesslog.compact.lines import exact, looked_through
 from proxy_addons.accesslog.seal.files import FILE_MODE, HALF, make_folder
 from proxy_addons.accesslog.segment import SegmentName, sync_directory
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from proxy_addons.accesslog.seal.manifest import Manifest
 
 SPILL: Final = "spill"
+SORTED: Final = 200_000
+"""Up to so many rows a segment's file is sorted; more would not fit into what a step may take."""
 _BLOCK: Final = 1 << 20
 _GZIP: Final = 31
 
@@ -94,21 +96,21 @@ def hour_file(job: HourJob) -> File | str:
     hour = segment.begins.strftime("%Y-%m-%dT%H")
     name = f"{HOURS}/{hour}-w{segment.worker:02d}-{segment.number:04d}.parquet"
     try:
-        unreadable = _looked_through(job)
+        unreadable, closed = looked_through(_lines(job))
     except (OSError, SourceError, zlib.error) as problem:
         # The other segments are made all the same; the index and every look say that this is not.
         return f"{job.packed}: {getattr(problem, 'strerror', None) or problem}"
     with means.connect() as store:
+        store.execute("CREATE TEMP TABLE closed AS SELECT unnest($1::INTEGER[]) AS line", [closed])
         rows = manifest.records - unreadable
         plain = means.folder / SPILL / f"{manifest.name}.exact"
         try:
             done = unreadable == 0 and _read_as_it_is(store, job, means.folder / name)
             if not done:
                 rows = _rendered_anew(job, plain)
-                source = f"read_json({quoted(plain)}, format = 'newline_delimited', columns ="
                 columns = JSON_COLUMNS.removesuffix("}") + ", line: 'INTEGER'}"
-                chosen = f"SELECT *, {quoted(manifest.name)} AS segment FROM {source} {columns})"  # noqa: S608 - text of ours; what is given is bound
-                _copy(store, chosen, means.folder / name)
+                source = f"read_json({quoted(plain)}, format = 'newline_delimited', columns ="
+                put_rows(store, _hour_rows(f"* FROM {source} {columns})", job), means.folder / name)
         finally:
             plain.unlink(missing_ok=True)
         held = Held(
@@ -118,31 +120,20 @@ def hour_file(job: HourJob) -> File | str:
             missing=sum(last - first + 1 for first, last in manifest.missing),
             packed_sha256=manifest.packed_sha256,
         )
-        return _entered(store, means.folder, name, (held,))
+        return entered(store, means.folder, name, (held,))
 
 
-def day_file(day: str, files: list[File], means: Means, *, taken: frozenset[str]) -> File:
-    """Make one file of a day out of several.
+def _hour_rows(source: str, job: HourJob) -> str:
+    """The rows of a segment, with its name and what is derived.
 
-    Args:
-        day: `20261121`.
-        files: of its segments.
-        means: what it may take.
-        taken: names that are in use.
-
-    Raises:
-        OSError: it could not be written.
-        duckdb.Error: the same; or a file that it is made of is damaged.
+    Where the segments before end is not known here: each closing record may be of theirs.
     """
-    text = f"{day[:4]}-{day[4:6]}-{day[6:]}"
-    names = (f"{DAYS}/{text}{'' if n == 1 else f'-{n}'}.parquet" for n in range(1, 1_000_000))
-    name = next(each for each in names if each not in taken)
-    sources = ", ".join(quoted(means.folder / each.name) for each in files)
-    with means.connect() as store:
-        chosen = f"SELECT {COLUMNS} FROM read_parquet([{sources}])"  # noqa: S608 - text of ours; what is given is bound
-        _copy(store, chosen, means.folder / name, f" ORDER BY {ORDER}")
-        segments = tuple(held for each in files for held in each.segments)
-        return _entered(store, means.folder, name, tuple(sorted(segments, key=lambda h: h.name)))
+    order = f" ORDER BY {ORDER}" if job.manifest.records <= SORTED else ""
+    return (
+        f"SELECT *, {quoted(job.manifest.name)} AS segment, event = 'transaction' AS abroad,"  # noqa: S608 - text of ours; what is given is bound
+        " event = 'open' AND line NOT IN (SELECT line FROM closed) AS pending"
+        f" FROM (SELECT {source}){order}"
+    )
 
 
 def _lines(job: HourJob) -> Iterator[bytes]:
@@ -168,21 +159,15 @@ def _lines(job: HourJob) -> Iterator[bytes]:
         raise SourceError(f"has {count} lines where {job.manifest.records} were sealed")
 
 
-def _looked_through(job: HourJob) -> int:
-    """How many lines are no records."""
-    return sum(1 for line in _lines(job) if fitting(line) is None)
-
-
 def _read_as_it_is(store: duckdb.DuckDBPyConnection, job: HourJob, target: Path) -> bool:
     """Let DuckDB read the sealed lines; False where it takes one for something else than we do."""
-    name, records = job.manifest.name, job.manifest.records
-    chosen = (
-        f"SELECT *, {quoted(name)} AS segment, (row_number() OVER () - 1)::INTEGER AS line FROM"  # noqa: S608 - text of ours; what is given is bound
+    source = (
+        "*, (row_number() OVER () - 1)::INTEGER AS line FROM"
         f" read_json({quoted(job.packed)}, format = 'newline_delimited', columns = {JSON_COLUMNS},"
         " compression = 'gzip', maximum_object_size = 67108864)"
     )
     try:
-        return _copy(store, chosen, target) == records
+        return put_rows(store, _hour_rows(source, job), target) == job.manifest.records
     except (duckdb.InvalidInputException, duckdb.ConversionException):
         return False  # a number beyond 64 bits, a key twice: each line is rendered anew
 
@@ -199,13 +184,13 @@ def _rendered_anew(job: HourJob, plain: Path) -> int:
     return rows
 
 
-def _copy(store: duckdb.DuckDBPyConnection, chosen: str, target: Path, order: str = "") -> int:
+def put_rows(store: duckdb.DuckDBPyConnection, chosen: str, target: Path) -> int:
     """Write rows to a file, whole and durable; how many they are."""
     make_folder(target.parent)
     half = target.with_name(target.name + HALF)
     with contextlib.suppress(FileNotFoundError):
         half.unlink()  # of an attempt that was cut short
-    text = f"COPY (SELECT {COLUMNS} FROM ({chosen}){order}) TO {quoted(half)} ({WRITTEN})"  # noqa: S608 - text of ours; what is given is bound
+    text = f"COPY (SELECT {COLUMNS} FROM ({chosen})) TO {quoted(half)} ({WRITTEN})"  # noqa: S608 - text of ours; what is given is bound
     done = store.execute(text).fetchone()
     descriptor = os.open(half, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -218,7 +203,7 @@ def _copy(store: duckdb.DuckDBPyConnection, chosen: str, target: Path, order: st
     return int(done[0]) if done else 0
 
 
-def _entered(
+def entered(
     store: duckdb.DuckDBPyConnection, folder: Path, name: str, segments: tuple[Held, ...]
 ) -> File:
     """What the index says of a file that is there.
@@ -227,15 +212,28 @@ def _entered(
         SourceError: it has not the rows of its segments.
     """
     found = store.execute(
-        "SELECT count(*), epoch_us(min(start)), epoch_us(max(start)) FROM read_parquet(?)",
+        "SELECT count(*), epoch_us(min(start)), epoch_us(max(start)), count_if(pending),"
+        " count_if(abroad), min(id) FILTER (event = 'transaction' AND NOT abroad),"
+        " max(id) FILTER (event = 'transaction' AND NOT abroad) FROM read_parquet(?)",
         [str(folder / name)],
     ).fetchone()
     assert found is not None, "an aggregate has a row"
-    rows, first, last = found
+    rows, first, last, pending, abroad, *ids = found
     if rows != sum(each.rows for each in segments):
         raise SourceError(f"{folder / name} has {rows} rows, its segments have others")
     octets, sha256 = fingerprint(folder / name)
-    return File(name, rows, octets, sha256, first, last, segments)
+    return File(
+        name=name,
+        rows=rows,
+        octets=octets,
+        sha256=sha256,
+        first=first,
+        last=last,
+        pending=pending,
+        abroad=abroad,
+        ids=None if ids[0] is None else (ids[0], ids[1]),
+        segments=segments,
+    )
 
 
 def fingerprint(path: Path) -> tuple[int, str]:
