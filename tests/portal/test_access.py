@@ -10,6 +10,7 @@ import pytest
 from support.portal import House, Visitor, served, settings_for
 
 from proxy_addons.portal.access import PAGES
+from proxy_addons.portal.api.routes import BASE, ROUTES
 from proxy_addons.portal.signin.roles import WORDS
 from proxy_addons.settings.people import ROLES
 from proxy_addons.standing import Actor, Withdrawals, open_store
@@ -51,12 +52,15 @@ GETS = {
     "/acknowledgements.csv": {"information-security", "auditor"},
     "/reviews": {"information-security", "auditor"},
     "/reviews/new": STAFF,
+    "/psd/tokens": {"psd", "auditor"},
+    "/psd/tokens/new": {"psd", "auditor"},
 }
 POSTS = {
     "/browsing/start": STAFF,
     "/statement": STAFF,
     "/exemptions/new": STAFF,
     "/reviews/new": STAFF,
+    "/psd/tokens/new": {"psd", "auditor"},
     "/withdraw": {"line-manager", "information-security", "psd"},
     "/give-back": {"line-manager", "information-security", "psd"},
     "/confirm": STAFF,
@@ -98,8 +102,10 @@ async def test_every_route_is_in_the_matrix_or_open(house: House):
         ("GET", "/exemptions/{reference}"), ("GET", "/exemptions/{reference}/{step}"),
         ("POST", "/exemptions/{reference}/{step}"),
         ("GET", "/reviews/{reference}"), ("GET", "/reviews/{reference}/{step}"),
-        ("POST", "/reviews/{reference}/{step}"),
+        ("POST", "/reviews/{reference}/{step}"), ("POST", "/psd/tokens/revoke"),
     }  # fmt: skip
+    # No pages: they know tokens, and no session (tests/portal/api/).
+    known |= {("GET", BASE + route.path) for route in ROUTES}
     assert paths - known == set()
 
 

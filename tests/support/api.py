@@ -46,7 +46,7 @@ def made_records() -> list[dict[str, Any]]:
     """A fourth of them are jane's; some of these on a site of a special category."""
     found = []
     for place in range(JANE + OTHERS):
-        person = ("jane", "AB1234", "CD5678", None)[place % 4]
+        person = ("jane", "ab1234", "cd5678", None)[place % 4]
         more = {
             "person": person,
             "categories": ["health"] if place % 12 == 0 else ["news"],

@@ -106,7 +106,7 @@ ROUTES: Final = (
         query=shapes.Looks,
         answer=shapes.Trail,
         roles=frozenset({AUDITOR}),
-        problems=(*_ASKED, "wrong-query"),
+        problems=(*_ASKED, "unknown"),
     ),
 )
 

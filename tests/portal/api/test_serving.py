@@ -94,7 +94,7 @@ FILTERS = [
     ({"text": "/4"}, 3),  # 4, 40 and 44
     ({"host": "jane.test"}, 20),
     ({"host": "ab1234.test"}, 0),
-    ({"person": "AB1234"}, 0),
+    ({"person": "ab1234"}, 0),
     ({"client": "192.0.2.1"}, 5),
 ]
 
