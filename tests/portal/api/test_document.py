@@ -91,15 +91,21 @@ NAMES = sorted({each.name for query in QUERIES for each in msgspec.structs.field
 def test_a_query_is_read_or_refused_and_never_quoted(
     wanted: type[shapes.Query], given_: list[tuple[str, str]]
 ) -> None:
+    found = _read(wanted, given_)
+    if isinstance(found, ProblemError):
+        assert found.kind in {"wrong-query", "wrong-range"}
+        assert "\x00" not in found.detail
+        return
+    assert len(dict(given_)) == len(given_)
+    for name, text in given_:
+        assert str(getattr(found, name)) == text or name in {"since", "until", "limit"}
+
+
+def _read(wanted: type[shapes.Query], given_: list[tuple[str, str]]) -> shapes.Query | ProblemError:
     try:
-        found = shapes.read(wanted, MultiDict(given_))
+        return shapes.read(wanted, MultiDict(given_))
     except ProblemError as problem:
-        assert problem.kind in {"wrong-query", "wrong-range"}
-        assert "\x00" not in problem.detail
-    else:
-        assert len(dict(given_)) == len(given_)
-        for name, text in given_:
-            assert str(getattr(found, name)) == text or name in {"since", "until", "limit"}
+        return problem
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "01e2", "1001", "9" * 30, "٣", " 5", "5.0", "x"])

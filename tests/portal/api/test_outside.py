@@ -100,10 +100,10 @@ async def test_another_authorisation_is_as_if_there_were_none(tmp_path: Path) ->
         text, token = await api.token()
         own, _ = await another(api, random.Random(3))
         others = await asyncio.to_thread(api.world.approved, wanted())
-        answers = []
-        for reference in (own.reference, others.reference, "AU-2026-9999", "x"):
-            for path in ("/records?", "/counts?by=host&", "/export?form=jsonl&"):
-                answers.append(await api.get(f"{path}authorisation={reference}", text))
+        references = (own.reference, others.reference, "AU-2026-9999", "x")
+        paths = ("/records?", "/counts?by=host&", "/export?form=jsonl&")
+        asked = [f"{path}authorisation={each}" for each in references for path in paths]
+        answers = [await api.get(address, text) for address in asked]
         assert {each.status for each in answers} == {403}
         assert len({each.body for each in answers}) == 1
         looks = await api.looks()
