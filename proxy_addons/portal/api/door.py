@@ -100,6 +100,12 @@ class Door:
                 _LOG.warning("a token was sent over plain HTTP, from another machine")
             raise ProblemError("not-secure", _NOT_SECURE)
 
+    @staticmethod
+    def nobody(*, sent: bool) -> ProblemError:
+        """What is said of every token that does not hold (RFC 6750 3), or of none."""
+        error = ', error="invalid_token"' if sent else ""
+        return ProblemError("no-token", _NOBODY, {"WWW-Authenticate": _CHALLENGE + error})
+
     async def caller(self, request: web.Request) -> Caller:
         """Who calls.
 
@@ -110,8 +116,7 @@ class Door:
         text = _sent(request)
         found = None if text is None else await self.known(text, _address(request))
         if found is None:
-            error = "" if text is None else ', error="invalid_token"'
-            raise ProblemError("no-token", _NOBODY, {"WWW-Authenticate": _CHALLENGE + error})
+            raise self.nobody(sent=text is not None)
         await self._services.threads.run(self._tokens.used, found.token)
         return found
 

@@ -21,7 +21,7 @@ from proxy_addons.portal.api.document import document
 from proxy_addons.portal.api.door import Door
 from proxy_addons.portal.api.problems import REFUSALS, ProblemError, answer
 from proxy_addons.portal.api.routes import BASE, JSON, ROUTES
-from proxy_addons.portal.api.streamed import streamed
+from proxy_addons.portal.api.streamed import CutOffError, streamed, while_held
 from proxy_addons.portal.psd.exported import FORMS, columns_of, exported
 from proxy_addons.standing.problems import StandingUnavailableError
 
@@ -252,18 +252,19 @@ class Serving:
     ) -> web.StreamResponse:
         reference, form = query.authorisation.strip().upper(), FORMS[query.form]
         call = calls.Export(authorisation=reference, question=self._question(query), form=form.name)
-        rows = self._desk.stream(caller.who_for(reference), call)
-        named = (reference, self._services.now())
-        if form.name == "parquet" or asked.request.version < HttpVersion11:
-            # Parquet is no stream, and HTTP/1.0 knows no chunks: as a whole, or not at all.
-            return await exported(asked.request, form, rows, *named, headers=asked.headers)
 
         async def may_go_on() -> bool:
             return await self._door.still(caller)
 
-        return await streamed(
-            asked.request, form, rows, may_go_on, named=named, headers=asked.headers
-        )
+        rows = while_held(self._desk.stream(caller.who_for(reference), call), may_go_on)
+        named = (reference, self._services.now())
+        try:
+            if form.name == "parquet" or asked.request.version < HttpVersion11:
+                # Parquet is no stream, and HTTP/1.0 knows no chunks: as a whole, or not at all.
+                return await exported(asked.request, form, rows, *named, headers=asked.headers)
+            return await streamed(asked.request, form, rows, named=named, headers=asked.headers)
+        except CutOffError:
+            raise self._door.nobody(sent=True) from None  # nothing was sent
 
 
 def _figures(count: Any) -> shapes.Counted:

@@ -41,11 +41,30 @@ class CutOffError(Exception):
         super().__init__("its token does not hold any more")
 
 
+async def while_held(
+    rows: AsyncGenerator[Row], may_go_on: Callable[[], Awaitable[bool]]
+) -> AsyncGenerator[Row]:
+    """The same rows, as long as the right to them holds: asked each second, and at their end.
+
+    Raises:
+        CutOffError: it does not any more.
+    """
+    asked = time.monotonic()
+    async with aclosing(rows):
+        async for row in rows:
+            if time.monotonic() - asked >= ASKED_EVERY:
+                if not await may_go_on():
+                    raise CutOffError
+                asked = time.monotonic()
+            yield row
+    if not await may_go_on():
+        raise CutOffError
+
+
 async def streamed(
     request: web.Request,
     form: Form,
     rows: AsyncGenerator[Row],
-    may_go_on: Callable[[], Awaitable[bool]],
     *,
     named: tuple[str, datetime],
     headers: Mapping[str, str],
@@ -55,8 +74,7 @@ async def streamed(
     Args:
         request: to be answered, of HTTP/1.1 or later.
         form: of the file: CSV or JSON lines.
-        rows: all of them.
-        may_go_on: whether the right to it still holds; asked each second.
+        rows: all of them, see `while_held`.
         named: reference and time, for the file's name.
         headers: of the answer besides.
 
@@ -65,6 +83,7 @@ async def streamed(
 
     Raises:
         Refused: by the desk, before anything was sent.
+        CutOffError: before anything was sent.
     """
     answer = web.StreamResponse(headers={**headers_of(form, *named), **headers})
     answer.enable_chunked_encoding()
@@ -72,7 +91,7 @@ async def streamed(
         first = await anext(rows, None)  # by now the desk has recorded it, or refused
         await answer.prepare(request)
         try:
-            await _sent(answer, form, _chained(first, rows), may_go_on)
+            await _sent(answer, form, first, rows)
         except (Refused, CutOffError, StandingUnavailableError) as problem:
             # Some of it is with the client, who sees an answer without an end: not whole.
             _LOG.warning("an export was cut off: %s", problem)
@@ -82,39 +101,22 @@ async def streamed(
 
 
 async def _sent(
-    answer: web.StreamResponse,
-    form: Form,
-    rows: AsyncIterator[Row],
-    may_go_on: Callable[[], Awaitable[bool]],
+    answer: web.StreamResponse, form: Form, first: Row | None, rows: AsyncIterator[Row]
 ) -> None:
     text = io.StringIO(newline="")
     write = writer_of(form, text)
-    asked = time.monotonic()
 
     async def send(several: list[Row]) -> None:
-        nonlocal asked
-        if time.monotonic() - asked >= ASKED_EVERY:
-            if not await may_go_on():
-                raise CutOffError
-            asked = time.monotonic()
         write(several)
         await answer.write(text.getvalue().encode())
         text.seek(0)
         text.truncate()
 
-    several: list[Row] = []
+    several = [] if first is None else [first]
     async for row in rows:
         several.append(row)
-        if len(several) == AT_ONCE:
+        if len(several) >= AT_ONCE:
             await send(several)
             several = []
     await send(several)
     await answer.write_eof()
-
-
-async def _chained(first: Row | None, rows: AsyncIterator[Row]) -> AsyncIterator[Row]:
-    """The first row, where there is one, and the others."""
-    if first is not None:
-        yield first
-    async for row in rows:
-        yield row

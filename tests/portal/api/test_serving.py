@@ -167,10 +167,12 @@ async def test_the_trail_is_for_auditors_tokens(api: Api) -> None:
     text, token = await api.token()
     await api.get(records(api), text)
     assert is_problem(await api.get("/trail", text), 403, "refused")
+    assert "refused" in (await api.looks())[0]["outcome"]
     auditor, own = await api.token(AUDREY)
     found = await api.get("/trail?person=paul", auditor)
     assert found.status == 200
-    (look,) = found.json["records"]
+    refused, look = found.json["records"]
+    assert refused["outcome"]["trail"]
     assert (look["person"], look["how"]) == ("paul", f"token:{token.reference}")
     assert look["authorisation"] == api.reference
     assert found.json["next"] is None
