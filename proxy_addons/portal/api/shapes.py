@@ -39,7 +39,10 @@ type Moment = Annotated[
 ]
 type After = Annotated[
     str,
-    Meta(max_length=1024, min_length=1, description="`next` of the page before, as it was given."),
+    Meta(
+        pattern="^[A-Za-z0-9_=:.-]{1,512}$",
+        description="`next` of the page before, as it was given.",
+    ),
 ]
 MOST: Final = 1000
 """Rows of one page, at most."""
