@@ -86,8 +86,10 @@ class TokenPages:
         if not visit.has_just_proven:
             raise web.HTTPSeeOther(onward.with_next("/confirm", request.path))
         typed = self._services.drafts.take(visit.someone.name, request.path)
-        usual = (visit.now + _USUAL).astimezone(self._zone).date().isoformat()
-        return await self._form(visit, Form(typed or {"ends": [usual]}))
+        held = (await self._rights(visit)).values()
+        until = [each.valid_until for each in held if each is not None]
+        usual = min([visit.now + _USUAL, *until]).astimezone(self._zone).date()
+        return await self._form(visit, Form(typed or {"ends": [usual.isoformat()]}))
 
     async def make(self, request: web.Request, visit: Visit) -> web.Response:
         """The form was sent."""
