@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from proxy_addons.audit.authority.model import Authorisation
 
 RECORDS = made_records()
-QUESTIONS = 20
+QUESTIONS = 8
 
 
 def may_see(found: Authorisation, record: dict[str, Any]) -> bool:

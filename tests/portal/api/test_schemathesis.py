@@ -35,7 +35,7 @@ PLAIN = settings(
 )
 
 
-@pytest.mark.parametrize("examples", [8, pytest.param(100, marks=pytest.mark.heavy)])
+@pytest.mark.parametrize("examples", [4, pytest.param(100, marks=pytest.mark.heavy)])
 async def test_every_operation_as_its_document_says(tmp_path: Path, examples: int) -> None:
     async with served_api(tmp_path) as api:
         mine = [(await api.token())[0] for _ in range(20)]
