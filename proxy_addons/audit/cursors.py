@@ -13,7 +13,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from proxy_addons.audit.store import StoreError
+from proxy_addons.audit.store import CursorError
 
 if TYPE_CHECKING:
     from proxy_addons.audit.store import Bounds, Question, Row
@@ -49,7 +49,7 @@ class Cursors:
         """Where it is: (microseconds, segment, line), and how many rows there were.
 
         Raises:
-            StoreError: it was changed, or is of another question or another process.
+            CursorError: it was changed, or is of another question or another process.
         """
         try:
             octets = base64.b64decode(cursor.encode(), b"-_", validate=True)
@@ -57,7 +57,7 @@ class Cursors:
             octets = b""  # refused below, as every other one that is not ours
         mac, said = octets[:_MAC], octets[_MAC:]
         if not hmac.compare_digest(mac, self._mac(said, asking)):
-            raise StoreError("This is no page of this question; ask for the first page again.")
+            raise CursorError("This is no page of this question; ask for the first page again.")
         micros, segment, line, given = json.loads(said)
         return (micros, segment, line), given
 

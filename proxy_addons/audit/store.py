@@ -25,6 +25,10 @@ class StoreError(Exception):
     """Nothing was answered. The text says what to do, and nothing of any record."""
 
 
+class CursorError(StoreError):
+    """What was given as `after` is of no page of this question: it was changed, or has ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What may be seen: an authorisation, compiled (`authority/compiled.py`).

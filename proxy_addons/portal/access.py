@@ -114,6 +114,11 @@ PAGES: Final = {
         Page(
             "trail", "Who looked at the access log, at what, by which right", frozenset({AUDITOR})
         ),
+        Page(
+            "tokens",
+            "Tokens of your own by which programs ask the API (docs/api.md)",
+            frozenset({PSD, AUDITOR}),
+        ),
     )
 }
 

@@ -10,6 +10,7 @@ import pytest
 from support.portal import House, Visitor, served, settings_for
 
 from proxy_addons.portal.access import PAGES
+from proxy_addons.portal.api.routes import BASE, ROUTES
 from proxy_addons.portal.signin.roles import WORDS
 from proxy_addons.settings.people import ROLES
 from proxy_addons.standing import Actor, Withdrawals, open_store
@@ -65,6 +66,8 @@ GETS = {
     "/psd/pack": {"psd"},
     "/psd/live": {"psd"},
     "/psd/alerts": {"psd"},
+    "/psd/tokens": {"psd", "auditor"},
+    "/psd/tokens/new": {"psd", "auditor"},
 }
 # These ask the desk, which does not run here: who is let through is told why there is no answer.
 OF_THE_DESK = {"/psd/export": {"psd"}, "/psd/trail": {"auditor"}}
@@ -77,6 +80,7 @@ POSTS = {
     "/reviews/new": STAFF,
     "/psd/authorisations/new": {"psd"},
     "/psd/deputies": set[str](),  # nobody here holds an office
+    "/psd/tokens/new": {"psd", "auditor"},
     "/withdraw": {"line-manager", "information-security", "psd"},
     "/give-back": {"line-manager", "information-security", "psd"},
     "/confirm": STAFF,
@@ -137,7 +141,10 @@ async def test_every_route_is_in_the_matrix_or_open(house: House):
         ("GET", "/psd/deputies/{reference}/revoke"), ("POST", "/psd/deputies/{reference}/revoke"),
         ("GET", "/psd/alerts/{reference}"), ("GET", "/psd/alerts/{reference}/{step}"),
         ("POST", "/psd/alerts/{reference}/{step}"),
+        ("POST", "/psd/tokens/revoke"),
     }  # fmt: skip
+    # No pages: they know tokens, and no session (tests/portal/api/).
+    known |= {("GET", BASE + route.path) for route in ROUTES}
     assert paths - known == set()
 
 
@@ -174,9 +181,11 @@ async def test_pages_open_to_the_roles_that_have_them(house: House, role: str):
             "/psd/authorisations",
             "/psd/search",
             "/psd/live",
+            "/psd/alerts",
             "/psd/sampling",
             "/psd/retention",
             "/psd/trail",
+            "/psd/tokens",
         )
         if role in (GETS | OF_THE_DESK)[path]
     }

@@ -26,6 +26,7 @@ from proxy_addons.standing import (
     StandingUnavailableError,
     open_store,
     tables_alerts,
+    tables_api,
     tables_audit,
     tables_retention,
     tables_sampling,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from proxy_addons.standing import Store
 
 TOP = Path(__file__).parents[2]
-ALL_TABLES = (tables_shifts, tables_retention, tables_sampling, tables_audit, tables_alerts)
+ALL_TABLES = (tables_shifts, tables_retention, tables_sampling, tables_audit, tables_alerts, tables_api)
 """Each module adds its tables to the one `metadata`."""
 
 _MIGRATE = """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -41,6 +42,17 @@ TOKEN = re.compile(r'name="(?:token|csrf)" value="([^"]+)"')
 def hashed(password: str = PASSWORD) -> str:
     """A hash as the file of accounts has it; cheap, as nobody attacks this one."""
     return PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(password)
+
+
+def own_address() -> str | None:
+    """An address of this machine that is not loopback; nothing is sent anywhere to find it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        address: str = probe.getsockname()[0]
+    return None if address.startswith("127.") else address
 
 
 @dataclass

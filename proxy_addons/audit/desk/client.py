@@ -17,7 +17,7 @@ from proxy_addons.audit.desk.place import near
 from proxy_addons.audit.desk.wire import LONGEST, Call, Refused, Reply, Who, line
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
     from pathlib import Path
 
 PATIENCE: Final = 60.0
@@ -50,7 +50,7 @@ class DeskClient:
             found: T = _decoder(call.answer).decode((await self._reply(reader)).value)
             return found
 
-    async def stream[T](self, who: Who, call: Call[T]) -> AsyncIterator[T]:
+    async def stream[T](self, who: Who, call: Call[T]) -> AsyncGenerator[T]:
         """The items of a stream.
 
         Raises:

@@ -15,7 +15,7 @@ from proxy_addons.audit.authority.compiled import NotCoveredError, compile_bound
 from proxy_addons.audit.authority.model import Kind
 from proxy_addons.audit.desk.calls import Found
 from proxy_addons.audit.desk.wire import Refused
-from proxy_addons.audit.store import StoreError
+from proxy_addons.audit.store import CursorError, StoreError
 from proxy_addons.audit.trail import EXPORT, LOOK, TrailError
 from proxy_addons.standing.actor import Actor
 from proxy_addons.standing.problems import StandingUnavailableError
@@ -87,6 +87,8 @@ class Desk:
                 self._store.counts(bounds, call.question, by, most=_BARS) for by in call.by
             )
             gaps = self._store.reach().gaps
+        except CursorError as problem:
+            raise Refused("unknown", str(problem)) from problem  # nothing was shown
         except StoreError as problem:
             raise Refused("unavailable", f"{_NOT_NOW} ({problem})") from problem
         outcome = {"rows": len(page.rows), "records": total.records, "page": bool(call.after)}

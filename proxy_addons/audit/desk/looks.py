@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 AUDITOR = "auditor"
 _MOST = 50
+_FOR_AUDITORS = "The trail is for auditors."
 
 
 class Looks:
@@ -42,7 +43,9 @@ class Looks:
             Refused: nothing is shown.
         """
         if AUDITOR not in who.roles:
-            raise Refused("refused", "The trail is for auditors.")
+            outcome = {"trail": True, "refused": _FOR_AUDITORS}
+            self._desk.note(LOOK, who, call.authorisation, None, outcome)
+            raise Refused("refused", _FOR_AUDITORS)
         wanted = TrailFilter(call.person, call.authorisation, call.event, call.since, call.until)
         try:
             page = self._reader.page(wanted, most=_MOST, after=call.after)

@@ -24,7 +24,7 @@ from proxy_addons.accesslog.record import DUCKDB_TYPES, FIELDS, NAMES
 from proxy_addons.standing.report import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from proxy_addons.audit.store import Row
 
@@ -61,7 +61,12 @@ FORMS: Final = {
 
 
 async def exported(
-    request: web.Request, form: Form, rows: AsyncIterator[Row], reference: str, now: datetime
+    request: web.Request,
+    form: Form,
+    rows: AsyncIterator[Row],
+    reference: str,
+    now: datetime,
+    headers: Mapping[str, str] | None = None,
 ) -> web.StreamResponse:
     """Send rows as a file.
 
@@ -71,6 +76,7 @@ async def exported(
         rows: all of them.
         reference: of the authorisation, for the file's name.
         now: the same.
+        headers: of the answer besides.
 
     Raises:
         Refused: by the desk, also in the middle; nothing was sent.
@@ -80,26 +86,19 @@ async def exported(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="watchhouse-")))
         made = folder / f"rows.{form.name}"
         await _written(made, form, rows)
-        name = f"{reference.lower()}-{now:%Y%m%dT%H%M%SZ}.{form.name}"
-        return await sent(request, made, form.kind, name)
+        told = {**headers_of(form, reference, now), **(headers or {})}
+        return await sent(request, made, told)
 
 
-async def sent(
-    request: web.Request, file: Path, kind: str, name: str, **headers: str
-) -> web.StreamResponse:
+async def sent(request: web.Request, file: Path, headers: Mapping[str, str]) -> web.StreamResponse:
     """Send a file that is whole, as a download.
 
     Args:
         request: to be answered.
         file: its path.
-        kind: its content type.
-        name: for who saves it.
-        headers: further ones.
+        headers: its content type, and what to save it as.
     """
     answer = web.StreamResponse(headers=headers)
-    answer.headers[hdrs.CONTENT_TYPE] = kind
-    answer.headers[hdrs.CACHE_CONTROL] = "no-store"
-    answer.headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{name}"'
     opened = await asyncio.to_thread(file.open, "rb")
     try:
         answer.content_length = os.fstat(opened.fileno()).st_size
@@ -112,12 +111,21 @@ async def sent(
     return answer
 
 
+def headers_of(form: Form, reference: str, now: datetime) -> dict[str, str]:
+    """What is said of a file, as for `exported`."""
+    name = f"{reference.lower()}-{now:%Y%m%dT%H%M%SZ}.{form.name}"
+    return {
+        hdrs.CONTENT_TYPE: form.kind,
+        hdrs.CACHE_CONTROL: "no-store",
+        hdrs.CONTENT_DISPOSITION: f'attachment; filename="{name}"',
+    }
+
+
 async def _written(made: Path, form: Form, rows: AsyncIterator[Row]) -> None:
     lines = made.with_suffix(".lines")
-    writing = _csv if form.name == "csv" else _lines
     target = lines if form.name == "parquet" else made
     with await asyncio.to_thread(target.open, "w", encoding="utf-8", newline="") as file:
-        write = writing(file)
+        write = writer_of(form, file)
         several: list[Row] = []
         async for row in rows:
             several.append(row)
@@ -129,7 +137,12 @@ async def _written(made: Path, form: Form, rows: AsyncIterator[Row]) -> None:
         await asyncio.to_thread(_parquet, lines, made)
 
 
-def _values(row: Row) -> dict[str, Any]:
+def writer_of(form: Form, file: Any) -> Callable[[Iterable[Row]], None]:
+    """What writes rows into a text file: as CSV, else as lines of JSON; a heading at once."""
+    return _csv(file) if form.name == "csv" else _lines(file)
+
+
+def columns_of(row: Row) -> dict[str, Any]:
     """All columns of a row, those too that may not be seen: null."""
     first = dict(zip(_FIRST, (row.at.segment, row.at.line, row.masked), strict=True))
     return first | {name: row.values.get(name) for name in NAMES}
@@ -137,7 +150,7 @@ def _values(row: Row) -> dict[str, Any]:
 
 def _lines(file: Any) -> Callable[[Iterable[Row]], None]:
     def write(rows: Iterable[Row]) -> None:
-        file.writelines(f"{_ENCODER.encode(_values(row)).decode()}\n" for row in rows)
+        file.writelines(f"{_ENCODER.encode(columns_of(row)).decode()}\n" for row in rows)
 
     return write
 
@@ -150,7 +163,7 @@ def _csv(file: Any) -> Callable[[Iterable[Row]], None]:
 
     def write(rows: Iterable[Row]) -> None:
         writer.writerows(
-            [harmless(_cell(value)) for value in _values(row).values()] for row in rows
+            [harmless(_cell(value)) for value in columns_of(row).values()] for row in rows
         )
 
     return write

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from proxy_addons.audit.desk.calls import FetchPack, MakePack
 from proxy_addons.audit.desk.wire import Refused
@@ -85,7 +85,12 @@ class Packs:
         reference, name = request.match_info["au"].upper(), request.match_info["name"]
         made = await self._asking.ask(visit, FetchPack(authorisation=reference, name=name))
         file = self._asking.services.settings.paths.packs_dir / made.name
-        return await sent(request, file, "application/zip", made.name)
+        headers = {
+            hdrs.CONTENT_TYPE: "application/zip",
+            hdrs.CACHE_CONTROL: "no-store",
+            hdrs.CONTENT_DISPOSITION: f'attachment; filename="{made.name}"',
+        }
+        return await sent(request, file, headers)
 
     def _show(
         self, visit: Visit, wanted: Asked, form: Form, made: Made | None = None, status: int = 200

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from proxy_addons.portal.api import site as api
 from proxy_addons.portal.own.browsing import Browsing
 from proxy_addons.portal.own.statement import TheStatement
 from proxy_addons.portal.psd import site as psd
@@ -50,4 +51,5 @@ def routes(services: Services) -> list[web.RouteDef]:
         *TeamUse(services, guard).routes(),
         *Acknowledging(services, guard).routes(),
         *psd.routes(services, guard),
+        *api.routes(services, guard),
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import pytest
 from aiohttp import ClientSession, TCPConnector, web
 from aiohttp.test_utils import TestServer, make_mocked_request
 from support.certificates import WebAuthority
-from support.portal import settings_for
+from support.portal import own_address, settings_for
 
 from proxy_addons.portal.app import make_app
 from proxy_addons.portal.signin import onward
@@ -114,17 +113,6 @@ def test_where_the_browser_reached_us(host: str, tls: bool, base: str | None):
 )
 def test_where_somebody_may_be_led(path: str | None, safe: str):
     assert onward.safe(path) == safe
-
-
-def own_address() -> str | None:
-    """An address of this machine that is not loopback; nothing is sent anywhere to find it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-        except OSError:
-            return None
-        address: str = probe.getsockname()[0]
-    return None if address.startswith("127.") else address
 
 
 async def test_from_another_address_it_takes_tls(tmp_path: Path):

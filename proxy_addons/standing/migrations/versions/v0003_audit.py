@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy_addons.standing.migrations.parts import alerts, authority, retention, sampling
+from proxy_addons.standing.migrations.parts import alerts, api, authority, retention, sampling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,7 @@ _PARTS: tuple[Callable[[], None], ...] = (
     sampling.make,
     retention.make,
     alerts.make,
+    api.make,
 )
 
 
