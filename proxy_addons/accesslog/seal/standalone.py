@@ -171,6 +171,46 @@ def seal_of(packed: bytes, salt: bytes) -> dict[str, Any]:
     return {**found, **trees, "tags": sha256(tags).hex(), "packed_sha256": sha256(packed).hex()}
 
 
+def rest_of(packed: bytes, kept: bytes, size: int) -> dict[str, Any]:
+    """The roots of a segment from which lines were erased: of these there are hashes of leaves.
+
+    A line, and a place, is an octet 1 and its nonce (a place itself follows), or 0 and a hash.
+    """
+    reader, leaves, at, last = zlib.decompressobj(31), [], 33 * size, b""
+    lines, places, tags = (reader.decompress(packed) + reader.flush()).split(b"\n"), [], {}
+    shown = [n for n in range(size) if kept[33 * n]]
+    stay = {n: lines[at] for at, n in enumerate(shown)}
+    for n in range(size):
+        value = kept[33 * n + 1 : 33 * n + 33]
+        leaves.append(sha256(b"\0" + value + stay[n]) if n in stay else value)
+    for _ in range(size):
+        value, place = kept[at + 1 : at + 33], kept[at + 33 : at + 81] if kept[at] else b""
+        places.append(sha256(b"\0" + value + place) if place else value)
+        at += 33 + len(place)
+        if place:
+            made = place_of(record_of(stay.pop(int.from_bytes(place[40:], "big"))), b"", 0)
+            tags[made[:32]] = {*tags.get(made[:32], ()), place[:32]}
+            if made[32:40] != place[32:40] or place <= last:
+                raise ValueError("a place that is not that of its line")
+            last = place
+    if not len(set().union(*tags.values())) == len(tags) == sum(map(len, tags.values())):
+        raise ValueError("one tag for two, or two for one")
+    if stay or lines[len(shown) :] != [b""] or at != len(kept) or reader.unused_data:
+        raise ValueError("not what belongs together")
+    said = {"kept": sha256(kept).hex(), "lines": sha256(packed).hex(), "erased": size - len(shown)}
+    return {**said, "root": root_of(leaves).hex(), "places": root_of(places).hex()}
+
+
+def erased(said: list[Any]) -> dict[str, Any]:
+    """Segments from which lines were erased: how often, and what the last erasure has left."""
+    found: dict[str, Any] = {}
+    for each in [
+        one for entry in said if entry.get("kind") == "erasure" for one in entry["segments"]
+    ]:
+        found[each["name"]] = found.get(each["name"], (0,))[0] + 1, each
+    return found
+
+
 def tile(level: object, number: int, width: int) -> str:
     """The path of a tile (C2SP tlog-tiles)."""
     parts = re.findall("...", f"{number:0{-(-len(str(number)) // 3) * 3}d}")
@@ -266,8 +306,11 @@ class Log:
             if (name in self.names or "entries" not in name) and self.read(name) != octets:
                 below = name.replace("tile/0/", "tile/entries/")
                 self.wrong.append(f"{name}: not as it was signed, or {below} is not")
+        gone = erased([*map(record_of, entries)])
         for said in map(record_of, entries):
-            if said.get("kind") == "segment":
+            if said.get("kind") == "segment" and said["name"] in gone:
+                self.rest(said, *gone[said["name"]])
+            elif said.get("kind") == "segment":
                 day = DAY.sub(r"\1/\2/\3", said["name"])
                 packed = f"segments/{day}/{said['name']}.gz"
                 kept = f"salts/{day}/{said['name']}.salt"
@@ -284,6 +327,20 @@ class Log:
         strange = [each for each in self.names if each not in self.known and each[-4:] != ".tsr"]
         self.wrong += [f"{name}: nothing that was signed speaks of it" for name in strange]
         return f"{len(entries)} entries signed"
+
+    def rest(self, said: Any, number: int, left: Any) -> None:
+        """Check what erasures have left of a segment; nothing else of it may be there."""
+        if not left["kept"] and left["erased"] == said["records"]:
+            return
+        day = DAY.sub(r"\1/\2/\3", said["name"])
+        name = f"rest/{day}/{said['name']}.{number}"
+        packed, kept = self.read(f"{name}.gz"), self.read(f"{name}.kept")
+        try:
+            found, wanted = rest_of(packed, kept, said["records"]), {**said, **left}
+            other = {each for each in found if found[each] != wanted[each]}
+            self.wrong += [f"{name}.kept, .gz: not what was left: {sorted(other)}"] * bool(other)
+        except BAD as problem:
+            self.wrong.append(f"{name}.kept, .gz: {problem!r}")
 
     def pack(self) -> str:
         """Check a pack, and say what it proves."""
@@ -325,15 +382,20 @@ class Log:
             self.wrong.append("lines/lines.jsonl: lines of which nothing is proved")
         if whole is None:
             return f"{len(lines) - 1} lines are in the log; nothing is proved of others"
+        gone, without = erased([*map(record_of, entries.values())]), 0
         for name, each in said.items():
             late = each.get("last_start", "") >= whole["since"]
-            if late and each["first_start"] < whole["until"] and name not in covered:
+            if not late or each["first_start"] >= whole["until"] or name in covered:
+                continue
+            without += name in gone
+            if name not in gone:
                 self.wrong.append(f"proofs.json: not all that is wanted of {name}")
         first = proofs["ranges"][-1]["first"]
         late = first and record_of(entries[first])["sealed"] >= whole["since"]
         if late or first + len(leaves[first]) != max(roots):
             self.wrong.append("log/entries: begins too late or ends too early")
-        return f"{len(lines) - 1} lines are in the log: all of {whole}"
+        less = f", but for {without} segments from which lines were erased" if without else ""
+        return f"{len(lines) - 1} lines are in the log: all of {whole}{less}"
 
 
 def complete(whole: Any, here: Any, each: Any, shown: dict[int, Any]) -> bool:

@@ -15,6 +15,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from proxy_addons.accesslog.seal.erasure import ERASURE_KIND, Erasure
 from proxy_addons.accesslog.seal.manifest import KIND, EntryError, Manifest, parsed
 from proxy_addons.accesslog.seal.merkle import ProofError, leaf_hash
 from proxy_addons.accesslog.seal.notes import (
@@ -73,6 +74,7 @@ class CheckedPack:
         withheld: of which only the hash is in it.
         whole: whose lines of which period are all in it; None: nothing is proved about others.
         size: entries of the log that all rests on.
+        erased: segments of the period from which lines were erased: `whole` says nothing of these.
     """
 
     faults: tuple[PackFault, ...]
@@ -80,6 +82,7 @@ class CheckedPack:
     withheld: int
     whole: dict[str, str] | None
     size: int
+    erased: tuple[str, ...] = ()
 
 
 def check_pack(
@@ -122,6 +125,8 @@ class _Check:
         self.checkpoints: dict[int, Checkpoint] = {}
         self.lines = self.withheld = 0
         self.covered: set[str] = set()
+        self.erased: set[str] = set()
+        self.without: set[str] = set()
 
     def run(self) -> CheckedPack:
         self._files()
@@ -140,7 +145,8 @@ class _Check:
             self._wrong(PROOFS, f"cannot be followed: {type(problem).__name__}: {problem}")
         faults = tuple(dict.fromkeys(self.faults))
         size = max(self.checkpoints, default=0)
-        return CheckedPack(faults, self.lines, self.withheld, whole, size)
+        erased = tuple(sorted(self.without)) if whole is not None else ()
+        return CheckedPack(faults, self.lines, self.withheld, whole, size, erased)
 
     def _wrong(self, name: str, what: str) -> None:
         self.faults.append(PackFault(name, what))
@@ -253,7 +259,9 @@ class _Check:
         last: dict[int, int] = {}
         for place, entry in sorted(self.entries.items()):
             try:
-                if parsed(entry)["kind"] != KIND:
+                if (kind := parsed(entry)["kind"]) == ERASURE_KIND:
+                    self.erased |= {each.name for each in Erasure.parse(entry).segments}
+                if kind != KIND:
                     continue
                 each = Manifest.parse(entry)
             except EntryError as problem:
@@ -352,7 +360,11 @@ class _Check:
             self._wrong(_entries(first), "begins after the period has begun")
         for each in manifests.values():
             late = each.last_start >= whole["since"]
-            if late and each.first_start < whole["until"] and each.name not in self.covered:
+            if not late or each.first_start >= whole["until"] or each.name in self.covered:
+                continue
+            if each.name in self.erased:
+                self.without.add(each.name)  # nothing is claimed of it
+            else:
                 self._wrong(PROOFS, f"nothing is shown of {each.name}, which is of the period")
 
 

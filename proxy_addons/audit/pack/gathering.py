@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+from proxy_addons.accesslog.seal.erasing import remaining_of
 from proxy_addons.accesslog.seal.manifest import KIND, EntryError, Manifest, parsed
 from proxy_addons.accesslog.seal.merkle import Leaves
 from proxy_addons.accesslog.seal.notes import Checkpoint, NoteError, parts_of
 from proxy_addons.accesslog.seal.packing import record_of, start_of, who_of
-from proxy_addons.accesslog.seal.ranged import path_of, root_by_path
-from proxy_addons.accesslog.seal.salted import SALT, Place, Salt, line_leaf, tag_of
+from proxy_addons.accesslog.seal.ranged import path_of
+from proxy_addons.accesslog.seal.salted import Place, Salt, tag_of
+from proxy_addons.accesslog.seal.sealing import Known, SealError
 from proxy_addons.accesslog.seal.tiles import TileError
 from proxy_addons.accesslog.segment import SegmentName
 from proxy_addons.audit.pack.about import PackError, Redactions, Whole
@@ -31,8 +33,8 @@ from proxy_addons.audit.store import At
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
-    from pathlib import Path
 
+    from proxy_addons.accesslog.seal.remaining import Remaining
     from proxy_addons.accesslog.seal.sealing import Seals
 
 _KEY = "key"
@@ -70,6 +72,7 @@ class Gathered:
         manifests: of the segments of the period, or of the lines.
         gaps: runs of records that are in no segment, in words.
         checkpoint: what all rests on.
+        erased: segments of the period from which lines were erased: nothing is proved of others.
     """
 
     lines: tuple[Line, ...]
@@ -78,6 +81,7 @@ class Gathered:
     manifests: tuple[Manifest, ...]
     gaps: tuple[str, ...]
     checkpoint: Checkpoint
+    erased: tuple[str, ...] = ()
 
 
 def stamp(moment: datetime) -> str:
@@ -133,6 +137,10 @@ class _Gathering:
             for place, entry in enumerate(entries)
             if parsed(entry)["kind"] == KIND
         }
+        try:
+            self._known = Known(seals, checkpoint)
+        except SealError as problem:
+            raise PackError(str(problem)) from problem
         self._sealed(manifests)
         first = self._first(manifests)
         files = {_name(first): _text(entries[first:])}
@@ -147,7 +155,7 @@ class _Gathering:
                 files[f"log/timestamps/{path.name}"] = path.read_bytes()
         shown = [each for place, each in manifests.items() if place >= first]
         touched = [each for each in shown if each.name in self._wanted or self._overlaps(each)]
-        segments = [self._segment(each) for each in touched]
+        segments = [found for each in touched if (found := self._segment(each)) is not None]
         proofs = {
             "version": 1,
             "origin": checkpoint.origin,
@@ -156,8 +164,9 @@ class _Gathering:
             "segments": segments,
             "whole": self._said(),
         }
-        gaps = _gaps(shown)
-        return Gathered(tuple(self._lines), proofs, files, tuple(touched), gaps, checkpoint)
+        gaps = (*_gaps(shown), *self._erased(touched))
+        erased = tuple(each.name for each in touched if each.name in self._known.states)
+        return Gathered(tuple(self._lines), proofs, files, tuple(touched), gaps, checkpoint, erased)
 
     def _said(self) -> dict[str, str] | None:
         whole = self._whole
@@ -235,31 +244,44 @@ class _Gathering:
         path = path_of(lambda level, index: tiles.subtree(level, index, size), first, count, size)
         return {"size": size, "first": first, "path": [each.hex() for each in path]}
 
-    def _segment(self, manifest: Manifest) -> dict[str, Any]:
-        name = SegmentName.parse(manifest.name)
-        assert name is not None, "sealed under it"
-        kept = self._seals.salt(name).read_bytes()
-        if len(kept) != SALT:
-            raise PackError(f"{self._seals.salt(name)} is no salt. {_TURNED}")
-        salt = Salt(kept)
-        lines = _unpacked(self._seals.packed(name))
-        tree = Leaves([line_leaf(salt.of_line(n), line) for n, line in enumerate(lines)])
-        _same(manifest, tree, manifest.root)
+    def _segment(self, manifest: Manifest) -> dict[str, Any] | None:
+        """Lines of a segment and what proves them; None where all of it was erased."""
+        try:
+            here = remaining_of(self._seals, manifest, self._known)
+        except SealError as problem:
+            raise PackError(str(problem)) from problem
+        wanted = self._wanted.get(manifest.name, set())
+        gone = sorted(wanted if here is None else wanted - here.lines.keys())
+        if gone:
+            raise PackError(f"line {gone[0]} of {manifest.name} was erased: there is only its hash")
+        if here is None:
+            return None
+        tree = Leaves(here.leaves())
         said: dict[str, Any] = {"name": manifest.name, "lines": []}
-        for number in sorted(self._wanted.get(manifest.name, ())):
-            line = Line(At(manifest.name, number), lines[number], False)
+        for number in sorted(wanted):
+            line = Line(At(manifest.name, number), here.lines[number], withheld=False)
             hidden = self._hidden(line)
             self._lines.append(Line(line.at, line.octets, hidden))
             shown = (
-                {"leaf": tree.subtree(0, number).hex()}
+                {"leaf": here.leaf(number).hex()}
                 if hidden
-                else {"nonce": salt.of_line(number).hex()}
+                else {"nonce": here.of_lines[number][1].hex()}
             )
             path = path_of(tree.subtree, number, 1, manifest.records)
             said["lines"].append({"index": number, **shown, "path": [each.hex() for each in path]})
-        if self._overlaps(manifest):
-            said |= self._places(manifest, lines, salt)
+        # Where lines were erased, the key of the tags went with them, and nothing is claimed.
+        if self._overlaps(manifest) and manifest.name not in self._known.states:
+            said |= self._places(manifest, here)
         return said
+
+    def _erased(self, touched: Iterable[Manifest]) -> list[str]:
+        states = self._known.states
+        return [
+            f"{each.name}: {states[each.name].rest.erased} of {each.records} records were erased;"
+            " it is not proved which were whose"
+            for each in touched
+            if each.name in states
+        ]
 
     def _hidden(self, line: Line) -> bool:
         record = line.record
@@ -267,17 +289,15 @@ class _Gathering:
             record.get(each) not in (None, [], "") for each in self._redactions.fields
         )
 
-    def _places(self, manifest: Manifest, lines: list[bytes], salt: Salt) -> dict[str, Any]:
+    def _places(self, manifest: Manifest, here: Remaining) -> dict[str, Any]:
         """The person's places in a segment, with the two beside them."""
         whole = self._whole
         assert whole is not None, "it overlaps its period"
-        records = [record_of(line) for line in lines]
-        places = sorted(
-            Place(tag_of(salt.tag_key, who_of(record)), start_of(record), number)
-            for number, record in enumerate(records)
-        )
-        tree = Leaves([each.leaf(salt.of_place(each.index)) for each in places])
-        _same(manifest, tree, manifest.places)
+        name = SegmentName.parse(manifest.name)
+        assert name is not None, "sealed under it"
+        salt = Salt(self._seals.salt(name).read_bytes())
+        places = [Place.parse(octets) for octets, _ in here.of_places]
+        tree = Leaves(here.place_leaves())
         tag = tag_of(salt.tag_key, who_of(whole.who))
         low, high = (
             Place(tag, start_of({"start": stamp(each)}), 0) for each in (whole.since, whole.until)
@@ -298,17 +318,6 @@ class _Gathering:
             "tags": salt.tag_key.hex(),
             "places": {"first": first, "of": shown, "path": [each.hex() for each in path]},
         }
-
-
-def _same(manifest: Manifest, tree: Leaves, root: str) -> None:
-    hashes = [tree.subtree(0, number) for number in range(len(tree))]
-    if len(tree) != manifest.records or root_by_path(hashes, 0, len(tree), []).hex() != root:
-        raise PackError(f"{manifest.name}: lines or salt are not what was sealed. {_TURNED}")
-
-
-def _unpacked(path: Path) -> list[bytes]:
-    reader = zlib.decompressobj(31)
-    return (reader.decompress(path.read_bytes()) + reader.flush()).split(b"\n")[:-1]
 
 
 def _name(first: int) -> str:
