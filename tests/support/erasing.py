@@ -7,15 +7,15 @@ Must never: know how what remains is written.
 from __future__ import annotations
 
 import random
+import zlib
 from typing import TYPE_CHECKING, Any
-
-from support.segments import hours
 
 from proxy_addons.accesslog.seal.checking import Checked, check
 from proxy_addons.accesslog.seal.erasing import Done, erase
 from proxy_addons.accesslog.seal.notes import Signer
 from proxy_addons.accesslog.seal.sealing import Seals, seal
 from proxy_addons.audit.retention.certificates import digest_of
+from support.segments import hours
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,8 +61,6 @@ def checked(folder: Path) -> Checked:
 
 def octets_of(folder: Path) -> bytes:
     """All files one after the other, compressed ones unpacked too."""
-    import zlib
-
     found = []
     for path in sorted(folder.rglob("*")):
         if path.is_file():

@@ -20,7 +20,9 @@ from proxy_addons.accesslog.compact.columns import COLUMNS, JSON_COLUMNS, ORDER,
 from proxy_addons.accesslog.compact.index import DAYS, HOURS, File, Held
 from proxy_addons.accesslog.compact.lines import exact, fitting
 from proxy_addons.accesslog.seal.files import FILE_MODE, HALF, make_folder
+from proxy_addons.accesslog.seal.remaining import Remaining, RestError
 from proxy_addons.accesslog.segment import SegmentName, sync_directory
+from proxy_addons.accesslog.unpacked import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,11 +72,17 @@ class Means:
 
 @dataclass(frozen=True, slots=True)
 class HourJob:
-    """A sealed segment to be made a file of, perhaps in another process."""
+    """A sealed segment to be made a file of, perhaps in another process.
+
+    Where lines were erased, `packed` has those that stay, `kept` says which these are, and `sha256`
+    is that of `packed`.
+    """
 
     packed: Path
     manifest: Manifest
     means: Means
+    kept: Path | None = None
+    sha256: str = ""
 
 
 def hour_file(job: HourJob) -> File | str:
@@ -94,31 +102,35 @@ def hour_file(job: HourJob) -> File | str:
     hour = segment.begins.strftime("%Y-%m-%dT%H")
     name = f"{HOURS}/{hour}-w{segment.worker:02d}-{segment.number:04d}.parquet"
     try:
-        unreadable = _looked_through(job)
+        lines, unreadable = _looked_through(job)
     except (OSError, SourceError, zlib.error) as problem:
         # The other segments are made all the same; the index and every look say that this is not.
         return f"{job.packed}: {getattr(problem, 'strerror', None) or problem}"
     with means.connect() as store:
-        rows = manifest.records - unreadable
+        rows = lines - unreadable
         plain = means.folder / SPILL / f"{manifest.name}.exact"
         try:
-            done = unreadable == 0 and _read_as_it_is(store, job, means.folder / name)
+            done = (
+                unreadable == 0
+                and job.kept is None
+                and _read_as_it_is(store, job, means.folder / name)
+            )
             if not done:
                 rows = _rendered_anew(job, plain)
                 source = f"read_json({quoted(plain)}, format = 'newline_delimited', columns ="
                 columns = JSON_COLUMNS.removesuffix("}") + ", line: 'INTEGER'}"
                 chosen = f"SELECT *, {quoted(manifest.name)} AS segment FROM {source} {columns})"  # noqa: S608 - text of ours; what is given is bound
-                _copy(store, chosen, means.folder / name)
+                copy(store, chosen, means.folder / name)
         finally:
             plain.unlink(missing_ok=True)
         held = Held(
             name=manifest.name,
             rows=rows,
-            unreadable=manifest.records - rows,
+            unreadable=lines - rows,
             missing=sum(last - first + 1 for first, last in manifest.missing),
-            packed_sha256=manifest.packed_sha256,
+            packed_sha256=job.sha256 or manifest.packed_sha256,
         )
-        return _entered(store, means.folder, name, (held,))
+        return entered(store, means.folder, name, (held,))
 
 
 def day_file(day: str, files: list[File], means: Means, *, taken: frozenset[str]) -> File:
@@ -140,9 +152,9 @@ def day_file(day: str, files: list[File], means: Means, *, taken: frozenset[str]
     sources = ", ".join(quoted(means.folder / each.name) for each in files)
     with means.connect() as store:
         chosen = f"SELECT {COLUMNS} FROM read_parquet([{sources}])"  # noqa: S608 - text of ours; what is given is bound
-        _copy(store, chosen, means.folder / name, f" ORDER BY {ORDER}")
+        copy(store, chosen, means.folder / name, f" ORDER BY {ORDER}")
         segments = tuple(held for each in files for held in each.segments)
-        return _entered(store, means.folder, name, tuple(sorted(segments, key=lambda h: h.name)))
+        return entered(store, means.folder, name, tuple(sorted(segments, key=lambda h: h.name)))
 
 
 def _lines(job: HourJob) -> Iterator[bytes]:
@@ -168,9 +180,26 @@ def _lines(job: HourJob) -> Iterator[bytes]:
         raise SourceError(f"has {count} lines where {job.manifest.records} were sealed")
 
 
-def _looked_through(job: HourJob) -> int:
-    """How many lines are no records."""
-    return sum(1 for line in _lines(job) if fitting(line) is None)
+def _placed(job: HourJob) -> Iterator[tuple[int, bytes]]:
+    """The sealed lines that are there, each with its place; see `_lines`."""
+    if job.kept is None:
+        yield from enumerate(_lines(job))
+        return
+    octets = job.packed.read_bytes()
+    if hashlib.sha256(octets).hexdigest() != job.sha256:
+        raise SourceError("is not what an erasure left; `watchhouse log verify` says more")
+    try:
+        kept = job.kept.read_bytes()
+        found = Remaining.parse(kept, unpacked(job.packed), job.manifest.records)
+    except RestError as problem:
+        raise SourceError(f"does not belong to {job.kept.name}: {problem}") from problem
+    yield from sorted(found.lines.items())
+
+
+def _looked_through(job: HourJob) -> tuple[int, int]:
+    """How many lines there are, and how many of them are no records."""
+    fit = [fitting(line) is not None for _, line in _placed(job)]
+    return len(fit), fit.count(False)
 
 
 def _read_as_it_is(store: duckdb.DuckDBPyConnection, job: HourJob, target: Path) -> bool:
@@ -182,7 +211,7 @@ def _read_as_it_is(store: duckdb.DuckDBPyConnection, job: HourJob, target: Path)
         " compression = 'gzip', maximum_object_size = 67108864)"
     )
     try:
-        return _copy(store, chosen, target) == records
+        return copy(store, chosen, target) == records
     except (duckdb.InvalidInputException, duckdb.ConversionException):
         return False  # a number beyond 64 bits, a key twice: each line is rendered anew
 
@@ -191,7 +220,7 @@ def _rendered_anew(job: HourJob, plain: Path) -> int:
     """Write the records among the lines, each with its place, for DuckDB; how many they are."""
     rows = 0
     with plain.open("wb") as file:
-        for place, line in enumerate(_lines(job)):
+        for place, line in _placed(job):
             record = exact(line)
             if record is not None:
                 file.write(b'%s,"line":%d}\n' % (record[:-1], place))
@@ -199,7 +228,7 @@ def _rendered_anew(job: HourJob, plain: Path) -> int:
     return rows
 
 
-def _copy(store: duckdb.DuckDBPyConnection, chosen: str, target: Path, order: str = "") -> int:
+def copy(store: duckdb.DuckDBPyConnection, chosen: str, target: Path, order: str = "") -> int:
     """Write rows to a file, whole and durable; how many they are."""
     make_folder(target.parent)
     half = target.with_name(target.name + HALF)
@@ -218,7 +247,7 @@ def _copy(store: duckdb.DuckDBPyConnection, chosen: str, target: Path, order: st
     return int(done[0]) if done else 0
 
 
-def _entered(
+def entered(
     store: duckdb.DuckDBPyConnection, folder: Path, name: str, segments: tuple[Held, ...]
 ) -> File:
     """What the index says of a file that is there.
