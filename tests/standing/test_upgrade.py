@@ -26,6 +26,7 @@ from proxy_addons.standing import (
     StandingUnavailableError,
     open_store,
     tables_audit,
+    tables_erasure,
     tables_retention,
     tables_sampling,
     tables_shifts,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from proxy_addons.standing import Store
 
 TOP = Path(__file__).parents[2]
-ALL_TABLES = (tables_shifts, tables_retention, tables_sampling, tables_audit)
+ALL_TABLES = (tables_shifts, tables_retention, tables_sampling, tables_audit, tables_erasure)
 """Each module adds its tables to the one `metadata`."""
 
 _MIGRATE = """

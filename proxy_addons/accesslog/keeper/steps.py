@@ -19,6 +19,7 @@ STEPS: Final[tuple[str, ...]] = (
     f"{_HERE}.seals:SealTrail",
     f"{_HERE}.stamps:Stamps",
     f"{_HERE}.cosigning:Witnesses",
-    # Further steps (the index, retention) go here, before what they read is taken away.
+    # Further steps (the index) go here, before what they read is taken away.
+    "proxy_addons.audit.retention.step:Erasing",
     f"{_HERE}.removal:Removal",
 )

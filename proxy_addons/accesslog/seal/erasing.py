@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from proxy_addons.accesslog.seal.erasure import LONGEST_RULE, Erasure, Rest
+from proxy_addons.accesslog.seal.erasure import LONGEST_RULE, Erasure, Rest, states_of
 from proxy_addons.accesslog.seal.files import HALF, put
 from proxy_addons.accesslog.seal.notes import Checkpoint, note_of
 from proxy_addons.accesslog.seal.remaining import Remaining, RestError, digest
@@ -84,6 +84,28 @@ def remaining_of(seals: Seals, manifest: Manifest, known: Known) -> Remaining | 
     return found
 
 
+def lines_there(seals: Seals, known: Known, text: str) -> Iterator[tuple[int, bytes]]:
+    """The lines of a segment that are there, each with its index; not looked at against its seal.
+
+    Raises:
+        SealError: what an erasure has left does not belong together.
+        OSError: they cannot be read.
+    """
+    name, state = SegmentName.parse(text), known.states.get(text)
+    if name is None or (state is not None and state.whole):
+        return
+    if state is None:
+        yield from enumerate(unpacked(seals.packed(name)))
+        return
+    lines, kept = seals.rest(name, state.number)
+    try:
+        records = known.manifests[text].records
+        found = Remaining.parse(kept.read_bytes(), unpacked(lines), records)
+    except RestError as problem:
+        raise SealError(f"{text}: {problem}. {_LOOK}") from problem
+    yield from sorted(found.lines.items())
+
+
 _LOOK: Final = "Nothing was erased; `watchhouse log verify` says what was changed."
 
 
@@ -143,8 +165,9 @@ def erase(  # noqa: PLR0913 - each is a thing of its own, by name
         checkpoint = Checkpoint(signer.name, size, seals.tiles.root(size))
         put(seals.signed(size), note_of(str(checkpoint), [signer.sign(str(checkpoint))]).encode())
         seals.show()
-        after = Known(seals, checkpoint)
-        _destroy(access, seals, after, [each.name for each in rests])
+        known.erasures.append(erasure)
+        known.states = states_of(known.erasures)
+        _destroy(access, seals, known, [each.name for each in rests])
         return Done(erasure, waiting)
 
 

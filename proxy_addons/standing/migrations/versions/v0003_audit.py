@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy_addons.standing.migrations.parts import authority, retention, sampling
+from proxy_addons.standing.migrations.parts import authority, erasure, retention, sampling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,7 @@ _PARTS: tuple[Callable[[], None], ...] = (
     authority.make,
     sampling.make,
     retention.make,
+    erasure.make,
 )
 
 
