@@ -246,9 +246,9 @@ SETTINGS: tuple[Setting, ...] = (
     *PERSONAL_USE,
     *CONTENT,
     *AUDIT,
+    *RETENTION,
     *LOG,
     *FEEDS,
-    *RETENTION,
     Setting("page.organisation", Text(), "Sample Constabulary", "Name of the force."),
     Setting(
         "page.contact",

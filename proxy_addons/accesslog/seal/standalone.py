@@ -177,7 +177,8 @@ def rest_of(packed: bytes, kept: bytes, size: int) -> dict[str, Any]:
     A line, and a place, is an octet 1 and its nonce (a place itself follows), or 0 and a hash.
     """
     reader, leaves, at, last = zlib.decompressobj(31), [], 33 * size, b""
-    lines, places, tags = (reader.decompress(packed) + reader.flush()).split(b"\n"), [], {}
+    lines, places = (reader.decompress(packed) + reader.flush()).split(b"\n"), []
+    tags: dict[bytes, set[bytes]] = {}
     shown = [n for n in range(size) if kept[33 * n]]
     stay = {n: lines[at] for at, n in enumerate(shown)}
     for n in range(size):
@@ -189,7 +190,7 @@ def rest_of(packed: bytes, kept: bytes, size: int) -> dict[str, Any]:
         at += 33 + len(place)
         if place:
             made = place_of(record_of(stay.pop(int.from_bytes(place[40:], "big"))), b"", 0)
-            tags[made[:32]] = {*tags.get(made[:32], ()), place[:32]}
+            tags.setdefault(made[:32], set()).add(place[:32])
             if made[32:40] != place[32:40] or place <= last:
                 raise ValueError("a place that is not that of its line")
             last = place
