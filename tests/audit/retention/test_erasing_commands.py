@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from support.erasing import NOW, octets_of
@@ -19,12 +20,11 @@ from proxy_addons.audit.retention.certificates import Certificates
 from proxy_addons.audit.retention.orders import Orders
 from proxy_addons.audit.retention.step import Erasing
 from proxy_addons.cli import main
-from proxy_addons.settings.model import Paths, Settings
+from proxy_addons.settings.load import load
+from proxy_addons.settings.model import Paths
 from proxy_addons.standing import Actor
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+CONFIG = Path(__file__).parents[3] / "config"
 PSD = Actor("pat", frozenset({"psd"}), "kerberos")
 OTHER = Actor("robin", frozenset({"psd"}), "kerberos")
 
@@ -68,11 +68,13 @@ def test_who_sits_at_the_machine_orders_nothing(
 
 
 def test_the_keeper_erases_once_a_day(data: Path) -> None:
-    settings = Settings(paths=Paths(data, data, data))
+    settings = replace(load(CONFIG, environ={}), paths=Paths(data, data, data))
     at, since = NOW - 400 * 86400.0, datetime(2024, 11, 20, tzinfo=UTC)
     with opened(data) as store:
         orders = Orders(store)
-        order = orders.ask(PSD, "AB1234", since, since + timedelta(days=3), why="An error.")
+        order = orders.ask(
+            PSD, "AB1234", since, since + timedelta(days=3), why="Recorded in error."
+        )
         orders.confirm(OTHER, order.reference)
         step = Erasing()
         done = step.run(Context(settings, lambda: at, random.Random(2).randbytes))
