@@ -50,8 +50,21 @@ COLUMNS: Final[Mapping[str, str]] = {
     "client_ip": "Your computer's address",
 }
 """Fields that are given, and what they are called. Others are about how the proxy works."""
-EXPLAINED: Final = tuple(
-    ["These are the records that the force's web proxy kept of requests made with your sign-in, for the time shown. A request is not always something that you did: pages load pictures and advertisements of other sites by themselves, and programs ask for updates.", "Records are kept for a set time and then erased; what was erased before this copy was made cannot be given.", "Parts of addresses that name other people were cut to protect them, and are marked [cut: ...] with the rule by which they were.", "You may ask for a review of what was cut, and complain to the Information Commissioner."]
+EXPLAINED: Final = (
+    (
+        "These are the records that the force's web proxy kept of requests made with your sign-in,"
+        " for the time shown. A request is not always something that you did: pages load pictures"
+        " and advertisements of other sites by themselves, and programs ask for updates."
+    ),
+    (
+        "Records are kept for a set time and then erased; what was erased before this copy was made"
+        " cannot be given."
+    ),
+    (
+        "Parts of addresses that name other people were cut to protect them, and are marked"
+        " [cut: ...] with the rule by which they were."
+    ),
+    "You may ask for a review of what was cut, and complain to the Information Commissioner.",
 )
 _EMAIL: Final = re.compile(r"[^\s/?&=;:,<>()\[\]\"']+@[^\s/?&=;:,<>()\[\]\"'@]+\.[^\s/?&=;:,@]{2,}")
 _WORD: Final = re.compile(r"[^\W_]+(?:[.'-][^\W_]+)*")
