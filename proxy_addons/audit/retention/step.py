@@ -17,7 +17,7 @@ from proxy_addons.accesslog.seal.logs import access_of
 from proxy_addons.audit.retention.erasing import SCHEDULE, Eraser, Places, Result
 from proxy_addons.audit.retention.orders import Orders
 from proxy_addons.audit.retention.schedule import Schedule
-from proxy_addons.standing.store import open_store
+from proxy_addons.standing.store import file_of, open_store
 
 if TYPE_CHECKING:
     from proxy_addons.accesslog.keeper.step import Context
@@ -40,7 +40,12 @@ class Erasing:
         log = access_of(context.settings)
         if not log.seals.note():
             return Outcome()
-        with closing(open_store(context.settings.standing, context.settings.paths)) as store:
+        standing, paths = context.settings.standing, context.settings.paths
+        if standing.url is None and not file_of(paths).exists():
+            return (
+                Outcome()
+            )  # before the gateway's first start: there is nowhere to hold or certify
+        with closing(open_store(standing, paths)) as store:
             result = run(context, store)
         said = (
             f"{result.records} records erased, {len(result.certificates)} certificates"
