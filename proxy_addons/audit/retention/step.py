@@ -42,9 +42,8 @@ class Erasing:
             return Outcome()
         standing, paths = context.settings.standing, context.settings.paths
         if standing.url is None and not file_of(paths).exists():
-            return (
-                Outcome()
-            )  # before the gateway's first start: there is nowhere to hold or certify
+            # Before the gateway's first start: nowhere to place a hold, or to certify.
+            return Outcome()
         with closing(open_store(standing, paths)) as store:
             result = run(context, store)
         said = (
