@@ -7,6 +7,7 @@ Must never: hold a segment in memory whole; pass over what stands behind its end
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 import zlib
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PACKED: Final = ".gz"
+_NUMBERED: Final = re.compile(r"\.\d+$", re.ASCII)
 _BLOCK: Final = 1 << 20
 _GZIP: Final = 31  # zlib's window for gzip
 
@@ -45,10 +47,24 @@ def packed_in(sealed: Path, name: SegmentName) -> Path:
     return sealed / "segments" / day[:4] / day[4:6] / day[6:8] / f"{name}{PACKED}"
 
 
+def rest_in(sealed: Path, name: SegmentName, number: int) -> Path:
+    """Where the lines of a segment are that an erasure left.
+
+    Args:
+        sealed: the folder of the seals.
+        name: of the segment.
+        number: how many erasures it has had.
+    """
+    day = name.hour
+    return sealed / "rest" / day[:4] / day[4:6] / day[6:8] / f"{name}.{number}{PACKED}"
+
+
 def sealed_in(
     sealed: Path, worker: int | None = None, since: datetime | None = None
 ) -> list[tuple[SegmentName, Path]]:
     """The compressed segments in a folder of seals, in the order of their names.
+
+    Of one from which lines were erased, what is left of it.
 
     Args:
         sealed: the folder of the seals.
@@ -58,21 +74,30 @@ def sealed_in(
     Raises:
         OSError: the folder is there and cannot be read.
     """
-    found = []
+    # Where an erasure was cut short, the segment as it was before is there too: it has all lines.
+    rest = list(_under(sealed / "rest", worker, since))
+    rest.sort(key=lambda each: (len(each[1].name), each[1].name), reverse=True)
+    found = dict(rest)
+    found |= dict(_under(sealed / "segments", worker, since))
+    return sorted(found.items())
+
+
+def _under(
+    folder: Path, worker: int | None, since: datetime | None
+) -> Iterator[tuple[SegmentName, Path]]:
     first = f"{since:%Y/%m/%d}" if since is not None else ""
-    segments = sealed / "segments"
-    for day in sorted(segments.glob("[0-9]*/[0-9]*/[0-9]*")):
-        if str(day.relative_to(segments)) < first:
+    for day in sorted(folder.glob("[0-9]*/[0-9]*/[0-9]*")):
+        if str(day.relative_to(folder)) < first:
             continue
         for path in day.iterdir():
             if not path.name.endswith(PACKED):
                 continue
-            name = SegmentName.parse(path.name.removesuffix(PACKED))
+            text = path.name.removesuffix(PACKED)
+            name = SegmentName.parse(_NUMBERED.sub("", text) if folder.name == "rest" else text)
             if name is None or worker not in {None, name.worker}:
                 continue
             if since is None or name.begins >= since:
-                found.append((name, path))
-    return sorted(found)
+                yield name, path
 
 
 def unpacked(path: Path, digest: Digest | None = None) -> Iterator[bytes]:

@@ -78,11 +78,14 @@ class Live:
             OSError: the folder cannot be read.
             duckdb.Error: the rows do not fit into memory.
         """
-        gone = [name for name in self._read if name in compacted]
+        there = segments_in(self._access)
+        names = {str(name) for name, _ in there}
+        # What is not there any more was erased, or taken away once it was in Parquet.
+        gone = [name for name in self._read if name in compacted or name not in names]
         if gone:
             self._drop(gone)
         self.problems.clear()
-        for name, path in segments_in(self._access):
+        for name, path in there:
             if str(name) in compacted:
                 continue
             try:

@@ -45,6 +45,8 @@ def run_pack(
         said = found.whole
         who = said.get("person") or said.get("client_ip")
         print(f"complete for {who}, from {said['since']} until before {said['until']}")
+        if found.erased:
+            print(f"but for {len(found.erased)} segments from which lines were erased")
     elif not found.faults:
         print("nothing is proved about records that are not in the pack")
     return _WRONG if found.faults else _OK

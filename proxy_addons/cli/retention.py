@@ -1,7 +1,7 @@
-"""`watchhouse retention …`: what is due, what is held, what was erased.
+"""`watchhouse retention …`: what is due, what is held, what was erased; and erasing it.
 
 In: command line. Out: tables for a terminal, or JSON.
-Must never: erase, place or lift anything: professional standards do that, under their own names.
+Must never: place or lift a hold: professional standards do that, under their own names.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from proxy_addons.cli import retention_erase
 from proxy_addons.cli.common import add_common, settings_of
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ def register(subparsers: Commands) -> None:
     """Add the commands."""
     parser = subparsers.add_parser(
         "retention",
-        help="what may be erased, what is held, what was erased",
-        description="What may be erased, what is held, what was erased. Nothing is changed.",
+        help="what may be erased, what is held, what was erased; erase it",
+        description="What may be erased, what is held, what was erased; and erasing it.",
     )
     parser.set_defaults(run=run)
     commands = parser.add_subparsers(dest="retention_command", required=True, metavar="COMMAND")
@@ -41,12 +42,15 @@ def register(subparsers: Commands) -> None:
         made.add_argument("--json", action="store_true", help="as JSON")
         if name == "holds":
             made.add_argument("--all", action="store_true", help="those that were lifted too")
+    retention_erase.register(commands)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from proxy_addons.cli.standing import explained
 
+    if args.retention_command in retention_erase.WORK:
+        return explained(lambda: retention_erase.run(args, settings_of(args)))
     work = {"due": _due, "holds": _holds, "certificates": _certificates}[args.retention_command]
     return explained(lambda: work(args, settings_of(args)))
 

@@ -28,6 +28,7 @@ from proxy_addons.standing import (
     tables_alerts,
     tables_api,
     tables_audit,
+    tables_erasure,
     tables_retention,
     tables_sampling,
     tables_shifts,
@@ -42,7 +43,10 @@ if TYPE_CHECKING:
     from proxy_addons.standing import Store
 
 TOP = Path(__file__).parents[2]
-ALL_TABLES = (tables_shifts, tables_retention, tables_sampling, tables_audit, tables_alerts, tables_api)
+ALL_TABLES = (
+    *(tables_shifts, tables_retention, tables_sampling, tables_audit, tables_alerts, tables_api),
+    tables_erasure,
+)
 """Each module adds its tables to the one `metadata`."""
 
 _MIGRATE = """

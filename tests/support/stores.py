@@ -18,7 +18,9 @@ from proxy_addons.settings.people import Standing
 from proxy_addons.standing import (
     open_store,
     tables_alerts,
+    tables_api,
     tables_audit,
+    tables_erasure,
     tables_retention,
     tables_sampling,
     tables_shifts,
@@ -51,7 +53,10 @@ class Place:
 
 ENGINES = ("sqlite", "postgresql")
 # Each module adds its tables to the one `metadata`.
-TABLES = (tables_shifts, tables_audit, tables_retention, tables_sampling, tables_alerts)
+TABLES = (
+    *(tables_shifts, tables_audit, tables_retention, tables_sampling, tables_alerts, tables_api),
+    tables_erasure,
+)
 
 
 def made(engine: str, folder: Path, request: pytest.FixtureRequest) -> Place:

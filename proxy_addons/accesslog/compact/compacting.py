@@ -31,7 +31,9 @@ from proxy_addons.accesslog.compact.making import (
     SourceError,
     hour_file,
 )
+from proxy_addons.accesslog.seal.erasure import ERASURE_KIND, Erasure, states_of
 from proxy_addons.accesslog.seal.files import make_folder
+from proxy_addons.accesslog.seal.manifest import KIND, Manifest, parsed
 from proxy_addons.accesslog.seal.notes import Checkpoint, NoteError, parts_of
 from proxy_addons.accesslog.seal.sealing import LOCK
 from proxy_addons.accesslog.seal.tiles import TileError
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from proxy_addons.accesslog.compact.index import File
-    from proxy_addons.accesslog.seal.manifest import Manifest
+    from proxy_addons.accesslog.seal.erasure import State
     from proxy_addons.accesslog.seal.sealing import Seals
 
     type AtOnce = Callable[
@@ -105,13 +107,13 @@ def compact(
         CompactError: the index, the log or a file is damaged, or another process is at it.
         OSError: something could not be read or written.
     """
-    with _locked(folder):
+    with locked(folder):
         try:
             index = _without_harmed(Index.read(folder), folder)
-            sealed = _sealed(seals)
+            sealed = sealed_now(seals)
             _tidy(folder, index)
-            index, made = _hours(index, sealed, seals, folder, memory, at_once, told)
-            index, days = _days(index, access, sealed, folder, now, memory, told)
+            index, made = _hours(index, sealed, folder, memory, at_once, told)
+            index, days = _days(index, access, sealed.manifests, folder, now, memory, told)
         except ParquetIndexError as problem:
             raise CompactError(str(problem)) from problem
         except (duckdb.Error, SourceError) as problem:
@@ -132,7 +134,7 @@ def forget(folder: Path, segments: frozenset[str]) -> None:
         CompactError: the index is damaged, or another process is at it.
         OSError: it could not be written.
     """
-    with _locked(folder):
+    with locked(folder):
         try:
             index = Index.read(folder)
         except ParquetIndexError as problem:
@@ -148,7 +150,13 @@ def forget(folder: Path, segments: frozenset[str]) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
+    """Hold what only one process may hold at a time.
+
+    Raises:
+        CompactError: another one does.
+        OSError: the lock cannot be had.
+    """
     make_folder(folder)
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     try:
@@ -161,17 +169,42 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _sealed(seals: Seals) -> dict[str, Manifest]:
-    """What is sealed, by the names of segments."""
+@dataclass(frozen=True, slots=True)
+class SealedNow:
+    """What is sealed.
+
+    Attributes:
+        seals: where.
+        manifests: by the names of segments; not of those that were erased whole.
+        states: what erasures have left, by name.
+    """
+
+    seals: Seals
+    manifests: dict[str, Manifest]
+    states: dict[str, State]
+
+
+def sealed_now(seals: Seals) -> SealedNow:
+    """What is sealed, and what erasures have left of it.
+
+    Raises:
+        CompactError: it cannot be read, or is not what was signed.
+    """
     try:
         note = seals.note()
         if not note:
-            return {}
+            return SealedNow(seals, {}, {})
         checkpoint = Checkpoint.parse(parts_of(note)[0])
         seals.tiles.forget()
         if seals.tiles.root(checkpoint.size) != checkpoint.root:
             raise CompactError(f"{seals.folder}: the tiles are not what was signed. {_LOOK}")
-        return {each.name: each for _, each in seals.manifests(checkpoint.size)}
+        entries = [entry for _, entry in seals.tiles.entries(checkpoint.size)]
+        kinds = [(parsed(entry)["kind"], entry) for entry in entries]
+        states = states_of(Erasure.parse(entry) for kind, entry in kinds if kind == ERASURE_KIND)
+        sealed = [Manifest.parse(entry) for kind, entry in kinds if kind == KIND]
+        gone = {name for name, state in states.items() if state.whole}
+        there = {each.name: each for each in sealed if each.name not in gone}
+        return SealedNow(seals, there, states)
     except (NoteError, TileError, ValueError) as problem:
         raise CompactError(f"{seals.folder}: {problem}. {_LOOK}") from problem
 
@@ -205,8 +238,7 @@ def _tidy(folder: Path, index: Index) -> None:
 
 def _hours(
     index: Index,
-    sealed: dict[str, Manifest],
-    seals: Seals,
+    sealed: SealedNow,
     folder: Path,
     memory: int,
     at_once: AtOnce,
@@ -215,8 +247,8 @@ def _hours(
     """A file for each segment that is in none."""
     means = Means(folder, min(memory, _HOUR_MEMORY), 1)
     jobs = [
-        HourJob(seals.packed(name), manifest, means)
-        for each, manifest in sorted(sealed.items())
+        _job(sealed.seals, name, manifest, sealed.states.get(each), means)
+        for each, manifest in sorted(sealed.manifests.items())
         if each not in index.segments and (name := SegmentName.parse(each)) is not None
     ]
     problems: dict[str, str] = {}
@@ -231,6 +263,15 @@ def _hours(
         index = replace(index.with_files(tuple(made)), problems=problems)
         index.write(folder)
     return index, len(made)
+
+
+def _job(
+    seals: Seals, name: SegmentName, manifest: Manifest, state: State | None, means: Means
+) -> HourJob:
+    if state is None:
+        return HourJob(seals.packed(name), manifest, means)
+    lines, kept = seals.rest(name, state.number)
+    return HourJob(lines, manifest, means, kept, state.rest.lines)
 
 
 def _days(

@@ -20,7 +20,9 @@ from proxy_addons.accesslog.compact.columns import COLUMNS, JSON_COLUMNS, ORDER,
 from proxy_addons.accesslog.compact.index import HOURS, File, Held
 from proxy_addons.accesslog.compact.lines import exact, looked_through
 from proxy_addons.accesslog.seal.files import FILE_MODE, HALF, make_folder
+from proxy_addons.accesslog.seal.remaining import Remaining, RestError
 from proxy_addons.accesslog.segment import SegmentName, sync_directory
+from proxy_addons.accesslog.unpacked import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,11 +74,17 @@ class Means:
 
 @dataclass(frozen=True, slots=True)
 class HourJob:
-    """A sealed segment to be made a file of, perhaps in another process."""
+    """A sealed segment to be made a file of, perhaps in another process.
+
+    Where lines were erased, `packed` has those that stay, `kept` says which these are, and `sha256`
+    is that of `packed`.
+    """
 
     packed: Path
     manifest: Manifest
     means: Means
+    kept: Path | None = None
+    sha256: str = ""
 
 
 def hour_file(job: HourJob) -> File | str:
@@ -96,16 +104,20 @@ def hour_file(job: HourJob) -> File | str:
     hour = segment.begins.strftime("%Y-%m-%dT%H")
     name = f"{HOURS}/{hour}-w{segment.worker:02d}-{segment.number:04d}.parquet"
     try:
-        unreadable, closed = looked_through(_lines(job))
+        unreadable, closed, there = _looked_through(job)
     except (OSError, SourceError, zlib.error) as problem:
         # The other segments are made all the same; the index and every look say that this is not.
         return f"{job.packed}: {getattr(problem, 'strerror', None) or problem}"
     with means.connect() as store:
         store.execute("CREATE TEMP TABLE closed AS SELECT unnest($1::INTEGER[]) AS line", [closed])
-        rows = manifest.records - unreadable
+        rows = there - unreadable
         plain = means.folder / SPILL / f"{manifest.name}.exact"
         try:
-            done = unreadable == 0 and _read_as_it_is(store, job, means.folder / name)
+            done = (
+                unreadable == 0
+                and job.kept is None
+                and _read_as_it_is(store, job, means.folder / name)
+            )
             if not done:
                 rows = _rendered_anew(job, plain)
                 columns = JSON_COLUMNS.removesuffix("}") + ", line: 'INTEGER'}"
@@ -116,9 +128,9 @@ def hour_file(job: HourJob) -> File | str:
         held = Held(
             name=manifest.name,
             rows=rows,
-            unreadable=manifest.records - rows,
+            unreadable=there - rows,
             missing=sum(last - first + 1 for first, last in manifest.missing),
-            packed_sha256=manifest.packed_sha256,
+            packed_sha256=job.sha256 or manifest.packed_sha256,
         )
         return entered(store, means.folder, name, (held,))
 
@@ -159,6 +171,32 @@ def _lines(job: HourJob) -> Iterator[bytes]:
         raise SourceError(f"has {count} lines where {job.manifest.records} were sealed")
 
 
+def _placed(job: HourJob) -> Iterator[tuple[int, bytes]]:
+    """The sealed lines that are there, each with its place; see `_lines`."""
+    if job.kept is None:
+        yield from enumerate(_lines(job))
+        return
+    octets = job.packed.read_bytes()
+    if hashlib.sha256(octets).hexdigest() != job.sha256:
+        raise SourceError("is not what an erasure left; `watchhouse log verify` says more")
+    try:
+        kept = job.kept.read_bytes()
+        found = Remaining.parse(kept, unpacked(job.packed), job.manifest.records)
+    except RestError as problem:
+        raise SourceError(f"does not belong to {job.kept.name}: {problem}") from problem
+    yield from sorted(found.lines.items())
+
+
+def _looked_through(job: HourJob) -> tuple[int, list[int], int]:
+    """How many lines are no records, which open ones are closed, how many lines there are."""
+    placed = list(_placed(job)) if job.kept is not None else None
+    if placed is None:
+        unreadable, closed = looked_through(_lines(job))
+        return unreadable, closed, job.manifest.records
+    unreadable, closed = looked_through(line for _, line in placed)
+    return unreadable, [placed[number][0] for number in closed], len(placed)
+
+
 def _read_as_it_is(store: duckdb.DuckDBPyConnection, job: HourJob, target: Path) -> bool:
     """Let DuckDB read the sealed lines; False where it takes one for something else than we do."""
     source = (
@@ -176,7 +214,7 @@ def _rendered_anew(job: HourJob, plain: Path) -> int:
     """Write the records among the lines, each with its place, for DuckDB; how many they are."""
     rows = 0
     with plain.open("wb") as file:
-        for place, line in enumerate(_lines(job)):
+        for place, line in _placed(job):
             record = exact(line)
             if record is not None:
                 file.write(b'%s,"line":%d}\n' % (record[:-1], place))

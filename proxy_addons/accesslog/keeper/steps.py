@@ -20,6 +20,6 @@ STEPS: Final[tuple[str, ...]] = (
     f"{_HERE}.stamps:Stamps",
     f"{_HERE}.cosigning:Witnesses",
     f"{_HERE}.compaction:Compaction",
-    # Further steps (retention) go here, before what they read is taken away.
+    "proxy_addons.audit.retention.step:Erasing",
     f"{_HERE}.removal:Removal",
 )

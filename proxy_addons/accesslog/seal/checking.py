@@ -17,7 +17,9 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Final
 
 from proxy_addons.accesslog.seal.checkingnotes import NoteCheck
+from proxy_addons.accesslog.seal.checkingrest import RestCheck
 from proxy_addons.accesslog.seal.checkingtiles import TileCheck
+from proxy_addons.accesslog.seal.erasure import ERASURE_KIND, Erasure, states_of
 from proxy_addons.accesslog.seal.files import HALF
 from proxy_addons.accesslog.seal.keychange import KEY_KIND, KeyChange
 from proxy_addons.accesslog.seal.manifest import KIND, EntryError, Manifest, parsed
@@ -148,6 +150,7 @@ class _Check:
         self._left: list[Path] = []
         self._known: set[Path] = {seals.folder / LOCK}
         self._size = self._segments = self._records = 0
+        self._rest = RestCheck(seals, access, {}, self._wrong)
         self._notes = NoteCheck(seals, keys, others.witnesses, self._wrong)
 
     def run(self) -> Checked:
@@ -224,7 +227,7 @@ class _Check:
     # --- segments ---------------------------------------------------------------------------
 
     def _manifests(self, entries: list[bytes]) -> list[Manifest]:
-        found = []
+        found, erasures = [], []
         for place, entry in enumerate(entries):
             try:
                 kind = parsed(entry)["kind"]
@@ -232,8 +235,11 @@ class _Check:
                     found.append(Manifest.parse(entry))
                 elif kind == KEY_KIND:
                     KeyChange.parse(entry)
+                elif kind == ERASURE_KIND:
+                    erasures.append(Erasure.parse(entry))
             except EntryError as problem:
                 self._wrong(self._seals.folder, f"entry {place} of the log: {problem}")
+        self._rest.states |= states_of(erasures)
         return found
 
     def _chain(self, manifests: list[Manifest]) -> None:
@@ -257,8 +263,14 @@ class _Check:
             if name is None:
                 self._wrong(self._seals.folder / manifest.name, "is no name of a segment")
                 continue
+            if manifest.name in self._rest.states:
+                self._segments += 1
+                self._records += self._rest.segment(name, manifest)
+                continue
             self._segment(name, manifest)
         self._told(len(wanted), len(wanted))
+        self._rest.paths()
+        self._known |= self._rest.known
         for manifest in manifests:
             if (name := SegmentName.parse(manifest.name)) is not None:
                 self._known |= {self._seals.packed(name), self._seals.salt(name)}
@@ -337,6 +349,8 @@ class _Check:
                 and self._access is not None
                 and (self._access / str(name)).exists()
             )
+        if parts[0] == "rest" and len(parts) == 5:
+            return self._rest.next(path)
         return parts[0] == "tile"
 
 

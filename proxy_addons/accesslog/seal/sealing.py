@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from proxy_addons.accesslog.seal.erasure import ERASURE_KIND, Erasure, states_of
 from proxy_addons.accesslog.seal.files import FILE_MODE, HALF, make_folder, put
 from proxy_addons.accesslog.seal.keychange import KEY_KIND, KeyChange
 from proxy_addons.accesslog.seal.manifest import KIND, Manifest, parsed
@@ -43,7 +44,7 @@ from proxy_addons.accesslog.segment import (
     segments_in,
     sync_directory,
 )
-from proxy_addons.accesslog.unpacked import packed_in
+from proxy_addons.accesslog.unpacked import PACKED, packed_in, rest_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 CHECKPOINT: Final = "checkpoint"
 CHECKPOINTS: Final = "checkpoints"
 LOCK: Final = "lock"
+KEPT: Final = ".kept"
 _WRITABLE: Final = 0o222
 
 
@@ -88,6 +90,16 @@ class Seals:
         """Where its salt is."""
         day = name.hour
         return self.folder / "salts" / day[:4] / day[4:6] / day[6:8] / f"{name}.salt"
+
+    def rest(self, name: SegmentName, number: int) -> tuple[Path, Path]:
+        """Where the lines are that an erasure of it has left, and what proves them.
+
+        Args:
+            name: of the segment.
+            number: how many erasures it has had.
+        """
+        lines = rest_in(self.folder, name, number)
+        return lines, lines.with_name(lines.name.removesuffix(PACKED) + KEPT)
 
     def signed(self, size: int) -> Path:
         """Where the signed checkpoint of a size is."""
@@ -270,6 +282,8 @@ class Known:
 
     Attributes:
         manifests: by the names of their segments.
+        erasures: in their order.
+        states: of segments from which anything was erased, by name.
 
     Raises:
         SealError: the tiles are not those that were signed.
@@ -292,8 +306,14 @@ class Known:
                 for entry, kind in zip(entries, kinds, strict=True)
                 if kind == KEY_KIND
             ]
+            self.erasures = [
+                Erasure.parse(entry)
+                for entry, kind in zip(entries, kinds, strict=True)
+                if kind == ERASURE_KIND
+            ]
         except (TileError, ValueError) as problem:
             raise SealError(f"{problem}. {_LOOK}") from problem
+        self.states = states_of(self.erasures)
         self.manifests: dict[str, Manifest] = {}
         self.last_seq: dict[int, int] = {}
         self.last_name: dict[int, str] = {}

@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+from proxy_addons.accesslog.seal.erasing import remaining_of
 from proxy_addons.accesslog.seal.manifest import KIND, EntryError, Manifest, parsed
-from proxy_addons.accesslog.seal.merkle import Leaves, root_of
+from proxy_addons.accesslog.seal.merkle import Leaves
 from proxy_addons.accesslog.seal.notes import Checkpoint, NoteError, parts_of
 from proxy_addons.accesslog.seal.packing import record_of, start_of, who_of
 from proxy_addons.accesslog.seal.partial import written
-from proxy_addons.accesslog.seal.salted import SALT, Place, Salt, line_leaf, tag_of
+from proxy_addons.accesslog.seal.salted import Place, Salt, tag_of
+from proxy_addons.accesslog.seal.sealing import Known, SealError
 from proxy_addons.accesslog.seal.stamping import stamp_of
 from proxy_addons.accesslog.seal.tiles import ENTRIES, WIDTH, TileError, name_of
 from proxy_addons.accesslog.segment import SegmentName
@@ -33,7 +35,6 @@ from proxy_addons.audit.store import At
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from proxy_addons.accesslog.seal.sealing import Seals
 
@@ -73,6 +74,7 @@ class Gathered:
         missing: numbers that are in no segment of the log: segment, first and last of each run.
         gaps: runs of records that are in no segment, in words.
         checkpoint: what all rests on.
+        erased: segments of the period from which lines were erased: nothing is proved of others.
     """
 
     lines: tuple[Line, ...]
@@ -82,6 +84,7 @@ class Gathered:
     missing: tuple[tuple[str, int, int], ...]
     gaps: tuple[str, ...]
     checkpoint: Checkpoint
+    erased: tuple[str, ...] = ()
 
 
 def stamp(moment: datetime) -> str:
@@ -133,6 +136,10 @@ class _Gathering:
             raise PackError(f"{seals.folder}: the tiles are not what was signed. {_TURNED}")
         entries = [entry for _, entry in seals.tiles.entries(checkpoint.size)]
         manifests = [Manifest.parse(each) for each in entries if parsed(each)["kind"] == KIND]
+        try:
+            self._known = Known(seals, checkpoint)
+        except SealError as problem:
+            raise PackError(str(problem)) from problem
         self._sealed(manifests)
         files = self._log(entries, checkpoint.size)
         touched = [each for each in manifests if each.name in self._wanted or self._overlaps(each)]
@@ -141,9 +148,11 @@ class _Gathering:
         for manifest in touched:
             files |= self._segment(manifest, tags, withheld)
         proofs = {"version": 2, "whole": self._said(), "tags": tags, "withheld": withheld}
+        gaps = (*_gaps(touched, manifests), *self._erased(touched))
+        erased = tuple(each.name for each in touched if each.name in self._known.states)
         return Gathered(
             tuple(self._lines), proofs, files, tuple(touched), missing_in(manifests),
-            _gaps(touched, manifests), checkpoint,
+            gaps, checkpoint, erased,
         )  # fmt: skip
 
     def _log(self, entries: Sequence[bytes], size: int) -> dict[str, bytes]:
@@ -206,43 +215,49 @@ class _Gathering:
     def _segment(
         self, manifest: Manifest, tags: dict[str, str], withheld: dict[str, list[int]]
     ) -> dict[str, bytes]:
-        """Lines of a segment and what proves them."""
-        name = SegmentName.parse(manifest.name)
-        assert name is not None, "sealed under it"
-        kept = self._seals.salt(name).read_bytes()
-        if len(kept) != SALT:
-            raise PackError(f"{self._seals.salt(name)} is no salt. {_TURNED}")
-        salt = Salt(kept)
-        lines = _unpacked(self._seals.packed(name))
-        tree = Leaves([line_leaf(salt.of_line(n), line) for n, line in enumerate(lines)])
-        places = sorted(
-            Place(tag_of(salt.tag_key, who_of(record)), start_of(record), number)
-            for number, record in enumerate(map(record_of, lines))
-        )
-        places_tree = Leaves([each.leaf(salt.of_place(each.index)) for each in places])
-        for each, root in ((tree, manifest.root), (places_tree, manifest.places)):
-            hashes = [each.subtree(0, number) for number in range(len(each))]
-            if len(each) != manifest.records or root_of(hashes).hex() != root:
-                raise PackError(
-                    f"{manifest.name}: lines or salt are not what was sealed. {_TURNED}"
-                )
-        wanted = sorted(self._wanted.get(manifest.name, ()))
-        asked = [Line(At(manifest.name, n), lines[n], withheld=False) for n in wanted]
+        """Lines of a segment and what proves them; nothing where all of it was erased."""
+        try:
+            here = remaining_of(self._seals, manifest, self._known)
+        except SealError as problem:
+            raise PackError(str(problem)) from problem
+        wanted = self._wanted.get(manifest.name, set())
+        gone = sorted(wanted if here is None else wanted - here.lines.keys())
+        if gone:
+            raise PackError(f"line {gone[0]} of {manifest.name} was erased: there is only its hash")
+        if here is None:
+            return {}
+        asked = [Line(At(manifest.name, n), here.lines[n], withheld=False) for n in sorted(wanted)]
         asked = [Line(each.at, each.octets, self._hidden(each)) for each in asked]
         self._lines += asked
-        shown = {each.at.line: salt.of_line(each.at.line) for each in asked if not each.withheld}
-        hidden = [number for number in wanted if number not in shown]
+        shown = {
+            each.at.line: here.of_lines[each.at.line][1] for each in asked if not each.withheld
+        }
+        hidden = [number for number in sorted(wanted) if number not in shown]
         beside = {}
-        if self._overlaps(manifest):
+        # Where lines were erased, the key of the tags went with them, and nothing is claimed.
+        if self._overlaps(manifest) and manifest.name not in self._known.states:
+            name = SegmentName.parse(manifest.name)
+            assert name is not None, "sealed under it"
+            salt = Salt(self._seals.salt(name).read_bytes())
+            places = [Place.parse(octets) for octets, _ in here.of_places]
             tags[manifest.name] = salt.tag_key.hex()
             for n in self._run(manifest, places, salt):
                 beside[n] = salt.of_place(places[n].index) + places[n].octets
         if hidden:
             withheld[manifest.name] = hidden
-        proof = written(tree.subtree, len(lines), shown, hidden)
-        proof += written(places_tree.subtree, len(lines), beside)
-        octets = b"".join(lines[n] + b"\n" for n in shown)
+        proof = written(Leaves(here.leaves()).subtree, manifest.records, shown, hidden)
+        proof += written(Leaves(here.place_leaves()).subtree, manifest.records, beside)
+        octets = b"".join(here.lines[n] + b"\n" for n in shown)
         return {lines_of(manifest.name): octets, proof_of(manifest.name): proof}
+
+    def _erased(self, touched: Iterable[Manifest]) -> list[str]:
+        states = self._known.states
+        return [
+            f"{each.name}: {states[each.name].rest.erased} of {each.records} records were erased;"
+            " it is not proved which were whose"
+            for each in touched
+            if each.name in states
+        ]
 
     def _hidden(self, line: Line) -> bool:
         record = line.record
@@ -268,11 +283,6 @@ class _Gathering:
                 " a claim to be complete; a complete one has them, at least withheld."
             )
         return range(max(0, begin - 1), min(len(places), end + 1))
-
-
-def _unpacked(path: Path) -> list[bytes]:
-    reader = zlib.decompressobj(31)
-    return (reader.decompress(path.read_bytes()) + reader.flush()).split(b"\n")[:-1]
 
 
 def lines_of(name: str) -> str:

@@ -108,10 +108,16 @@ def statement_of(gathered: Gathered, whole: Whole | None, lines: int, withheld: 
             " that there are no others."
         )
     who = shown(whole.person or whole.client)
-    return (
-        f"{said} It is also proved that the sealed log has no other record of {who} that began from"
+    said += (
+        f" It is also proved that the sealed log has no other record of {who} that began from"
         f" {both(whole.since)} until before {both(whole.until)}, shown or withheld."
     )
+    if gathered.erased:
+        said = said.removesuffix(".") + (
+            f", but for {len(gathered.erased)} segments from which records were erased: of these"
+            " nothing is proved about records that are not in this pack."
+        )
+    return said
 
 
 def _start(line: Line) -> datetime:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from proxy_addons.accesslog.seal.manifest import EntryError
+from proxy_addons.accesslog.seal.erasure import ERASURE_KIND, Erasure, states_of
+from proxy_addons.accesslog.seal.manifest import EntryError, parsed
 from proxy_addons.accesslog.seal.notes import Checkpoint, NoteError, parts_of
 from proxy_addons.accesslog.seal.tiles import TileError
 from proxy_addons.accesslog.segment import SegmentName
@@ -20,6 +21,7 @@ from proxy_addons.audit.retention.schedule import Class
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from proxy_addons.accesslog.seal.erasure import State
     from proxy_addons.accesslog.seal.manifest import Manifest
     from proxy_addons.accesslog.seal.sealing import Seals
     from proxy_addons.audit.retention.certificates import Certificate
@@ -45,10 +47,15 @@ def segments(seals: Seals) -> tuple[Item, ...]:
         if not note:
             return ()
         size = Checkpoint.parse(parts_of(note)[0]).size
+        states = states_of(
+            Erasure.parse(entry)
+            for _, entry in seals.tiles.entries(size)
+            if parsed(entry)["kind"] == ERASURE_KIND
+        )
         return tuple(
             item
             for _, manifest in seals.manifests(size)
-            if (item := _item(seals, manifest)) is not None
+            if (item := _item(seals, manifest, states.get(manifest.name))) is not None
         )
     except (OSError, NoteError, TileError, EntryError, ValueError) as problem:
         # Nothing is called due: what there is is not known.
@@ -56,13 +63,15 @@ def segments(seals: Seals) -> tuple[Item, ...]:
         raise InventoryError(msg) from problem
 
 
-def _item(seals: Seals, manifest: Manifest) -> Item | None:
+def _item(seals: Seals, manifest: Manifest, state: State | None) -> Item | None:
     name = SegmentName.parse(manifest.name)
     if name is None:
         msg = f"an entry names {manifest.name!r:.80}, which is no segment"
         raise InventoryError(msg)
-    if not seals.packed(name).exists():
+    if state is not None and state.whole:
         return None  # erased: its certificate says when
+    if not (seals.packed(name) if state is None else seals.rest(name, state.number)[0]).exists():
+        return None  # gone without an erasure: `log verify` says so
     first, last = _moment(manifest.first_start), _moment(manifest.last_start)
     ended = name.begins + _HOUR
     return Item(
@@ -72,7 +81,7 @@ def _item(seals: Seals, manifest: Manifest) -> Item | None:
         counted_from=ended if last is None else max(last, ended),
         since=first,
         until=last,
-        records=manifest.records,
+        records=manifest.records - (state.rest.erased if state is not None else 0),
         divisible=True,
     )
 

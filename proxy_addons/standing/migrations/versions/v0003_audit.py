@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy_addons.standing.migrations.parts import alerts, api, authority, retention, sampling
+from proxy_addons.standing.migrations.parts import (
+    alerts,
+    api,
+    authority,
+    erasure,
+    retention,
+    sampling,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +31,7 @@ _PARTS: tuple[Callable[[], None], ...] = (
     retention.make,
     alerts.make,
     api.make,
+    erasure.make,
 )
 
 
