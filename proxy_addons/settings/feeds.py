@@ -26,6 +26,7 @@ _OF_THE_REQUEST: Final = (
     *("duration_ms", "person", "person_how", "claimed", "client_ip", "client_port"),
     *("action", "profile", "exemption", "handling", "status", "bytes_up", "bytes_down"),
     *("list_version", "policy_version", "altered", "balancer_ip", "states", "counted"),
+    "opened",
 )
 WHERE_IT_WENT: Final = (
     *("kind", "method", "url", "host", "port", "sni", "judged_host", "categories", "rule"),

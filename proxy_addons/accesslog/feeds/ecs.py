@@ -64,6 +64,7 @@ FIELDS: Final[dict[str, str]] = {
     "findings": "watchhouse.findings",
     "virus": "watchhouse.virus",
     "members": "watchhouse.members",
+    "opened": "watchhouse.opened",
 }
 """Field of the record → field of ECS. `watchhouse.…` is our own."""
 

@@ -103,7 +103,7 @@ def ocsf(record: Record, gateway: Gateway, *, resent: bool = False) -> dict[str,
             "resent": True if resent else None,
         },
     }  # fmt: skip
-    if record.get("rule") is None:
+    if not record.get("rule"):
         event["firewall_rule"] = None  # it must have a name or a uid
     if isinstance(record.get("status"), int):
         event["http_response"] = {

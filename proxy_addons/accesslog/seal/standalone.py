@@ -330,7 +330,8 @@ class Log:
         missing = [[each["name"], *run] for each in manifests for run in each["missing"]]
         if json.loads(self.read("gaps.json"))["missing"] != missing:
             self.wrong.append("gaps.json: not the gaps that the log says")
-        what = f"all of {whole}, but for {unproved} segments of which lines were erased"
+        what = f"all of {whole}"
+        what += f", but for {unproved} segments of which lines were erased" if unproved else ""
         what = "nothing is proved of others" if whole is None else what
         return f"{count} lines are in the log: {what}"
 

@@ -85,7 +85,7 @@ class Packs:
         reference, name = request.match_info["au"].upper(), request.match_info["name"]
         made = await self._asking.ask(visit, FetchPack(authorisation=reference, name=name))
         file = self._asking.services.settings.paths.packs_dir / made.name
-        headers = {
+        headers: dict[str, str] = {
             hdrs.CONTENT_TYPE: "application/zip",
             hdrs.CACHE_CONTROL: "no-store",
             hdrs.CONTENT_DISPOSITION: f'attachment; filename="{made.name}"',

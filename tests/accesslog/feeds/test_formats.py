@@ -180,7 +180,7 @@ def test_a_message_is_one_frame_of_rfc_5424(
     assert match is not None, frame
     assert int(match[1]) == len(frame) - len(match[1]) - 1 <= 8192
     assert all(0x20 <= octet < 0x7F for octet in frame)
-    assert (b'resent="1"' in frame.partition(b"{")[0]) == resent
+    assert (b'resent="1"' in frame[: match.start(4)]) == resent
     assert json.loads(match[4])
 
 

@@ -45,7 +45,7 @@ def test_packs_before_and_after(folder: Path, tmp_path: Path) -> None:
     found = check_pack(after, [packs.SIGNER.verifier])
     assert (found.faults, found.erased, found.lines) == ((), (gone.segment,), len(ats) - 1)
     assert said[str(after)][0] == 0, said
-    assert "but for 1 segments from which lines were erased" in said[str(after)][1]
+    assert "but for 1 segments of which lines were erased" in said[str(after)][1]
 
 
 def test_what_was_not_erased_may_not_be_left_out(folder: Path, tmp_path: Path) -> None:
