@@ -40,6 +40,9 @@ logger = logging.getLogger("watchhouse.supervisor")
 
 # How a part says that restarting it will not help: EX_CONFIG (worker.py), usage (the portal).
 _CANNOT_RUN = (78, 2)
+# Seconds after which the parts beside browsing are started: they read a lot at once, and nobody
+# waits for them.
+_BESIDE_AFTER = 5.0
 _READY_WITHIN = 20.0  # seconds
 _STOP_WITHIN = 8.0  # seconds; workers drain for 5
 # Seconds before a part that died is started again: at once the first time, then longer, so that a
@@ -229,7 +232,10 @@ class Supervisor:
         ]  # fmt: skip
         if not part.number:
             if not part.sockets:
-                await self._everything_serves()  # it seals beside browsing, not before it
+                await self._everything_serves()  # browsing first
+                if not part.deaths:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._stopping.wait(), _BESIDE_AFTER)
                 if self._stopping.is_set():
                     return 0
             part.process = await asyncio.create_subprocess_exec(*command, pass_fds=descriptors)

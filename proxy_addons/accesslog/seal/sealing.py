@@ -16,14 +16,11 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import orjson
-
 from proxy_addons.accesslog.seal.erasure import ERASURE_KIND, Erasure, states_of
-from proxy_addons.accesslog.seal.files import FILE_MODE, HALF, make_folder, put
+from proxy_addons.accesslog.seal.files import make_folder, put
 from proxy_addons.accesslog.seal.keychange import KEY_KIND, KeyChange
 from proxy_addons.accesslog.seal.manifest import KIND, Manifest, parsed
 from proxy_addons.accesslog.seal.merkle import EMPTY
@@ -34,15 +31,13 @@ from proxy_addons.accesslog.seal.notes import (
     parts_of,
     signatures_of,
 )
-from proxy_addons.accesslog.seal.packing import lines_of, pack
-from proxy_addons.accesslog.seal.salted import SALT, Salt
+from proxy_addons.accesslog.seal.onesegment import Job, keep, manifest_of
+from proxy_addons.accesslog.seal.salted import SALT
 from proxy_addons.accesslog.seal.tiles import TileError, Tiles
 from proxy_addons.accesslog.segment import (
     SegmentName,
-    broken_marker,
     hour_of,
     segments_in,
-    sync_directory,
 )
 from proxy_addons.accesslog.unpacked import PACKED, packed_in, rest_in
 
@@ -53,7 +48,7 @@ if TYPE_CHECKING:
     from proxy_addons.accesslog.seal.notes import Signer
     from proxy_addons.accesslog.seal.packing import Counted
 
-    type AtOnce = Callable[[Callable[[_Job], Counted], Iterable[_Job]], Iterable[Counted]]
+    type AtOnce = Callable[[Callable[[Job], Counted], Iterable[Job]], Iterable[Counted]]
     """`map`, or what does the same with several at a time."""
 
 CHECKPOINT: Final = "checkpoint"
@@ -257,11 +252,11 @@ def seal(
         known.in_force(signer)
         ready, waiting = _ready(access, known, now)
         jobs = [
-            _Job(path, seals.packed(name), seals.salt(name), entropy(SALT)) for name, path in ready
+            Job(path, seals.packed(name), seals.salt(name), entropy(SALT)) for name, path in ready
         ]
         manifests = [
-            known.add(_manifest(path, name, found, known, now, software))
-            for (name, path), found in zip(ready, at_once(_keep, jobs), strict=True)
+            known.add(manifest_of(path, name, found, known, now, software))
+            for (name, path), found in zip(ready, at_once(keep, jobs), strict=True)
         ]
         if not manifests:
             return Sealed(before, waiting=waiting)
@@ -357,68 +352,3 @@ def _ready(
         else:
             waiting.append(name)
     return ready, tuple(waiting)
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A segment to be compressed, perhaps in another process."""
-
-    segment: Path
-    packed: Path
-    salt: Path
-    secret: bytes = field(repr=False)
-
-
-def _keep(job: _Job) -> Counted:
-    """Write what is kept of a segment, and say what was found in it."""
-    make_folder(job.packed.parent)
-    half = job.packed.with_name(job.packed.name + HALF)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-    descriptor = os.open(half, flags, 0o640)
-    try:
-        found = pack(lines_of(job.segment), Salt(job.secret), descriptor)
-        os.fchmod(descriptor, FILE_MODE)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    half.rename(job.packed)
-    sync_directory(job.packed.parent, os)
-    put(job.salt, job.secret, mode=0o400)
-    return found
-
-
-def _manifest(
-    path: Path, name: SegmentName, found: Counted, known: Known, now: float, software: str
-) -> Manifest:
-    """The entry of a segment that was compressed."""
-    after = known.last_seq.get(name.worker)
-    late = str(name) < known.last_name.get(name.worker, "")
-    missing = list(found.missing)
-    if after is not None and not late and found.first_seq > after + 1:
-        missing.insert(0, (after + 1, found.first_seq - 1))
-    said = asdict(found) | {"missing": tuple(missing)}
-    return Manifest(
-        **said,
-        name=str(name),
-        worker=name.worker,
-        after_seq=after,
-        late=late,
-        broken=_broken(path),
-        software=software,
-        sealed=_stamp(now),
-    )
-
-
-def _broken(path: Path) -> str:
-    """Why a segment was given up; "" where it was not."""
-    try:
-        mark = orjson.loads(broken_marker(path).read_bytes())
-    except FileNotFoundError:
-        return ""
-    except ValueError:
-        return "its mark cannot be read"  # a full disk cut it short: then the segment was cut too
-    return str(mark.get("reason", "?"))[:500] if isinstance(mark, dict) else "?"
-
-
-def _stamp(now: float) -> str:
-    return datetime.fromtimestamp(now, UTC).isoformat(timespec="microseconds")
