@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from support.scene import through
 from support.segments import hours
 from support.tsa import Tsa
@@ -55,6 +56,7 @@ def known(gateway: Gateway, step: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.heavy
 def test_the_log_is_sealed_vouched_for_and_goes_on_when_the_keeper_is_killed(
     start: Callable[..., Gateway], web: Web, tmp_path: Path
 ) -> None:

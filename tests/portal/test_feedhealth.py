@@ -34,7 +34,7 @@ def told(path: Path, at: float = NOW, **more: object) -> Path:
 )
 def test_what_somebody_should_look_at(more: dict[str, object], said: str | None, tmp_path: Path):
     feeds = feedhealth.read(told(tmp_path / "feeds.json", **more), ["siem"], NOW)  # type: ignore[arg-type]
-    found = health.read(tmp_path / "none", 0, NOW, feeds)
+    found = health.read(tmp_path / "none", 0, NOW, feeds=feeds)
     assert [each for each in found.problems if "feed" in each] == [
         each for each in found.problems if said is not None and said in each
     ]
@@ -53,7 +53,7 @@ def test_a_file_that_says_nothing(text: str | None, tmp_path: Path):
 
 def test_metrics(tmp_path: Path):
     feeds = feedhealth.read(told(tmp_path / "feeds.json", status="stopped"), ["siem"], NOW)
-    text = health.exposition(tmp_path / "none", 0, NOW, "", feeds)[0].decode()
+    text = health.exposition(tmp_path / "none", 0, NOW, "", feeds=feeds)[0].decode()
     assert 'watchhouse_feed_lag_seconds{feed="siem"} 2.5' in text
     assert 'watchhouse_feed_stopped{feed="siem"} 1.0' in text
     assert "watchhouse_feed" not in health.exposition(tmp_path / "none", 0, NOW, "")[0].decode()

@@ -182,7 +182,7 @@ def checked(
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 @settings(
-    max_examples=5,
+    max_examples=3,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],  # an example takes half a second: none is made smaller
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -312,7 +312,8 @@ async def test_each_kind_has_its_approver(house: House):
         assert words in (await paul.get(f"{PATH}/{reference}")).words
         approver = await house.visitor(who)
         assert "In force" in await step(approver, reference, "approve"), kind
-        assert f"/psd/search?au={reference}" in (await paul.get(PATH)).text, kind
+        way = f"/psd/live/{reference}" if kind == "live" else f"/psd/search?au={reference}"
+        assert way in (await paul.get(PATH)).text, kind
 
 
 async def test_the_head_of_professional_standards_sees_all_and_may_end_any(house: House):
