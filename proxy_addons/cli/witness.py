@@ -122,7 +122,6 @@ def _serve(args: argparse.Namespace, signer: Signer, logs: list[Verifier]) -> in
     from proxy_addons.accesslog.witness.store import Store
     from proxy_addons.rights.confine import harden
 
-    harden()
     logging.basicConfig(level=logging.INFO, format="witness: %(message)s")
     logging.getLogger("aiohttp").setLevel(logging.ERROR)
     where: Endpoint = args.listen
@@ -131,6 +130,7 @@ def _serve(args: argparse.Namespace, signer: Signer, logs: list[Verifier]) -> in
         def told(*said: object) -> None:
             print(*said, flush=True)
 
+        harden()  # once it is to serve: this process is the witness from here on
         web.run_app(
             Witness(signer, logs, store, time.time).app(),
             host=where.host,
