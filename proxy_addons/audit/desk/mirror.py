@@ -11,7 +11,7 @@ disposals, and decisions on collateral material.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from proxy_addons.audit.trailreader import TrailFilter
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from proxy_addons.standing.steps import Step
 
 _NUMBER: Final = "number"
+_LOOKED_AT: Final = 50  # of the newest records: one may be damaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,8 @@ class Mirror:
 
     def _copy(self, book: Book) -> int:
         if book.event not in self._last:
-            page = self._reader.page(TrailFilter(event=book.event), most=1)
-            known = [record.record["outcome"].get(_NUMBER, 0) for record in page.records]
-            self._last[book.event] = known[0] if known else 0
+            page = self._reader.page(TrailFilter(event=book.event), most=_LOOKED_AT)
+            self._last[book.event] = max((_number(each.record) for each in page.records), default=0)
         copied = 0
         while steps := book.steps_since(self._last[book.event]):
             for number, reference, step in steps:
@@ -91,3 +91,10 @@ class Mirror:
                 self._last[book.event] = number
                 copied += 1
         return copied
+
+
+def _number(record: dict[str, Any]) -> int:
+    """The number of the step that a record is of; 0 where it says none: a damaged line."""
+    outcome = record.get("outcome")
+    number = outcome.get(_NUMBER) if isinstance(outcome, dict) else None
+    return number if isinstance(number, int) else 0

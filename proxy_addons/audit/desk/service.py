@@ -130,15 +130,22 @@ class Service:
 
     async def _tick(self) -> None:
         while True:
-            try:
-                await asyncio.to_thread(self._mirror.copy)
-                await asyncio.to_thread(self._observing.tick)
-                await asyncio.to_thread(self._trail.tick)
-            except (StandingUnavailableError, TrailError, Refused, OSError) as problem:
-                # Looks are refused by themselves where the trail cannot be written; the steps are
-                # in the register, and are copied the next time.
-                logger.error("steps are not in the trail yet: %s", problem)
+            for step in (self._mirror.copy, self._observing.tick, self._trail.tick):
+                await self._tried(step)
             await asyncio.sleep(_TICK)
+
+    @staticmethod
+    async def _tried(step: Callable[[], object]) -> None:
+        """Do one of what is done each second; that it fails keeps none of the others."""
+        try:
+            await asyncio.to_thread(step)
+        except (StandingUnavailableError, TrailError, Refused, OSError) as problem:
+            # Looks are refused by themselves where the trail cannot be written; the steps are in
+            # the register, and are copied the next time.
+            logger.error("the trail is behind: %s", problem)
+        except Exception:
+            # A fault of ours, in the outermost handler: said each second until it is mended.
+            logger.exception("the trail is behind: a fault")
 
     def close(self) -> None:
         """Close everything. Blocks."""

@@ -138,3 +138,28 @@ async def test_an_authorisation_for_the_past_is_none_for_this_and_the_other_way_
     listed = await paul.get("/psd/live")
     assert live in listed.text
     assert past not in listed.text
+
+
+async def test_a_damaged_trail_keeps_no_step_and_no_end_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observing, "LEFT_AFTER", 0.5)
+    damaged = {"schema": 1, "event": "step", "id": "x", "worker": 1, "seq": 1,
+               "start": "2026-11-22T10:00:00.000000Z", "outcome": "none"}  # fmt: skip
+    segments.write(tmp_path / "data/log/trail", "20261122T10", [damaged])
+    async with console(tmp_path) as at:
+        reference = may_observe(at)
+        paul = await at.house.visitor("paul")
+        async with paul._session.get(f"{paul.base}/psd/live/{reference}/stream") as answer:
+            await anext(events(answer))
+        log = trail_of(at.settings)
+        reader = TrailReader(log.segments, log.sealed)
+        wanted = TrailFilter(authorisation=reference)
+        for _ in range(200):
+            told = [each.record for each in reader.page(wanted).records]
+            steps = [each["outcome"]["step"] for each in told if each["event"] == "step"]
+            ended = {"live": "ended", "rows": 0} in [each["outcome"] for each in told]
+            if ended and len(steps) == 2:
+                break
+            await asyncio.sleep(0.05)
+        assert (steps, ended) == (["approval", "application"], True)
