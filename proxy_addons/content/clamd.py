@@ -28,6 +28,7 @@ from proxy_addons.content.filebody import FileBody
 from proxy_addons.content.scan import Health, Scan, clean
 from proxy_addons.content.servers import Server, Servers, Source, TooLargeError, of_bytes, too_large
 from proxy_addons.content.wire import UNIX, Wire, WireError, answered, reach, reading
+from proxy_addons.rights.opening import opened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable
@@ -92,7 +93,7 @@ class ClamdScanner:
     async def _fildes(self, server: Server, body: FileBody) -> bytes:
         """What it says of a file that is handed over to it."""
         seconds = self._settings.timeout
-        file = await asyncio.to_thread(os.open, body.path, os.O_RDONLY | os.O_CLOEXEC)
+        file = await opened(lambda: os.open(body.path, os.O_RDONLY | os.O_CLOEXEC), os.close)
         try:
             if os.fstat(file).st_size > self._settings.largest:
                 raise TooLargeError

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from proxy_addons.content.confine import WANTED
 from proxy_addons.policy.findings import FILE_TYPES, MARKING, SENDS, VALUES, parted
+from proxy_addons.rights.opening import opened
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -108,7 +109,7 @@ class Examiner:
             opened, that it cannot be read.
         """
         try:
-            descriptor = await asyncio.to_thread(_opened, file)
+            descriptor = await opened(lambda: _opened(file), os.close)
         except (OSError, ValueError) as error:  # whoever asked is told that it cannot be read
             return _not_examined(f"cannot open the file: {type(error).__name__}", sent=sent)
         try:

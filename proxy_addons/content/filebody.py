@@ -7,7 +7,10 @@ Must never: read on the event loop, or keep the file open when nobody reads any 
 from __future__ import annotations
 
 import asyncio
+from io import FileIO
 from typing import TYPE_CHECKING, Final
+
+from proxy_addons.rights.opening import opened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,7 +35,7 @@ class FileBody:
         Raises:
             OSError: it cannot be read.
         """
-        file = await asyncio.to_thread(self.path.open, "rb", buffering=0)
+        file = await opened(lambda: self.path.open("rb", buffering=0), FileIO.close)
         try:
             while piece := await asyncio.to_thread(file.read, _PIECE):
                 yield piece

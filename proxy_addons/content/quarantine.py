@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import structlog
 
 from proxy_addons.content.scan import clean
+from proxy_addons.rights.opening import opened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterator, Mapping
@@ -114,7 +116,9 @@ class Quarantine:
             return None, "nobody has it any more"
         unfinished = self._folder / f"{reference}{_BODY}{_UNFINISHED}"
         try:
-            file = await asyncio.to_thread(_opened, unfinished)
+            file = await opened(
+                lambda: _begun(unfinished), lambda file: _given_up(file, unfinished)
+            )
         except OSError as problem:
             # The refusal stands, without a copy; the same below.
             return None, str(problem)
@@ -196,6 +200,20 @@ class Quarantine:
 
 def _one_line(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def _begun(unfinished: Path) -> BinaryIO:
+    """The file of a copy that nobody makes and nobody has made.
+
+    Raises:
+        FileExistsError: somebody does, or has.
+    """
+    file = _opened(unfinished)
+    # Looked for after the opening: only who has the unfinished one gives a copy its name.
+    if unfinished.with_suffix("").exists():
+        _given_up(file, unfinished)
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(unfinished.stem))
+    return file
 
 
 def _opened(path: Path) -> BinaryIO:

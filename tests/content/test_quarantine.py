@@ -165,6 +165,16 @@ async def test_a_reference_that_is_no_name(folder: Path, reference: str):
     assert not folder.exists()  # noqa: ASYNC240 - nothing else runs
 
 
+async def test_a_copy_that_is_there_is_not_written_over(folder: Path):
+    quarantine = Quarantine(content.Quarantine(folder), Clock())
+    assert await quarantine.found("R1", "V", Body(b"x"), {}) == folder / "R1.body"
+    with structlog.testing.capture_logs() as said:
+        assert await quarantine.found("R1", "V", Body(b"y"), {}) is None
+    assert "File exists" in said[0]["copy"]
+    assert (folder / "R1.body").read_bytes() == b"x"
+    assert copies(folder) == ["R1.body", "R1.json"]
+
+
 async def test_the_same_reference_twice_at_once(folder: Path):
     quarantine = Quarantine(content.Quarantine(folder), Clock())
     kept = await asyncio.gather(

@@ -14,6 +14,7 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from io import BufferedReader, TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +22,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from proxy_addons.accesslog.record import DUCKDB_TYPES, FIELDS, NAMES
+from proxy_addons.rights.opening import opened
 from proxy_addons.standing.report import harmless
 
 if TYPE_CHECKING:
@@ -99,15 +101,15 @@ async def sent(request: web.Request, file: Path, headers: Mapping[str, str]) -> 
         headers: its content type, and what to save it as.
     """
     answer = web.StreamResponse(headers=headers)
-    opened = await asyncio.to_thread(file.open, "rb")
+    whole = await opened(lambda: file.open("rb"), BufferedReader.close)
     try:
-        answer.content_length = os.fstat(opened.fileno()).st_size
+        answer.content_length = os.fstat(whole.fileno()).st_size
         await answer.prepare(request)
-        while block := await asyncio.to_thread(opened.read, _BLOCK):
+        while block := await asyncio.to_thread(whole.read, _BLOCK):
             await answer.write(block)
         await answer.write_eof()
     finally:
-        await asyncio.to_thread(opened.close)
+        whole.close()  # here: on a thread it would not be closed where this is cancelled
     return answer
 
 
@@ -124,7 +126,9 @@ def headers_of(form: Form, reference: str, now: datetime) -> dict[str, str]:
 async def _written(made: Path, form: Form, rows: AsyncIterator[Row]) -> None:
     lines = made.with_suffix(".lines")
     target = lines if form.name == "parquet" else made
-    with await asyncio.to_thread(target.open, "w", encoding="utf-8", newline="") as file:
+    with await opened(
+        lambda: target.open("w", encoding="utf-8", newline=""), TextIOWrapper.close
+    ) as file:
         write = writer_of(form, file)
         several: list[Row] = []
         async for row in rows:
