@@ -28,13 +28,14 @@ LATER = datetime(2027, 6, 1, tzinfo=UTC).timestamp()
 _LOOK = 0.3  # seconds
 
 
-def made(bench: Bench, rows: int, days: int, *, sealed: bool) -> Path:
+def made(bench: Bench, rows: int, days: int, *, sealed: bool, people: int = PEOPLE) -> Path:
     """A data folder with so many records."""
-    folder = bench.place.folder / f"records-{rows}-{days}-{'sealed' if sealed else 'plain'}"
+    what = "sealed" if sealed else "plain"
+    folder = bench.place.folder / f"records-{rows}-{days}-{people}-{what}"
     if not folder.exists():
         bench.doing(f"making {rows:,} records of {days} days")
         command = [str(ROOT / "scripts" / "records"), "--into", str(folder), "--first", FIRST]
-        command += ["--rows", str(rows), "--days", str(days), "--people", str(PEOPLE)]
+        command += ["--rows", str(rows), "--days", str(days), "--people", str(people)]
         command += ["--processes", str(os.cpu_count() or 1), *(["--sealed"] if sealed else [])]
         with bench.place.on(bench.place.all_cores):
             subprocess.run(command, check=True, stderr=subprocess.DEVNULL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchlib.auditerase import AuditErase
 from benchlib.auditquery import AuditQuery
 from benchlib.auditseal import AuditSeal
 from benchlib.bulk import SpliceBulk
@@ -42,6 +43,7 @@ STUDIES: dict[str, type[Study]] = {
         ContentLarge,
         AuditSeal,
         AuditQuery,
+        AuditErase,
         Growth,
         Index,
     )
