@@ -8,15 +8,13 @@ Compressed is by gzip, which every system can read, also without Watchhouse, and
 
 from __future__ import annotations
 
-import calendar
 import hashlib
 import json
 import os
 import re
 import zlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -38,7 +36,11 @@ _GZIP: Final = (
 )
 _AT_ONCE: Final = 4096  # lines
 _DEEP: Final = 200  # how deep the standard library goes depends on its version: deeper is its own
-_STAMP: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d)\.(\d{6})Z", re.ASCII)  # record.py
+_STAMP: Final = re.compile(  # as record.py writes it
+    r"(\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6})Z", re.ASCII
+)
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - stamps are UTC, and say so by their Z
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 @dataclass(slots=True)
@@ -82,19 +84,12 @@ def start_of(record: dict[str, Any]) -> int:
 def moment_of(stamp: object) -> int | None:
     """Microseconds since 1970; None where a stamp is not written in our way."""
     match = _STAMP.fullmatch(stamp) if isinstance(stamp, str) else None
-    if match is None or (second := _second(match[1])) is None:
+    if match is None:
         return None
-    return second * 1_000_000 + int(match[2])
-
-
-@lru_cache(maxsize=4096)
-def _second(stamp: str) -> int | None:
-    """Seconds since 1970; remembered, as many records begin in one second."""
     try:
-        begun = datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+        return (datetime.fromisoformat(match[1]) - _EPOCH) // _MICROSECOND
     except ValueError:
         return None  # the thirtieth of February
-    return calendar.timegm(begun.timetuple())
 
 
 def record_of(line: bytes) -> dict[str, Any]:

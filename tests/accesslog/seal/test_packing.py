@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy_addons.accesslog.seal.packing import record_of, start_of, who_of
+from proxy_addons.accesslog.seal.packing import moment_of, record_of, start_of, who_of
 
 TEXTS = ("person", "client_ip", "start", "policy_version", "list_version")
 USED = (*TEXTS, "seq")
@@ -91,3 +91,24 @@ def test_moments_are_microseconds_since_1970(when: datetime):
     whole = aware - datetime(1970, 1, 1, tzinfo=UTC)
     micros = (whole.days * 86400 + whole.seconds) * 1_000_000 + whole.microseconds
     assert start_of({"start": stamp}) == micros
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        "2026-11-21T24:00:00.000000Z",  # Python 3.14 would take it for the next day's midnight
+        "2026-11-21T23:60:00.000000Z",
+        "2026-02-29T23:00:00.000000Z",
+        "0000-01-01T00:00:00.000000Z",
+        "2026-11-21T20:15:03.000001",
+        "2026-11-21T20:15:03.000001+00:00",
+        "2026-11-21T20:15:03.000001+00:00Z",
+        "2026-11-21 20:15:03.000001Z",
+        "2026-W47-6T20:15:03.000001Z",
+        "２026-11-21T20:15:03.000001Z",  # noqa: RUF001 - a digit of another script is none here
+        20261121,
+        None,
+    ],
+)
+def test_what_is_no_moment(stamp: object):
+    assert moment_of(stamp) is None
