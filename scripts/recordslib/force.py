@@ -122,7 +122,7 @@ class Person:
     __slots__ = ("habits", "known", "shift", "weight")
 
     def __init__(self, number: int, chance: random.Random, force: Force) -> None:
-        name = f"{chance.choice('ABCDEFGH')}{chance.choice('KLMNPQRS')}{number:05d}"
+        name = f"{chance.choice('abcdefgh')}{chance.choice('klmnpqrs')}{number:05d}"
         unknown = number % 400 == 399
         said = empty_record() | {
             "person": None if unknown else name,
