@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchlib.auditerase import AuditErase
+from benchlib.auditgrowth import AuditGrowth
 from benchlib.auditquery import AuditQuery
 from benchlib.auditseal import AuditSeal
 from benchlib.bulk import SpliceBulk
@@ -43,6 +44,7 @@ STUDIES: dict[str, type[Study]] = {
         ContentLarge,
         AuditSeal,
         AuditQuery,
+        AuditGrowth,
         AuditErase,
         Growth,
         Index,
