@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from proxy_addons.accesslog.compact.compacting import CompactError, compact
 from proxy_addons.accesslog.seal.sealing import Seals
 from proxy_addons.cli.common import add_common, settings_of
+from proxy_addons.rights.parent import when_ended
 
 if TYPE_CHECKING:
     import argparse
@@ -49,7 +50,9 @@ def run_compact(args: argparse.Namespace) -> int:
     spawn = multiprocessing.get_context("spawn")
     tasks: dict[str, TaskID] = {}
     with (
-        ProcessPoolExecutor(max(1, args.processes), mp_context=spawn) as pool,
+        ProcessPoolExecutor(
+            max(1, args.processes), mp_context=spawn, initializer=_with, initargs=(os.getpid(),)
+        ) as pool,
         Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -85,3 +88,8 @@ def run_compact(args: argparse.Namespace) -> int:
         f" {rows} records in {len(done.index.files)} files"
     )
     return _WRONG if done.problems else _OK
+
+
+def _with(command: int) -> None:
+    """In each process: it ends with the command, also where that is killed; nothing counts then."""
+    when_ended(command, lambda: os._exit(1))

@@ -49,7 +49,7 @@ class Room:
         paths = replace(loaded.paths, data_dir=self.data)
         self.settings = replace(loaded, log=Log(origin=ORIGIN), paths=paths)
         self._random = random.Random(1)
-        self.settings.paths.run_dir.mkdir(parents=True)
+        self.settings.paths.run_dir.mkdir(parents=True, exist_ok=True)
 
     def set(self, **changes: Any) -> None:
         """Change settings of the log."""
