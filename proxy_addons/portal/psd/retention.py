@@ -14,6 +14,7 @@ from aiohttp import hdrs, web
 from proxy_addons.accesslog.seal.sealing import Seals
 from proxy_addons.audit.retention.certificates import Certificates
 from proxy_addons.audit.retention.collateral import Collateral
+from proxy_addons.audit.retention.details import Details
 from proxy_addons.audit.retention.due import Fate, Verdict, due
 from proxy_addons.audit.retention.holds import WantedHold
 from proxy_addons.audit.retention.inventory import InventoryError, pending, segments
@@ -173,12 +174,13 @@ class RetentionPages:
         services, settings = self._services, self._services.settings
         register, certificates = services.holds(), self._certificates().all()
         decided = pending(Collateral(services.store).all(), certificates)
+        schedule = Schedule.of(settings.retention, self._zone)
+        details = Details(services.store, schedule, clock=services.now).inventory()
         try:
-            inventory = (*segments(Seals(settings.paths.sealed_dir)), *decided)
+            inventory = (*segments(Seals(settings.paths.sealed_dir)), *decided, *details)
         except InventoryError as problem:
             # Nothing is called due: what there is is not known.
             return Overview((), register.all(), certificates, str(problem))
-        schedule = Schedule.of(settings.retention, self._zone)
         verdicts = due(now, schedule, register.in_force(), inventory)
         return Overview(verdicts, register.all(), certificates, None)
 

@@ -21,6 +21,7 @@ from proxy_addons.portal.psd.plan import OnePlan
 from proxy_addons.portal.psd.planning import Planning
 from proxy_addons.portal.psd.retention import RetentionPages
 from proxy_addons.portal.psd.sample import Samples
+from proxy_addons.portal.psd.saved import SavedPages
 from proxy_addons.portal.psd.search import Searching
 from proxy_addons.portal.psd.trail import TrailPages
 from proxy_addons.portal.statics import Statics
@@ -43,6 +44,7 @@ def routes(services: Services, guard: Guard) -> list[web.RouteDef]:
         *OneAuthorisation(services, guard).routes(),
         *Deputising(services, guard).routes(),
         *Searching(asking, guard).routes(),
+        *SavedPages(services, guard).routes(),
         *Packs(asking, guard).routes(),
         *Observation(asking, guard).routes(),
         *TrailPages(asking, guard).routes(),

@@ -54,6 +54,28 @@ async def test_searching(tmp_path: Path, browser: Browser) -> None:  # noqa: F81
             await look_over(page, "psd-trail")
 
 
+async def test_saving_a_search_without_scripts(
+    tmp_path: Path,
+    browser: Browser,  # noqa: F811 - a fixture
+) -> None:
+    async with console(tmp_path) as at:
+        reference = at.authorised().reference
+        async with somebody(browser, at.house, "paul", java_script_enabled=False) as page:
+            await page.goto(f"{at.house.base}/psd/search?au={reference}&host=news.test")
+            await page.fill("#name", "News")
+            await page.click("section[aria-labelledby=save] button")
+            assert await page.inner_text("[role=status]") == "The search is saved."
+            await page.click("text=Rename or delete")
+            await page.fill("#name", "")
+            await page.click("text=Rename")
+            assert "Give the search a name" in await page.inner_text("[role=alert]")
+        async with somebody(browser, at.house, "paul") as page:
+            await page.goto(f"{at.house.base}/psd/searches")
+            await look_over(page, "psd-saved")
+            await page.click("text=Rename or delete")
+            await look_over(page, "psd-saved-one")
+
+
 async def test_from_the_application_to_a_pack_that_anybody_can_check(
     tmp_path: Path,
     browser: Browser,  # noqa: F811 - a fixture
