@@ -49,6 +49,7 @@ authorisation_comparisons = Table(
     Column("scope", String(REFERENCE), nullable=False),
     Column("unit", String(UNIT), nullable=False),
     Column("people", Integer, nullable=False),
+    Column("why", Text, nullable=False),
     Column("digest", String(_DIGEST), nullable=False),
     Column("at", Utc, nullable=False),
     CheckConstraint("scope = 'unit'", name="scope"),

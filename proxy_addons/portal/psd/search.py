@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -169,6 +170,14 @@ class Searching:
             if in_sessions
             else [],
             rows=[] if in_sessions else [self._row(row, wanted) for row in rows],
+            compared=next(
+                (
+                    f"/psd/compared?{urlencode({'au': each.reference})}"
+                    for each in mine.authorisations
+                    if each.compares and each.reference == wanted.authorisation
+                ),
+                None,
+            ),
             to_rows=wanted.address(),
             to_sessions=wanted.address(view="sessions"),
             next=wanted.address(after=found.page.after) if found and found.page.after else None,

@@ -53,6 +53,7 @@ def make() -> None:
         _text("scope", _REFERENCE),
         _text("unit", _NAME),
         _number("people"),
+        sa.Column("why", sa.Text(), nullable=False),
         _text("digest", _DIGEST),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("authorisation", name="pk_authorisation_comparisons"),
