@@ -107,29 +107,29 @@ async def test_an_ended_authorisation_opens_none(at: Console) -> None:
     assert (await paul.get(opens)).status == 403
 
 
-@pytest.mark.parametrize(
-    "search",
-    [
-        "",
-        "host=news.test",
-        "au=%2E%2E",
-        "au={}&since=yesterday",
-        "au={}&since=2026-11-23&until=2026-11-22",
-        "au={}&action=burn",
-        "au={}&host=" + "x" * 513,
-        "au={}&" + "x" * 7500,
-    ],
+WRONG = (
+    "",
+    "host=news.test",
+    "au=%2E%2E",
+    "au={}&since=yesterday",
+    "au={}&since=2026-11-23&until=2026-11-22",
+    "au={}&action=burn",
+    "au={}&host=" + "x" * 513,
+    "au={}&" + "x" * 7500,
 )
-async def test_what_the_search_page_refuses_is_not_saved(at: Console, search: str) -> None:
+
+
+async def test_what_the_search_page_refuses_is_not_saved(at: Console) -> None:
     reference = at.authorised().reference
     paul = await at.house.visitor("paul")
     csrf = (await paul.get(f"/psd/search?au={reference}")).token
-    fields = {"csrf": csrf, "search": search.format(reference), "name": "Wrong"}
-    sent = await paul.post("/psd/searches", fields)
-    assert sent.status == 400
-    assert "cannot be saved" in sent.words
-    if search.startswith("au={}") and len(search) < 7500:
-        assert (await paul.get(f"/psd/search?{search.format(reference)}")).status == 400
+    for search in WRONG:
+        fields = {"csrf": csrf, "search": search.format(reference), "name": "Wrong"}
+        sent = await paul.post("/psd/searches", fields)
+        assert sent.status == 400, search
+        assert "cannot be saved" in sent.words
+        if search.startswith("au={}") and len(search) < 7500:
+            assert (await paul.get(f"/psd/search?{search.format(reference)}")).status == 400
     assert "Wrong" not in (await paul.get("/psd/searches")).words
 
 
