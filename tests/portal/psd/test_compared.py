@@ -72,7 +72,7 @@ async def test_it_says_what_it_is(at: Console) -> None:
     }
     for words in (
         "jane beside 12 others of Response <B>",
-        "From 20 November 2026 until the end of 22 November 2026: 3 days",
+        "From 20 November 2026 until the end of 22 November 2026: 3 days, those begun included",
         "Who the others are",
         "filters of a search change nothing here",
     ):
