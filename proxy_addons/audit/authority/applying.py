@@ -237,7 +237,7 @@ def _comparison(
             "The directory does not say in which unit the subject is, and so there is nothing to"
             " compare with: leave the comparison out, or have the unit entered there.",
         )
-    elif len(unit.people) < settings.comparison.people:
+    elif len(unit.people - subjects.keys()) < settings.comparison.people:
         _refuse(
             "comparison",
             "The subject's unit is too small to compare with: there have to be"

@@ -73,12 +73,13 @@ def write(connection: Connection, number: int, wanted: Wanted, unit: Unit, now: 
     Returns:
         The same in words, for its first step.
     """
+    names = unit.people - wanted.subjects.keys()
     made = Comparison(
         scope=wanted.comparison,
         unit=unit.name,
-        people=len(unit.people),
+        people=len(names),
         why=wanted.comparison_why,
-        digest=_digest(unit.people),
+        digest=_digest(names),
         at=now,
     )
     connection.execute(
@@ -86,7 +87,7 @@ def write(connection: Connection, number: int, wanted: Wanted, unit: Unit, now: 
     )
     connection.execute(
         insert(authorisation_colleagues),
-        [{"authorisation": number, "person": name} for name in sorted(unit.people)],
+        [{"authorisation": number, "person": name} for name in sorted(names)],
     )
     return f"{made.people} others of {made.unit}"
 

@@ -259,6 +259,11 @@ REFUSED: dict[str, tuple[Wanted, Unit | None, str]] = {
         TEAM,
         "name one subject",
     ),
+    "too few but for her": (
+        compared(),
+        Unit("Response B", frozenset({*OTHERS[:9], "jane"})),
+        "too small",
+    ),
     "another kind": (compared(kind=Kind.DISCLOSURE), TEAM, "does not come with"),
     "own records": (compared(kind=Kind.SUBJECT_ACCESS), TEAM, "does not come with"),
     "another scope": (compared(comparison="force"), TEAM, "nothing else"),
@@ -288,6 +293,15 @@ def test_of_ten_there_is_one_and_of_nine_none(room: Room) -> None:
     with pytest.raises(Refused, match="come with no comparison"):
         room.answer(found, unit_records(), audit=none)
     assert "Too few" in str(room.looks()[1]["outcome"])
+
+
+@ON_ONE
+def test_the_subject_is_never_among_them(room: Room) -> None:
+    found = room.approved(unit=Unit("Response B", frozenset({*OTHERS, "jane"})))
+    assert found.comparison is not None
+    assert found.comparison.people == 11
+    assert room.world.register.colleagues(found) == frozenset(OTHERS)
+    assert told(room.answer(found, unit_records())) == {"shopping": [(10.0, 2.5, 5.0, 7.5)] * 2}
 
 
 @ON_ONE

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from support.authority import wanted
 from support.authoritypages import PATH, application, applied, settings_with_offices
 from support.ldap import Slapd, Someone
 from support.portal import House, served
+
+from proxy_addons.audit.authority.colleagues import Unit
+from proxy_addons.audit.authority.model import SubjectClass
+from proxy_addons.cli.authority_steps import unit_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -74,6 +80,9 @@ async def test_a_comparison_is_with_the_unit_that_the_directory_says(house: Hous
         assert seen.status == 400, changes
         assert f'<a href="#{field}">' in seen.text, (changes, seen.words)
         assert words in seen.words
+    typed = wanted(subjects={"Joan": SubjectClass.OFFICER}, comparison="unit")
+    unit = await asyncio.to_thread(unit_in, house.settings, typed)  # the command line asks so
+    assert unit == Unit("Response B", frozenset(f"pc{number:02d}" for number in range(10)))
     reference = await applied(paul, subjects="joan", **asked)
     seen = await acu.get(f"{PATH}/{reference}")
     assert "Median and quartiles of 10 others of Response B (by the directory" in seen.words
