@@ -85,15 +85,14 @@ def test_they_are_of_one_authorisation(room: Room, held: Authorisation) -> None:
     assert room.names(reference=held.reference) == ["One"]
 
 
-@pytest.mark.parametrize("who", [KIM, HEAD, ACU, person("jane", roles=("psd",))])
-def test_who_does_not_look_saves_nothing(room: Room, held: Authorisation, who: Actor) -> None:
-    with pytest.raises(UnknownReferenceError) as refused:
-        room.saved.save(who, held.reference, "One", "")
-    with pytest.raises(UnknownReferenceError) as none:
-        room.saved.save(who, "AU-2026-0999", "One", "")
-    assert str(refused.value).replace(held.reference, "") == str(none.value).replace(
-        "AU-2026-0999", ""
-    )
+def test_who_does_not_look_saves_nothing(room: Room, held: Authorisation) -> None:
+    for who in (KIM, HEAD, ACU, person("jane", roles=("psd",))):
+        told = set()
+        for reference in (held.reference, "AU-2026-0999"):
+            with pytest.raises(UnknownReferenceError) as refused:
+                room.saved.save(who, reference, "One", "")
+            told.add(str(refused.value).replace(reference, ""))
+        assert len(told) == 1
     assert room.rows() == 0
 
 
@@ -121,28 +120,29 @@ def test_who_declares_a_conflict_has_none(room: Room, held: Authorisation) -> No
     assert room.names(SAM) == []
 
 
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        ("", "Give the search a name"),
-        (" \t ", "Give the search a name"),
-        ("n" * 81, "at most 80"),
-        ("two\nlines", "printable"),
-        ("\u202etxt.", "printable"),
-        ("nul\x00", "printable"),
-        ("Taken", "already"),
-    ],
-)
-def test_names(room: Room, held: Authorisation, name: str, says: str) -> None:
+NAMES = {
+    "": "Give the search a name",
+    " \t ": "Give the search a name",
+    "n" * 81: "at most 80",
+    "two\nlines": "printable",
+    "\u202etxt.": "printable",
+    "nul\x00": "printable",
+    "Taken": "already",
+}
+
+
+def test_names(room: Room, held: Authorisation) -> None:
     room.saved.save(PAT, held.reference, "Taken", "")
     other = room.saved.save(PAT, held.reference, "ä" * 80, "")
-    with pytest.raises(StepRefusedError, match=says):
-        room.saved.save(PAT, held.reference, name, "")
-    with pytest.raises(StepRefusedError, match=says):
-        room.saved.rename(PAT, other.id, name)
+    for name, says in NAMES.items():
+        with pytest.raises(StepRefusedError, match=says):
+            room.saved.save(PAT, held.reference, name, "")
+        with pytest.raises(StepRefusedError, match=says):
+            room.saved.rename(PAT, other.id, name)
     assert room.names() == ["Taken", "ä" * 80]
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 def test_there_are_limits(room: Room, held: Authorisation) -> None:
     with pytest.raises(StepRefusedError, match="too long"):
         room.saved.save(PAT, held.reference, "Long", "x" * (LONGEST + 1))
@@ -195,6 +195,7 @@ def test_they_go_with_the_period_of_the_authorisation(room: Room, held: Authoris
     assert room.now_of(held).reference == held.reference
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("way", ["withdraw", "cancel", "unwritten"])
 def test_each_way_to_end_counts(room: Room, way: str) -> None:
     if way == "unwritten":
