@@ -112,7 +112,8 @@ class Details:
             connection.execute(delete(table).where(table.c.authorisation == found.id))
         return Erased(
             kind=Class.DETAILS,
-            subject=f"saved searches and colleagues of {found.reference}",
+            # Certificates are read by who may not know that there was this authorisation.
+            subject="saved searches, and colleagues of a comparison, of an authorisation",
             since=found.begins,
             until=found.ends,
             records=len(rows),

@@ -7,9 +7,10 @@ from html import unescape
 from typing import TYPE_CHECKING
 
 import pytest
-from support.console import console
+from support.console import asked, console
 
 from proxy_addons.accesslog.seal.logs import trail_of
+from proxy_addons.audit.authority.model import SubjectClass
 from proxy_addons.audit.trailreader import TrailFilter, TrailReader
 
 if TYPE_CHECKING:
@@ -149,3 +150,17 @@ async def test_forms_come_back_and_are_ours(at: Console) -> None:
     assert (await paul.post("/psd/searches", again)).status == 400
     unknown = {"csrf": csrf, "search": "au=AU-2026-0999", "name": "None"}
     assert (await paul.post("/psd/searches", unknown)).status == 403
+
+
+async def test_whom_it_is_about_does_not_read_of_it_where_it_is_due(tmp_path: Path) -> None:
+    about = asked(subjects={"hpsd": SubjectClass.OFFICER})  # who is of Professional Standards too
+    async with console(tmp_path) as at:
+        reference = at.authorised(about).reference
+        await save(await at.house.visitor("paul"), f"au={reference}", "All")
+        for days, shown in ((29 + 80 * 30, False), (200, True)):
+            at.clock.go_on(days=days)
+            for name in ("paul", "hpsd"):
+                visitor = await at.house.visitor(name)
+                seen = await visitor.get("/psd/retention")
+                assert seen.status == 200
+                assert (reference in seen.words) is (shown and name == "paul")
