@@ -8,6 +8,7 @@ file is damaged or gone; count a segment twice.
 from __future__ import annotations
 
 import contextlib
+import statistics
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,14 +28,16 @@ from proxy_addons.audit.store import (
     Count,
     Dimension,
     Page,
+    Quartiles,
     Question,
     Reach,
     Row,
     StoreError,
+    Usual,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -148,6 +151,24 @@ class DuckStore:
         with self._asked(bounds, question) as (store, found):
             sums = _fetched(store, query.totalled(found))
             return Count("", *(int(each) for each in sums[0]))
+
+    def usual(self, bounds: Bounds, categories: Collection[str]) -> tuple[Usual, ...]:
+        """See `RecordStore`."""
+        people = bounds.persons or frozenset()
+        if len(people) < 2:
+            msg = "quartiles are of several people, who are named"
+            raise ValueError(msg)
+        by = (Dimension.CATEGORY, Dimension.PERSON)
+        given = {(key, name): sums for key, name, *sums in self._grouped(bounds, Question(), by)}
+        none = (0, 0, 0)
+        return tuple(
+            Usual(
+                key,
+                _quartiles([int(given.get((key, name), none)[0]) for name in people]),
+                _quartiles([int(given.get((key, name), none)[2]) for name in people]),
+            )
+            for key in sorted(set(categories))
+        )
 
     def reach(self) -> Reach:
         """See `RecordStore`."""
@@ -334,6 +355,10 @@ def _confined(folder: Path, means: Means) -> duckdb.DuckDBPyConnection:
 
 def _fetched(store: duckdb.DuckDBPyConnection, sql: query.Sql) -> list[tuple[Any, ...]]:
     return store.execute(sql.text, sql.given).fetchall()
+
+
+def _quartiles(numbers: list[int]) -> Quartiles:
+    return Quartiles(*statistics.quantiles(numbers, n=4, method="inclusive"))
 
 
 def _overlaps(file: File, bounds: Bounds) -> bool:

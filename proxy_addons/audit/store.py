@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 
 class StoreError(Exception):
@@ -182,6 +182,34 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
+class Quartiles:
+    """Where a quarter, half and three quarters of some people's numbers are.
+
+    By linear interpolation between the nearest ones: definition 7 of Hyndman and Fan (The American
+    Statistician 50, 1996), QUARTILE.INC of spreadsheets.
+    """
+
+    lower: float
+    median: float
+    upper: float
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What is usual among people in one category, over the whole time of the bounds.
+
+    Attributes:
+        key: the category.
+        records: of each person, how many.
+        octets: of each person, up and down together.
+    """
+
+    key: str
+    records: Quartiles
+    octets: Quartiles
+
+
+@dataclass(frozen=True, slots=True)
 class Reach:
     """How far the records reach that can be asked for.
 
@@ -224,6 +252,20 @@ class RecordStore(Protocol):
 
     def total(self, bounds: Bounds, question: Question) -> Count:
         """All of them; its key is ""."""
+
+    def usual(self, bounds: Bounds, categories: Collection[str]) -> tuple[Usual, ...]:
+        """Quartiles over people; no number of any one of them leaves the engine.
+
+        Args:
+            bounds: with several `persons`, each of whom counts: with 0 where there is no record.
+            categories: which; one that no record may be seen of has quartiles of 0.
+
+        Returns:
+            One of each category, in the order of their names.
+
+        Raises:
+            ValueError: the bounds name fewer than two people.
+        """
 
     def reach(self) -> Reach:
         """How far the records reach."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from proxy_addons.accesslog.record import NAMES
-from proxy_addons.audit.authority.model import Kind, Purpose, Regime, SubjectClass, Wanted
+from proxy_addons.audit.authority.model import UNIT, Kind, Purpose, Regime, SubjectClass, Wanted
 from proxy_addons.cli.times import When, when
 from proxy_addons.settings.entries import CATEGORY
 from proxy_addons.settings.kinds import Choice, Fields, Flag, ListOf, Pattern, Text, Whole
@@ -73,6 +73,8 @@ def read_application(data: bytes, name: str, zone: ZoneInfo) -> Wanted:
         review_at=_review(form, zone),
         urgent=form.take("urgent", Flag(), False),  # noqa: FBT003 - its default
         retention=form.take("retention", Pattern("[a-z-]{1,32}", "a class such as criminal"), ""),
+        comparison=form.take("comparison", Choice((UNIT,)), ""),
+        comparison_why=form.take("comparison_why", _WORDS, ""),
     )
     form.done()
     report.raise_if_any()

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable, Mapping
 
-    from proxy_addons.audit.authority.model import Authorisation
+    from proxy_addons.audit.authority.colleagues import Unit
+    from proxy_addons.audit.authority.model import Authorisation, Wanted
     from proxy_addons.settings.model import Settings
     from proxy_addons.standing import Actor, Store
 
@@ -56,7 +57,10 @@ def apply(args: argparse.Namespace) -> int:
         raise StepRefusedError("file", f"{args.file}: {problem.strerror}.") from problem
     with opened(settings) as store:
         found = authorisations_of(store, settings).apply(
-            acting(settings), wanted, known=classes_of(settings, wanted.subjects)
+            acting(settings),
+            wanted,
+            known=classes_of(settings, wanted.subjects),
+            unit=unit_in(settings, wanted),
         )
     who = "; and by ".join(map(listed, found.needs))
     print(
@@ -81,6 +85,22 @@ def classes_of(settings: Settings, names: Iterable[str]) -> dict[str, SubjectCla
         if kind in set(SubjectClass):
             found[name] = SubjectClass(kind)
     return found
+
+
+def unit_in(settings: Settings, wanted: Wanted) -> Unit | None:
+    """The unit of the one subject, where a comparison with it is asked for."""
+    from proxy_addons.audit.authority.colleagues import unit_of
+    from proxy_addons.identity.entries import DirectorySettingsError, DirectoryUnavailableError
+    from proxy_addons.identity.everybody import everybody
+
+    if not wanted.comparison or len(wanted.subjects) != 1 or not settings.directory.servers:
+        return None
+    (subject,) = wanted.subjects
+    try:
+        return unit_of(canonical_name(subject), everybody(settings.directory))
+    except (DirectorySettingsError, DirectoryUnavailableError) as problem:
+        # Nothing was applied for: a unit of which some are missing is none.
+        raise StepRefusedError("comparison", f"The directory gives nobody: {problem}.") from problem
 
 
 def step(args: argparse.Namespace, name: str) -> int:

@@ -86,6 +86,7 @@ def show(args: argparse.Namespace) -> int:
                 ("categories", "any" if found.categories is None else _listed(found.categories)),
                 ("not masked", _listed(found.unmasked)),
                 ("names", "shown" if found.names_shown else "pseudonyms"),
+                ("compared with", _compared(found)),
                 ("rows at most", str(found.row_cap)),
                 ("holds from", moment(found.valid_from, zone)),
                 ("holds until", until(found.valid_until, zone)),
@@ -107,6 +108,15 @@ def _approved(found: Authorisation) -> str:
         f"{each.person} ({each.office}{', by word of mouth' if each.oral else ''}"
         f"{f', {each.delegation}' if each.delegation else ''})"
         for each in found.approvals
+    )
+
+
+def _compared(found: Authorisation) -> str:
+    if (asked := found.comparison) is None:
+        return ""
+    return (
+        f"median and quartiles of {asked.people} others of {asked.unit}, by category, over the"
+        f" same days. {asked.why}"
     )
 
 

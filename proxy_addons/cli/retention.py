@@ -59,6 +59,7 @@ def _due(args: argparse.Namespace, settings: Settings) -> int:
     from proxy_addons.accesslog.seal.sealing import Seals
     from proxy_addons.audit.retention.certificates import Certificates
     from proxy_addons.audit.retention.collateral import Collateral
+    from proxy_addons.audit.retention.details import Details
     from proxy_addons.audit.retention.due import due
     from proxy_addons.audit.retention.holds import Holds
     from proxy_addons.audit.retention.inventory import InventoryError, pending, segments
@@ -69,13 +70,15 @@ def _due(args: argparse.Namespace, settings: Settings) -> int:
     with opened(settings) as store:
         holds = Holds(store, zone=zone).in_force()
         decided = pending(Collateral(store).all(), Certificates(store).all())
+        schedule = Schedule.of(settings.retention, zone)
+        details = Details(store, schedule).inventory()
     try:
-        inventory = (*segments(Seals(settings.paths.sealed_dir)), *decided)
+        inventory = (*segments(Seals(settings.paths.sealed_dir)), *decided, *details)
     except InventoryError as problem:
         # Nothing is called due: what there is is not known.
         print(f"watchhouse: {plain(str(problem))}", file=sys.stderr)
         return FAILED
-    found = due(datetime.now(UTC), Schedule.of(settings.retention, zone), holds, inventory)
+    found = due(datetime.now(UTC), schedule, holds, inventory)
     if args.json:
         return _print_json([_told(each) for each in found])
     rows = [

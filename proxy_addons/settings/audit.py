@@ -65,6 +65,26 @@ class Office:
     people: tuple[str, ...] = ()
 
 
+COMPARED = ("reactive", "disclosure")
+"""Kinds that can come with a comparison: they are of one named person, and of the past."""
+
+LEAST = 10
+"""People whom a median is of, at least: of fewer, a quartile would be one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`audit.comparison`: somebody's figures beside the median of their unit.
+
+    Attributes:
+        kinds: of authorisations that can come with it.
+        people: colleagues that there have to be at least.
+    """
+
+    kinds: tuple[str, ...] = ("reactive",)
+    people: int = LEAST
+
+
 @dataclass(frozen=True, slots=True)
 class Audit:
     """`audit`: authority to look at the access log.
@@ -82,6 +102,7 @@ class Audit:
         deputies: days for which somebody may deputise at most.
         rows: most rows of one answer that can be asked for.
         special: categories whose sites are masked unless an authorisation names them.
+        comparison: with the unit of the subject.
     """
 
     form: str = "Form 840"
@@ -98,3 +119,4 @@ class Audit:
     deputies: int = 92
     rows: int = 100_000
     special: tuple[str, ...] = SPECIAL
+    comparison: Comparison = field(default_factory=Comparison)

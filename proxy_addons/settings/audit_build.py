@@ -59,6 +59,10 @@ class AuditBuilder:
             deputies=self._value("deputies"),
             rows=self._value("rows"),
             special=tuple(each.text for each in self._value("special") or ()),
+            comparison=audit.Comparison(
+                kinds=self._value("comparison.kinds") or (),
+                people=self._value("comparison.people") or audit.LEAST,
+            ),
         )
 
     def _offices(self) -> tuple[audit.Office, ...]:

@@ -7,10 +7,10 @@ Must never: hold a secret as a value.
 
 from __future__ import annotations
 
-from proxy_addons.settings.audit import SPECIAL
+from proxy_addons.settings.audit import COMPARED, LEAST, SPECIAL
 from proxy_addons.settings.audit_kinds import ApproverKind, OfficeKind
 from proxy_addons.settings.entries import CATEGORY
-from proxy_addons.settings.kinds import ListOf, Named, Text, Whole
+from proxy_addons.settings.kinds import Choice, ListOf, Named, Text, Whole
 from proxy_addons.settings.setting import Setting
 
 _YEARS = 3660  # days: ten of them
@@ -64,5 +64,17 @@ AUDIT: tuple[Setting, ...] = (
         ListOf(Named(CATEGORY), one=True),
         SPECIAL,
         "Categories and groups whose sites are masked unless an authorisation names them.",
+    ),
+    Setting(
+        "audit.comparison.kinds",
+        ListOf(Choice(COMPARED), one=True),
+        ("reactive",),
+        "Kinds of authorisation that can come with a comparison with the unit's median.",
+    ),
+    Setting(
+        "audit.comparison.people",
+        Whole(LEAST, 10_000),
+        LEAST,
+        "Colleagues that a unit has to have at least for a comparison.",
     ),
 )

@@ -204,6 +204,35 @@ def test_counts_are_those_of_the_model(
     assert store.total(bounds, question) == model.total(bounds, question)
 
 
+@settings(many, max_examples=30)
+@given(
+    bounds_of,
+    st.frozensets(st.sampled_from(["AB1234", "CD5678", "ef9012", "nobody"]), min_size=2),
+    st.lists(st.sampled_from([*CATEGORIES, "games"])),
+)
+def test_quartiles_are_those_of_the_model(
+    world: World, bounds: Bounds, persons: frozenset[str], categories: list[str]
+):
+    store, model = world
+    bounds = replace(bounds, persons=persons)
+    expected = model.usual(bounds, categories)
+    found = store.usual(bounds, categories)
+    assert [each.key for each in found] == [each.key for each in expected]
+    for one, other in zip(found, expected, strict=True):
+        for what in ("records", "octets"):
+            given, wanted = getattr(one, what), getattr(other, what)
+            assert (given.lower, given.median, given.upper) == pytest.approx(
+                (wanted.lower, wanted.median, wanted.upper)
+            )
+
+
+@pytest.mark.parametrize("persons", [None, frozenset[str](), frozenset({"AB1234"})])
+def test_of_one_there_are_no_quartiles(world: World, persons: frozenset[str] | None):
+    bounds = Bounds(BEGIN, BEGIN + timedelta(days=9), frozenset(NAMES), persons)
+    with pytest.raises(ValueError, match="several people"):
+        world[0].usual(bounds, ["news"])
+
+
 @settings(max_examples=12, deadline=None)
 @given(bounds_of, questions, st.integers(0, 1000), st.sampled_from(Dimension))
 def test_what_is_out_of_bounds_changes_nothing(

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from proxy_addons.cli import acting
+from proxy_addons.audit.authority.colleagues import Unit
+from proxy_addons.cli import acting, authority_steps
 from proxy_addons.cli.acting import Login
 
 if TYPE_CHECKING:
@@ -134,6 +135,26 @@ def test_a_whole_life(by: Callable[..., Any], form: Path):
     assert "cancelled" in told(step("kim", "cancel", "--why", REASON))
     assert "no authorisations" in told(by("pat", "list"))
     assert reference in told(by("pat", "list", "--all"))
+
+
+def test_a_comparison_is_asked_for_in_the_form(
+    by: Callable[..., Any], form: Path, monkeypatch: pytest.MonkeyPatch
+):
+    one = APPLICATION.replace("  - {name: john, class: staff}\n", "")
+    why = "Whether it is much can only be told beside what is usual."
+    form.write_text(f"{one}comparison: unit\ncomparison_why: {why}\n")
+    assert "does not say in which unit" in refused(by("pat", "apply", str(form)))
+    # Asking a directory is tried in tests/portal/psd/test_authority_directory.py.
+    unit = Unit("Response B", frozenset(f"pc{number:02d}" for number in range(12)))
+    monkeypatch.setattr(authority_steps, "unit_in", lambda *_: unit)
+    reference = told(by("pat", "apply", str(form))).split(":")[0]
+    said = told(by("acu", "show", reference))
+    assert "median and quartiles of 12 others of Response B" in said
+    assert why in said
+    assert "pc05" not in said
+    form.write_text(f"{one}comparison: force\n")
+    done = by("pat", "apply", str(form))
+    assert (done.code, "comparison" in done.err) == (1, True)
 
 
 def test_refused_and_withdrawn(by: Callable[..., Any], form: Path):

@@ -63,6 +63,7 @@ GETS = {
     "/psd/authorisations/new": {"psd"},
     "/psd/deputies": STAFF,
     "/psd/search": {"psd"},
+    "/psd/searches": {"psd"},
     "/psd/pack": {"psd"},
     "/psd/live": {"psd"},
     "/psd/alerts": {"psd"},
@@ -70,11 +71,16 @@ GETS = {
     "/psd/tokens/new": {"psd", "auditor"},
 }
 # These ask the desk, which does not run here: who is let through is told why there is no answer.
-OF_THE_DESK = {"/psd/export": {"psd"}, "/psd/trail": {"auditor"}}
+OF_THE_DESK = {
+    "/psd/export": {"psd"},
+    "/psd/compared": {"psd"},
+    "/psd/trail": {"auditor"},
+}
 POSTS = {
     "/browsing/start": STAFF,
     "/psd/sampling/new": {"psd"},
     "/psd/retention/new": {"psd"},
+    "/psd/searches": {"psd"},
     "/statement": STAFF,
     "/exemptions/new": STAFF,
     "/reviews/new": STAFF,
@@ -142,6 +148,7 @@ async def test_every_route_is_in_the_matrix_or_open(house: House):
         ("GET", "/psd/alerts/{reference}"), ("GET", "/psd/alerts/{reference}/{step}"),
         ("POST", "/psd/alerts/{reference}/{step}"),
         ("POST", "/psd/tokens/revoke"),
+        ("GET", "/psd/searches/{number}"), ("POST", "/psd/searches/{number}"),
     }  # fmt: skip
     # No pages: they know tokens, and no session (tests/portal/api/).
     known |= {("GET", BASE + route.path) for route in ROUTES}

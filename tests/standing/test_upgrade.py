@@ -31,6 +31,7 @@ from proxy_addons.standing import (
     tables_erasure,
     tables_retention,
     tables_sampling,
+    tables_searches,
     tables_shifts,
 )
 from proxy_addons.standing.snapshot import read
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 TOP = Path(__file__).parents[2]
 ALL_TABLES = (
     *(tables_shifts, tables_retention, tables_sampling, tables_audit, tables_alerts, tables_api),
-    tables_erasure,
+    *(tables_erasure, tables_searches),
 )
 """Each module adds its tables to the one `metadata`."""
 

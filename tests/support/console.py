@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
+    from proxy_addons.audit.authority.colleagues import Unit
     from proxy_addons.audit.authority.model import Authorisation, Wanted
     from proxy_addons.settings.model import Settings
 
@@ -82,6 +83,34 @@ def records(begins: datetime = MORNING, count: int = 120) -> list[dict[str, Any]
     return found
 
 
+def unit_records(names: Sequence[str], days: int = 14) -> list[dict[str, Any]]:
+    """Two weeks of jane and her unit: shopping, news and maps, of some more than of others."""
+    chance, made = random.Random(4), list[dict[str, Any]]()
+    for day in range(days):
+        for place, name in enumerate(("jane", *names)):
+            many = {"shopping": 40 if name == "jane" else place // 2, "news": 6, "maps": place % 4}
+            if name == "jane" and day % 7 == 0:
+                many["streaming"] = 1
+            for category, number in many.items():
+                made.extend(
+                    segments.record(
+                        0,
+                        1,
+                        MORNING - timedelta(days=days - day, minutes=-chance.randrange(50)),
+                        person=name,
+                        host=f"{category}.test",
+                        url=f"https://{category}.test/",
+                        categories=[category],
+                        action="allow",
+                        bytes_up=900,
+                        bytes_down=chance.randrange(400_000),
+                    )
+                    for _ in range(number)
+                )
+    made.sort(key=lambda each: str(each["start"]))
+    return [each | {"seq": seq, "id": f"{seq:04d}-TEST-0000"} for seq, each in enumerate(made, 1)]
+
+
 def by_hour(given: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Records by the hour of their segment."""
     found: dict[str, list[dict[str, Any]]] = {}
@@ -106,10 +135,15 @@ class Console:
     clock: Clock
 
     def authorised(
-        self, wanted: Wanted | None = None, *, by: str = "acu", office: str = "head-of-acu"
+        self,
+        wanted: Wanted | None = None,
+        *,
+        by: str = "acu",
+        office: str = "head-of-acu",
+        unit: Unit | None = None,
     ) -> Authorisation:
         """An authorisation for paul that another person has approved."""
-        return authorised(self.settings, self.clock, wanted, by=by, office=office)
+        return authorised(self.settings, self.clock, wanted, by=by, office=office, unit=unit)
 
 
 def asked(**changes: Any) -> Wanted:
@@ -131,6 +165,7 @@ def authorised(
     *,
     by: str = "acu",
     office: str = "head-of-acu",
+    unit: Unit | None = None,
 ) -> Authorisation:
     """As `Console.authorised`."""
     store = open_store(settings.standing, settings.paths)
@@ -138,7 +173,7 @@ def authorised(
         store, settings.audit, expanded=settings.policy.expanded, clock=lambda: clock.now
     )
     paul = Actor("paul", frozenset({"psd"}), "accounts")
-    made = register.apply(paul, wanted or asked())
+    made = register.apply(paul, wanted or asked(), unit=unit)
     other = Actor(by, frozenset({"staff"}), "accounts", offices=frozenset({office}))
     made = register.approve(other, made.reference, seen=made.revision)
     store.close()

@@ -6,19 +6,29 @@ Must never: share code with what it is held against (pseudonyms apart: they have
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from proxy_addons.accesslog.record import FIELDS
 from proxy_addons.audit.pseudonym import pseudonym
-from proxy_addons.audit.store import MASK_KEEPS, At, Count, Dimension, Row
+from proxy_addons.audit.store import (
+    MASK_KEEPS,
+    At,
+    Count,
+    Dimension,
+    Quartiles,
+    Question,
+    Row,
+    Usual,
+)
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from proxy_addons.audit.store import Bounds, Question
+    from proxy_addons.audit.store import Bounds
 
 TIMES = {Dimension.DAY, Dimension.HOUR, Dimension.HOUR_OF_WEEK}
 
@@ -147,9 +157,31 @@ class Model:
         key = values.get(names[by.value])
         return set() if key is None else {key}
 
+    def usual(self, bounds: Bounds, categories: list[str]) -> tuple[Usual, ...]:
+        """Quartiles over people, by category."""
+        return tuple(
+            Usual(key, *(self._quartiles(bounds, key, what) for what in (0, 1)))
+            for key in sorted(set(categories))
+        )
+
+    def _quartiles(self, bounds: Bounds, category: str, what: int) -> Quartiles:
+        numbers = []
+        rows = self.rows(replace(bounds, pseudonyms=None), Question(category=category))
+        for name in bounds.persons or ():
+            own = _count("", [row for row in rows if row.values.get("person") == name])
+            numbers.append((own.records, own.octets)[what])
+        numbers.sort()
+        return Quartiles(*(_between(numbers, part) for part in (0.25, 0.5, 0.75)))
+
     def total(self, bounds: Bounds, question: Question) -> Count:
         """All of them."""
         return _count("", self.rows(bounds, question))
+
+
+def _between(ordered: list[int], part: float) -> float:
+    place = (len(ordered) - 1) * part
+    low, high = ordered[math.floor(place)], ordered[math.ceil(place)]
+    return low + (high - low) * (place - math.floor(place))
 
 
 def _count(key: str, rows: list[Row]) -> Count:

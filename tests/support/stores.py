@@ -23,6 +23,7 @@ from proxy_addons.standing import (
     tables_erasure,
     tables_retention,
     tables_sampling,
+    tables_searches,
     tables_shifts,
 )
 from proxy_addons.standing.store import file_of
@@ -55,7 +56,7 @@ ENGINES = ("sqlite", "postgresql")
 # Each module adds its tables to the one `metadata`.
 TABLES = (
     *(tables_shifts, tables_audit, tables_retention, tables_sampling, tables_alerts, tables_api),
-    tables_erasure,
+    *(tables_erasure, tables_searches),
 )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from proxy_addons.accesslog.record import NAMES
 from proxy_addons.audit.authority import rules
-from proxy_addons.audit.authority.model import Kind, SubjectClass, Wanted
+from proxy_addons.audit.authority.model import UNIT, Kind, SubjectClass, Wanted
 from proxy_addons.standing.problems import StepRefusedError
 from proxy_addons.standing.rules import LONGEST_REFERENCE, WHY_LEAST, name_of, reason, remark
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
     from datetime import datetime
 
+    from proxy_addons.audit.authority.colleagues import Unit
     from proxy_addons.settings.audit import Audit
     from proxy_addons.standing.actor import Actor
 
@@ -55,6 +56,9 @@ _ABOUT_PEOPLE: Final = frozenset({Kind.REACTIVE, Kind.LIVE, Kind.DISCLOSURE})
 WITHOUT_SUBJECTS: Final = frozenset({Kind.DIP_SAMPLE, Kind.TECHNICAL_SUPPORT})
 """Kinds that may name nobody, and so see everybody's records: under pseudonyms."""
 
+COMPARED_BY: Final = frozenset({"start", "categories"})
+"""Fields without which there is nothing to compare; with both numbers of bytes, volume too."""
+
 _TO_COME: Final = frozenset({Kind.LIVE, Kind.DIP_SAMPLE})
 
 
@@ -72,6 +76,7 @@ def applied(
     *,
     known: Mapping[str, SubjectClass],
     expanded: Callable[[Collection[str]], frozenset[str]],
+    unit: Unit | None = None,
 ) -> Wanted:
     """The application, made canonical.
 
@@ -82,6 +87,7 @@ def applied(
         settings: `audit`.
         known: canonical name → class, of those of whom the directory says it.
         expanded: what the policy makes of names of categories and groups.
+        unit: of the subject, where a comparison with it is wanted; None: nobody knows.
 
     Raises:
         StepRefusedError: it breaks a rule.
@@ -115,6 +121,7 @@ def applied(
         _refuse("review", "The review has to be while the authorisation holds.")
     if wanted.urgent and wanted.kind in {Kind.DIP_SAMPLE, Kind.SUBJECT_ACCESS}:
         _refuse("urgent", f"There is no urgency in {wanted.kind}: it is approved in writing.")
+    comparison_why = _comparison(wanted, subjects, fields, unit, settings)
     retention = wanted.retention or ("criminal" if wanted.criminal else str(wanted.kind))
     if len(retention) > 32 or not retention.replace("-", "").isalnum():
         _refuse("retention", "A class of retention is an id such as misconduct.")
@@ -132,6 +139,7 @@ def applied(
         unmasked=unmasked,
         review_at=review_at,
         retention=retention,
+        comparison_why=comparison_why,
     )
 
 
@@ -203,6 +211,40 @@ def _fields(wanted: Wanted) -> frozenset[str]:
     if more := wanted.fields - most:
         _refuse("fields", f"{wanted.kind} does not come with {_shown(more)}; leave it out.")
     return wanted.fields or USUAL_FIELDS[wanted.kind]
+
+
+def _comparison(
+    wanted: Wanted,
+    subjects: Mapping[str, SubjectClass],
+    fields: frozenset[str],
+    unit: Unit | None,
+    settings: Audit,
+) -> str:
+    """The reason why a comparison is proportionate; "" where none is wanted."""
+    if not wanted.comparison:
+        return ""
+    if wanted.comparison != UNIT:
+        _refuse("comparison", "A comparison is with the unit, and with nothing else.")
+    if wanted.kind not in settings.comparison.kinds:
+        _refuse("comparison", f"{wanted.kind} does not come with a comparison.")
+    if len(subjects) != 1:
+        _refuse("comparison", "A comparison is of one person's figures: name one subject.")
+    if missing := COMPARED_BY - fields:
+        _refuse("comparison", f"A comparison needs the fields {_shown(missing)}.")
+    if unit is None:
+        _refuse(
+            "comparison",
+            "The directory does not say in which unit the subject is, and so there is nothing to"
+            " compare with: leave the comparison out, or have the unit entered there.",
+        )
+    elif len(unit.people - subjects.keys()) < settings.comparison.people:
+        _refuse(
+            "comparison",
+            "The subject's unit is too small to compare with: there have to be"
+            f" {settings.comparison.people} others (audit.comparison.people), so that no figure is"
+            " about any one of them.",
+        )
+    return reason(wanted.comparison_why, least=WHY_LEAST, clause=rules.FORM)
 
 
 def _allegation(wanted: Wanted) -> str:

@@ -7,9 +7,16 @@ whether there is such an authorisation, or what became of it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from proxy_addons.audit.authority.applying import IDENTIFYING, MOST_FIELDS, WITHOUT_SUBJECTS
+from proxy_addons.audit.authority.applying import (
+    COMPARED_BY,
+    IDENTIFYING,
+    MOST_FIELDS,
+    WITHOUT_SUBJECTS,
+)
+from proxy_addons.audit.authority.colleagues import are_those
 from proxy_addons.audit.authority.model import Kind, State
 from proxy_addons.audit.authority.rules import is_concerned
 from proxy_addons.audit.store import Bounds
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
     from proxy_addons.settings.audit import Audit
     from proxy_addons.standing.actor import Actor
 
+_COMPARED: Final = COMPARED_BY | {"bytes_up", "bytes_down"}
 OUTSIDE: Final = (
     "You have no authorisation of this reference. Look at the reference again, or apply for one."
 )
@@ -71,6 +79,47 @@ def compile_bounds(
         pseudonyms=None if found.names_shown else found.pseudonym_key,
         rows=min(found.row_cap, settings.rows),
     )
+
+
+def compile_comparison(
+    found: Authorisation, bounds: Bounds, names: frozenset[str], settings: Audit
+) -> tuple[Bounds, Bounds]:
+    """What a comparison is made of: the subject's records, and those of the colleagues.
+
+    Both are of the dates and categories of the authorisation, and no filter narrows them: two
+    answers that differ by an hour, or a site, would tell what happened in it.
+
+    Args:
+        found: the authorisation.
+        bounds: what `compile_bounds` made of it for who asks.
+        names: the colleagues (`Authorisations.colleagues`).
+        settings: `audit`.
+
+    Raises:
+        NotCoveredError: it comes with no comparison, or one that may not be made any more.
+    """
+    comparison, persons = found.comparison, bounds.persons
+    if comparison is None or persons is None or len(persons) != 1:
+        raise NotCoveredError(f"{found.reference} comes with no comparison with a unit.")
+    if found.kind not in settings.comparison.kinds:
+        raise NotCoveredError(
+            f"Authorisations for {found.kind} come with no comparison (audit.comparison.kinds)."
+        )
+    if not are_those(names, comparison):
+        # A row was put in or taken out by hand: that is how one person's figure would be found.
+        raise NotCoveredError(
+            f"The colleagues of {found.reference} are not those that were approved. Nothing is"
+            " compared; make a new application."
+        )
+    others = names - persons
+    if len(others) < settings.comparison.people:
+        raise NotCoveredError(
+            f"Too few to compare: the unit of {found.reference} has fewer than"
+            f" {settings.comparison.people} others (audit.comparison.people)."
+        )
+    fields = (bounds.fields & _COMPARED) | {"person"}
+    own = replace(bounds, fields=fields, pseudonyms=None)
+    return own, replace(own, persons=others)
 
 
 def looks_by(actor: Actor, found: Authorisation) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,6 +80,10 @@ class State(StrEnum):
     """Ended by the clock: its validity is over, or nobody wrote up in time."""
 
 
+UNIT: Final = "unit"
+"""Scope of a comparison: the subject's unit."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What is asked for in an application.
@@ -108,6 +112,8 @@ class Wanted:
         review_at: when it is to be reviewed; None: half-way.
         urgent: whether it may be approved by word of mouth.
         retention: class of retention; "": by its kind.
+        comparison: `UNIT`: medians of the subject's unit are shown beside their figures; "": none.
+        comparison_why: why that is proportionate.
     """
 
     kind: Kind
@@ -133,6 +139,29 @@ class Wanted:
     review_at: datetime | None = None
     urgent: bool = False
     retention: str = ""
+    comparison: str = ""
+    comparison_why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """That figures of a subject may be compared with those of their unit.
+
+    Attributes:
+        scope: `UNIT`.
+        unit: name of the unit, as the directory had it.
+        people: how many colleagues, without the subject.
+        why: the reason it is proportionate.
+        digest: of the colleagues' names (`colleagues.are_those`).
+        at: when the directory was asked.
+    """
+
+    scope: str
+    unit: str
+    people: int
+    why: str
+    digest: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +231,7 @@ class Authorisation:
         approvals: in their order.
         conflicts: names of those who declared a conflict.
         pseudonym_key: what its pseudonyms are made with.
+        comparison: with the subject's unit, or None.
     """
 
     id: int
@@ -247,6 +277,7 @@ class Authorisation:
     approvals: tuple[Approval, ...]
     conflicts: frozenset[str]
     pseudonym_key: bytes = field(repr=False)
+    comparison: Comparison | None = None
 
     def state_at(self, now: datetime) -> State:
         """What it is at that moment; ends are excluded."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import insert
 
-from proxy_addons.audit.authority import rules, writing
+from proxy_addons.audit.authority import colleagues, rules, writing
 from proxy_addons.audit.authority.applying import applied, longest
 from proxy_addons.audit.authority.deputies import held
 from proxy_addons.audit.authority.model import Approval, State
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from proxy_addons.audit.authority.colleagues import Unit
     from proxy_addons.audit.authority.model import Authorisation, SubjectClass, Wanted
     from proxy_addons.audit.authority.rules import Held
     from proxy_addons.settings.audit import Audit
@@ -119,6 +120,11 @@ class Authorisations:
                 connection, tables.authorisation_steps, tables.authorisations, number, most
             )
 
+    def colleagues(self, found: Authorisation) -> frozenset[str]:
+        """Whom its comparison is of: for the program, which compiles it; empty for none."""
+        with self._store.reading() as connection:
+            return colleagues.read(connection, found.id)
+
     # --- steps ------------------------------------------------------------------------------------
 
     def apply(
@@ -127,6 +133,7 @@ class Authorisations:
         wanted: Wanted,
         *,
         known: Mapping[str, SubjectClass] | None = None,
+        unit: Unit | None = None,
         once: bool = False,
     ) -> Authorisation:
         """Apply for one.
@@ -135,12 +142,15 @@ class Authorisations:
             actor: of Professional Standards; looks by it once it is approved.
             wanted: what is asked for.
             known: canonical name → class, of those subjects of whom the directory says it.
+            unit: of the subject (`colleagues.unit_of`), where a comparison is wanted.
             once: give the one that was applied for with the same kind, subjects and allegation
                 before, where there is one, whatever became of it: the answer may have been lost.
         """
         now = self._clock()
         settings = self._settings
-        wanted = applied(actor, wanted, now, settings, known=known or {}, expanded=self._expanded)
+        wanted = applied(
+            actor, wanted, now, settings, known=known or {}, expanded=self._expanded, unit=unit
+        )
         needs = needs_of(wanted.kind, wanted.subjects.values(), settings.approvers)
         with self._store.changing() as connection:
             if once and (before := _same(connection, wanted)) is not None:
@@ -167,6 +177,10 @@ class Authorisations:
                 "approval by": "; ".join(map(rules.listed, needs)),
                 "urgent": "yes" if wanted.urgent else None,
             }
+            if wanted.comparison:
+                assert unit is not None  # or it would have been refused
+                told = colleagues.write(connection, number, wanted, unit, now)
+                changes["compared with"] = told
             step = Step.by(actor, now, "application", wanted.necessity, changes)
             append(connection, tables.authorisation_steps, number, step)
             return get(connection, reference)

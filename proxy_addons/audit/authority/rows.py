@@ -7,6 +7,7 @@ Must never: judge.
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import insert, select
@@ -14,6 +15,7 @@ from sqlalchemy import insert, select
 from proxy_addons.audit.authority.model import (
     Approval,
     Authorisation,
+    Comparison,
     Kind,
     Purpose,
     Regime,
@@ -21,6 +23,7 @@ from proxy_addons.audit.authority.model import (
     SubjectClass,
 )
 from proxy_addons.standing import tables_audit as tables
+from proxy_addons.standing.tables_searches import authorisation_comparisons
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -38,15 +41,22 @@ def matching(connection: Connection, *conditions: Any) -> tuple[Authorisation, .
     numbers = [row.id for row in rows]
     if not numbers:
         return ()
-    people, approvals, conflicts = (
+    people, approvals, conflicts, compared = (
         _by_entry(connection, each, numbers)
         for each in (
             tables.authorisation_people,
             tables.authorisation_approvals,
             tables.authorisation_conflicts,
+            authorisation_comparisons,
         )
     )
-    return tuple(_entry(row, people[row.id], approvals[row.id], conflicts[row.id]) for row in rows)
+    return tuple(
+        replace(
+            _entry(row, people[row.id], approvals[row.id], conflicts[row.id]),
+            comparison=next(map(_comparison, compared[row.id]), None),
+        )
+        for row in rows
+    )
 
 
 def find(connection: Connection, reference: str) -> Authorisation | None:
@@ -109,6 +119,17 @@ def _entry(
             for each in approvals
         ),
         conflicts=frozenset(each.person for each in conflicts),
+    )
+
+
+def _comparison(row: Row[Any]) -> Comparison:
+    return Comparison(
+        scope=row.scope,
+        unit=row.unit,
+        people=row.people,
+        why=row.why,
+        digest=row.digest,
+        at=row.at,
     )
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from proxy_addons.accesslog.seal.logs import access_of, trail_of
 from proxy_addons.audit.authority.register import Authorisations
 from proxy_addons.audit.desk.calls import Export, FetchPack, MakePack, Newer, ReadTrail, Search
+from proxy_addons.audit.desk.comparing import Compare, Comparing
 from proxy_addons.audit.desk.desk import Desk
 from proxy_addons.audit.desk.looks import Looks
 from proxy_addons.audit.desk.mirror import Book, Mirror
@@ -112,6 +113,7 @@ class Service:
             MakePack: packing.make,
             FetchPack: packing.fetch,
             Newer: self._observing.newer,
+            Compare: Comparing(desk, self._records, authorisations, settings.audit, zone).compare,
             ViewSample: SampleDesk(desk, self._records, reviewing).view,
         }
 

@@ -35,6 +35,8 @@ class Class(StrEnum):
     SAMPLES = "samples"
     """Names of rosters and samples, and views of samples."""
     AUTHORISATIONS = "authorisations"
+    DETAILS = "authorisation-details"
+    """Saved searches under an authorisation, and names of colleagues of its comparison."""
     COLLATERAL = "collateral"
     """Copies of rows under an authorisation that somebody decided to delete."""
 
@@ -46,6 +48,7 @@ COUNTED_FROM: Final[Mapping[Class, str]] = {
     Class.EXPORTS: "the day it was made",
     Class.SAMPLES: "the day the plan was closed",
     Class.AUTHORISATIONS: "the day it ended",
+    Class.DETAILS: "the day the authorisation ended",
     Class.COLLATERAL: "the decision to delete",
 }
 """What an `Item.counted_from` is, by class."""
@@ -73,6 +76,7 @@ class Schedule:
             Class.EXPORTS: settings.exports,
             Class.SAMPLES: settings.samples,
             Class.AUTHORISATIONS: settings.authorisations,
+            Class.DETAILS: settings.authorisations,
             Class.COLLATERAL: 0,
         }
         return cls(months, zone)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from proxy_addons.accesslog.keeper.step import Outcome
 from proxy_addons.accesslog.seal.keyring import signer_of
 from proxy_addons.accesslog.seal.logs import access_of
+from proxy_addons.audit.retention.details import Details
 from proxy_addons.audit.retention.erasing import SCHEDULE, Eraser, Places, Result
 from proxy_addons.audit.retention.orders import Orders
 from proxy_addons.audit.retention.schedule import Schedule
@@ -69,10 +70,18 @@ def eraser_of(context: Context, store: Store) -> Eraser:
     return Eraser(places, signer, store, schedule, clock=clock)
 
 
+def details_of(context: Context, store: Store) -> Details:
+    """What erases what stands beside authorisations."""
+    settings = context.settings
+    schedule = Schedule.of(settings.retention, settings.policy.time_zone)
+    return Details(store, schedule, clock=lambda: datetime.fromtimestamp(context.clock(), UTC))
+
+
 def run(context: Context, store: Store) -> Result:
     """Erase what is due, and what was ordered and confirmed."""
     eraser = eraser_of(context, store)
     whole = eraser.erase_due()
+    whole.certificates += details_of(context, store).erase_due(SCHEDULE)
     orders = Orders(store, clock=lambda: datetime.fromtimestamp(context.clock(), UTC))
     for order in orders.all():
         if order.may_be_done:

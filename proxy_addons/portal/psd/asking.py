@@ -37,11 +37,12 @@ _TITLES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Usable:
-    """An authorisation that holds, in a few words, and when it ends."""
+    """An authorisation that holds, in a few words, when it ends, whether it compares."""
 
     reference: str
     words: str
     ends: datetime
+    compares: bool = False
 
 
 class Asking:
@@ -90,7 +91,12 @@ class Asking:
 
         def read() -> list[Usable]:
             return [
-                Usable(each.reference, _words(each), min(each.ends, each.valid_until))
+                Usable(
+                    each.reference,
+                    _words(each),
+                    min(each.ends, each.valid_until),
+                    each.comparison is not None,
+                )
                 for each in services.authorisations().all(visit.actor)
                 if looks_by(visit.actor, each)
                 and each.holds(visit.now)

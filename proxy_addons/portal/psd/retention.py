@@ -14,10 +14,11 @@ from aiohttp import hdrs, web
 from proxy_addons.accesslog.seal.sealing import Seals
 from proxy_addons.audit.retention.certificates import Certificates
 from proxy_addons.audit.retention.collateral import Collateral
+from proxy_addons.audit.retention.details import Details
 from proxy_addons.audit.retention.due import Fate, Verdict, due
 from proxy_addons.audit.retention.holds import WantedHold
 from proxy_addons.audit.retention.inventory import InventoryError, pending, segments
-from proxy_addons.audit.retention.schedule import Schedule
+from proxy_addons.audit.retention.schedule import Class, Schedule
 from proxy_addons.audit.retention.scope import Scope
 from proxy_addons.portal.access import PAGES
 from proxy_addons.portal.psd.shown import moment
@@ -66,6 +67,12 @@ def may_see(name: str, hold: Hold) -> bool:
     return hold.scope.persons is None or name not in hold.scope.persons
 
 
+def _tells(verdict: Verdict, name: str) -> bool:
+    """Whether it names an authorisation that is about somebody: to them there is none."""
+    item = verdict.item
+    return item.kind is Class.DETAILS and name in (item.persons or ())
+
+
 class RetentionPages:
     """The handlers."""
 
@@ -90,6 +97,8 @@ class RetentionPages:
         found = await self._services.threads.run(self._read, visit.now)
         holds = [each for each in found.holds if may_see(visit.someone.name, each)]
         hidden = {each.reference for each in found.holds} - {each.reference for each in holds}
+        name = visit.someone.name
+        verdicts = [each for each in found.verdicts if not _tells(each, name)]
         return self._services.answers.show(
             "psd-retention.html",
             visit=visit,
@@ -106,9 +115,9 @@ class RetentionPages:
                         hold.reference for hold in each.holds if hold.reference not in hidden
                     ],
                 }
-                for each in found.verdicts[:_MOST]
+                for each in verdicts[:_MOST]
             ],
-            number=len(found.verdicts),
+            number=len(verdicts),
             problem=found.problem,
             holds=[
                 {
@@ -173,12 +182,13 @@ class RetentionPages:
         services, settings = self._services, self._services.settings
         register, certificates = services.holds(), self._certificates().all()
         decided = pending(Collateral(services.store).all(), certificates)
+        schedule = Schedule.of(settings.retention, self._zone)
+        details = Details(services.store, schedule, clock=services.now).inventory()
         try:
-            inventory = (*segments(Seals(settings.paths.sealed_dir)), *decided)
+            inventory = (*segments(Seals(settings.paths.sealed_dir)), *decided, *details)
         except InventoryError as problem:
             # Nothing is called due: what there is is not known.
             return Overview((), register.all(), certificates, str(problem))
-        schedule = Schedule.of(settings.retention, self._zone)
         verdicts = due(now, schedule, register.in_force(), inventory)
         return Overview(verdicts, register.all(), certificates, None)
 

@@ -7,7 +7,8 @@ Must never: read a record itself: the desk does, under the authorisation that th
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from proxy_addons.audit.desk.calls import Found
     from proxy_addons.portal.psd.asked import Asked
-    from proxy_addons.portal.psd.asking import Asking
+    from proxy_addons.portal.psd.asking import Asking, Usable
     from proxy_addons.portal.psd.pictures import Picture
     from proxy_addons.portal.signin.guard import Guard, Visit
 
@@ -41,6 +42,13 @@ _BY: Final = (
     Dimension.RULE,
 )
 """What charts are made of."""
+
+
+class Mine(NamedTuple):
+    """What somebody can search with: authorisations, and saved searches: name and address."""
+
+    authorisations: list[Usable]
+    saved: list[tuple[str, str]]
 
 
 class Searching:
@@ -62,9 +70,10 @@ class Searching:
     async def search(self, request: web.Request, visit: Visit) -> web.Response:
         """The page: the form, and what it found."""
         wanted = asked(request.query, self._zone)
-        mine = await self._asking.usable(visit)
+        mine = Mine(await self._asking.usable(visit), await self._saved(visit))
         if not wanted.authorisation or wanted.problems:
-            return self._show(visit, wanted, mine, status=400 if wanted.problems else 200)
+            status = 400 if wanted.problems else 200
+            return self._show(visit, wanted, mine, status=status)
         in_sessions = request.query.get("view") == "sessions"
         first = not wanted.after and not in_sessions
         found = await self._asking.ask(
@@ -91,6 +100,18 @@ class Searching:
         return await exported(request, form, rows, wanted.authorisation, visit.now)
 
     # --- inside -----------------------------------------------------------------------------
+
+    async def _saved(self, visit: Visit) -> list[tuple[str, str]]:
+        """One's own saved searches: name and address."""
+        services = self._asking.services
+        found = await services.threads.run(lambda: services.saved_searches().of(visit.actor))
+        return [
+            (
+                f"{each.name} ({each.authorisation})",
+                "&".join(filter(None, (f"/psd/search?au={each.authorisation}", each.query))),
+            )
+            for each in found
+        ]
 
     def _pictures(self, wanted: Asked, found: Found) -> list[Picture]:
         since = max(filter(None, (wanted.question.since, found.since)))
@@ -121,7 +142,7 @@ class Searching:
         self,
         visit: Visit,
         wanted: Asked,
-        mine: list[Any],
+        mine: Mine,
         found: Found | None = None,
         pictures: list[Picture] | None = None,
         *,
@@ -137,7 +158,8 @@ class Searching:
             here="search",
             statics=self._asking.statics,
             wanted=wanted,
-            mine=mine,
+            mine=mine.authorisations,
+            saved=mine.saved,
             found=found,
             pictures=pictures or [],
             drawn=[each.drawn for each in pictures or []],
@@ -148,6 +170,14 @@ class Searching:
             if in_sessions
             else [],
             rows=[] if in_sessions else [self._row(row, wanted) for row in rows],
+            compared=next(
+                (
+                    f"/psd/compared?{urlencode({'au': each.reference})}"
+                    for each in mine.authorisations
+                    if each.compares and each.reference == wanted.authorisation
+                ),
+                None,
+            ),
             to_rows=wanted.address(),
             to_sessions=wanted.address(view="sessions"),
             next=wanted.address(after=found.page.after) if found and found.page.after else None,

@@ -14,6 +14,7 @@ from proxy_addons.portal.psd.authority.applying import Applying
 from proxy_addons.portal.psd.authority.deputising import Deputising
 from proxy_addons.portal.psd.authority.listed import ListOfAuthorisations
 from proxy_addons.portal.psd.authority.one import OneAuthorisation
+from proxy_addons.portal.psd.compared import ComparedPage
 from proxy_addons.portal.psd.hold import OneHold
 from proxy_addons.portal.psd.live import Observation
 from proxy_addons.portal.psd.packs import Packs
@@ -21,6 +22,7 @@ from proxy_addons.portal.psd.plan import OnePlan
 from proxy_addons.portal.psd.planning import Planning
 from proxy_addons.portal.psd.retention import RetentionPages
 from proxy_addons.portal.psd.sample import Samples
+from proxy_addons.portal.psd.saved import SavedPages
 from proxy_addons.portal.psd.search import Searching
 from proxy_addons.portal.psd.trail import TrailPages
 from proxy_addons.portal.statics import Statics
@@ -43,6 +45,8 @@ def routes(services: Services, guard: Guard) -> list[web.RouteDef]:
         *OneAuthorisation(services, guard).routes(),
         *Deputising(services, guard).routes(),
         *Searching(asking, guard).routes(),
+        *SavedPages(services, guard).routes(),
+        *ComparedPage(asking, guard).routes(),
         *Packs(asking, guard).routes(),
         *Observation(asking, guard).routes(),
         *TrailPages(asking, guard).routes(),

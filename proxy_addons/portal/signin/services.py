@@ -18,6 +18,7 @@ from proxy_addons.audit.sampling.drafting import Drafting
 from proxy_addons.audit.sampling.hooks import NoViews
 from proxy_addons.audit.sampling.register import Sampling
 from proxy_addons.audit.sampling.reviewing import Reviewing
+from proxy_addons.audit.savedsearches import SavedSearches
 from proxy_addons.identity.directory import Directory
 from proxy_addons.identity.kerberos import Acceptor
 from proxy_addons.identity.passwords import PasswordFile
@@ -187,6 +188,10 @@ class Services:
             zone=self.settings.policy.time_zone,
             clock=self.now,
         )
+
+    def saved_searches(self) -> SavedSearches:
+        """The register of saved searches. Blocks."""
+        return SavedSearches(self.store, clock=self.now)
 
     def holds(self) -> Holds:
         """The register of legal holds. Blocks."""

@@ -59,6 +59,41 @@
     series: [{ type: "heatmap", data: of.cells, itemStyle: { borderWidth: 1, borderColor: tones.empty } }],
   });
 
+  // One line for each key: a band between two numbers, a stroke in it, and somebody's own number.
+  const beside = (of, tones) => {
+    const base_ = base(of, tones);
+    const place = (values) => values.map((value, at) => [value, at]);
+    const number = (value) => (value === 0 ? of.least : String(value));
+    return {
+      ...base_,
+      legend: { top: 0, data: [of.names.own, of.names.median, of.names.band], textStyle: { color: tones.ink } },
+      tooltip: {
+        ...base_.tooltip, trigger: "axis", axisPointer: { type: "shadow" },
+        formatter: (all) => {
+          const at = all[0].dataIndex;
+          return [
+            of.keys[at],
+            `${of.names.own}: ${number(of.own[at])}`,
+            `${of.names.median}: ${number(of.median[at])}`,
+            `${of.names.band}: ${number(of.lower[at])} – ${number(of.upper[at])}`,
+          ].join("\n");
+        },
+      },
+      xAxis: { type: "value", name: of.unit, nameLocation: "middle", nameGap: 28, nameTextStyle: { color: tones.ink }, ...axis(tones) },
+      yAxis: { type: "category", data: of.keys, inverse: true, ...axis(tones) },
+      grid: { ...base_.grid, bottom: 32 },
+      series: [
+        { type: "bar", stack: "band", data: of.lower, itemStyle: { color: "transparent" }, barWidth: 16, silent: true },
+        {
+          type: "bar", stack: "band", name: of.names.band, barWidth: 16,
+          data: of.upper.map((value, at) => value - of.lower[at]), itemStyle: { color: tones.line },
+        },
+        { type: "scatter", name: of.names.median, data: place(of.median), symbol: "rect", symbolSize: [4, 24], itemStyle: { color: tones.ink }, z: 3 },
+        { type: "scatter", name: of.names.own, data: place(of.own), symbol: "diamond", symbolSize: 16, itemStyle: { color: tones.allowed }, z: 4 },
+      ],
+    };
+  };
+
   const drawn = [];
 
   const draw = (of) => {
@@ -66,7 +101,8 @@
     if (!place || typeof echarts === "undefined") return;
     const tones = palette();
     const chart = echarts.getInstanceByDom(place) || echarts.init(place, null, { renderer: "canvas" });
-    chart.setOption(of.kind === "heat" ? heat(of, tones) : bars(of, tones, of.kind === "lying"), true);
+    const option = { heat, beside }[of.kind] || ((all, ink) => bars(all, ink, of.kind === "lying"));
+    chart.setOption(option(of, tones), true);
     chart.off("click");
     if (of.links) {
       chart.on("click", (at) => {

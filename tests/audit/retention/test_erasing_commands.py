@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support.authority import PAT, World
 from support.erasing import NOW, octets_of
 from support.segments import hours
 from support.standing import opened
@@ -18,7 +19,9 @@ from proxy_addons.accesslog.seal.keys import read_or_make
 from proxy_addons.accesslog.seal.sealing import Seals, seal
 from proxy_addons.audit.retention.certificates import Certificates
 from proxy_addons.audit.retention.orders import Orders
+from proxy_addons.audit.retention.schedule import Class
 from proxy_addons.audit.retention.step import Erasing
+from proxy_addons.audit.savedsearches import SavedSearches
 from proxy_addons.cli import main
 from proxy_addons.settings.load import load
 from proxy_addons.settings.model import Paths
@@ -89,3 +92,19 @@ def test_the_keeper_erases_once_a_day(data: Path) -> None:
     signer = read_or_make(paths.seal_key, "", random.Random(1).randbytes)
     found = check(Seals(paths.sealed_dir), [signer.verifier], access=paths.access_log_dir)
     assert (found.faults, found.records) == ((), 0)
+
+
+def test_the_keeper_erases_saved_searches_too(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = replace(load(CONFIG, environ={}), paths=Paths(data, data, data))
+    with opened(data) as store:
+        world = World(store)
+        held = world.approved()
+        SavedSearches(store, clock=lambda: world.now).save(PAT, held.reference, "One", "")
+        for months, certificates in ((83, 0), (85, 1)):
+            at = (held.valid_until + timedelta(days=months * 30.5)).timestamp()
+            Erasing().run(Context(settings, lambda at=at: at, random.Random(2).randbytes))
+            assert len(Certificates(store).all(Class.DETAILS)) == certificates
+    assert main(["retention", "due", "--data", str(data)]) == 0
+    assert "nothing is due" in capsys.readouterr().out

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from support.alone import verified_alone
 from support.authoritypages import PATH, application
-from support.console import console, records, seal_all
+from support.console import asked, console, records, seal_all, unit_records
 from support.officer import look_over
 from support.portalpages import CHROMIUM, browser, chromium_address, somebody  # noqa: F401 - fixtures
+
+from proxy_addons.audit.authority.colleagues import Unit
 
 pytest.importorskip("support.keyboard", reason="axe is not installed")
 
@@ -52,6 +54,45 @@ async def test_searching(tmp_path: Path, browser: Browser) -> None:  # noqa: F81
             await page.goto(f"{at.house.base}/psd/trail")
             assert await page.locator("tbody tr").count() >= 3
             await look_over(page, "psd-trail")
+
+
+async def test_saving_a_search_without_scripts(
+    tmp_path: Path,
+    browser: Browser,  # noqa: F811 - a fixture
+) -> None:
+    async with console(tmp_path) as at:
+        reference = at.authorised().reference
+        async with somebody(browser, at.house, "paul", java_script_enabled=False) as page:
+            await page.goto(f"{at.house.base}/psd/search?au={reference}&host=news.test")
+            await page.click("text=Save this search")
+            await page.fill("#name", "News")
+            await page.click("details.saving button")
+            assert await page.inner_text("[role=status]") == "The search is saved."
+            await page.click("text=Rename or delete")
+            await page.fill("#name", "")
+            await page.click("text=Rename")
+            assert "Give the search a name" in await page.inner_text("[role=alert]")
+        async with somebody(browser, at.house, "paul") as page:
+            await page.goto(f"{at.house.base}/psd/searches")
+            await look_over(page, "psd-saved")
+            await page.click("text=Rename or delete")
+            await look_over(page, "psd-saved-one")
+
+
+async def test_the_comparison_with_the_unit(
+    tmp_path: Path,
+    browser: Browser,  # noqa: F811 - a fixture
+) -> None:
+    others = tuple(f"pc{number:02d}" for number in range(12))
+    wanted = asked(comparison="unit", comparison_why="What is usual has to be known.")
+    async with console(tmp_path, unit_records(others, days=3)) as at:
+        reference = at.authorised(wanted, unit=Unit("Response B", frozenset(others))).reference
+        async with somebody(browser, at.house, "paul") as page:
+            await page.goto(f"{at.house.base}/psd/search?au={reference}")
+            await page.click("text=Compare with the unit")
+            await page.wait_for_selector("#chart-requests canvas")
+            assert await page.evaluate(DRAWN) == []
+            await look_over(page, "psd-compared")
 
 
 async def test_from_the_application_to_a_pack_that_anybody_can_check(

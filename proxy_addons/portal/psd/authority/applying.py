@@ -13,7 +13,10 @@ from aiohttp import hdrs, web
 from proxy_addons.accesslog.record import FIELDS
 from proxy_addons.audit.authority import rules
 from proxy_addons.audit.authority.applying import longest
+from proxy_addons.audit.authority.colleagues import unit_of
 from proxy_addons.audit.authority.model import Kind, Regime, SubjectClass
+from proxy_addons.identity.entries import DirectorySettingsError, DirectoryUnavailableError
+from proxy_addons.identity.everybody import everybody
 from proxy_addons.portal.access import PAGES
 from proxy_addons.portal.psd.authority.form import (
     LABELS,
@@ -32,12 +35,17 @@ from proxy_addons.standing.problems import StepRefusedError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from proxy_addons.audit.authority.colleagues import Unit
     from proxy_addons.audit.authority.model import Authorisation, Wanted
     from proxy_addons.portal.signin.guard import Guard, Visit
     from proxy_addons.portal.signin.services import Services
 
 _LONGEST: Final = 4000  # characters that an address fills a field with
 _MOST_NAMES: Final = 200
+_NO_DIRECTORY: Final = (
+    "The directory does not say just now who is in the unit. Try again in a minute, or leave the"
+    " comparison out."
+)
 _UNKNOWN: Final = "The directory knows nobody of this login name: "
 
 
@@ -84,10 +92,16 @@ class Applying:
             return await self._show(visit, form, status=400)
 
         def write(asked: Wanted = asked) -> Authorisation:
-            return self._services.authorisations().apply(visit.actor, asked, known=known)
+            return self._services.authorisations().apply(
+                visit.actor, asked, known=known, unit=self._unit(asked)
+            )
 
         try:
             made = await self._services.threads.run(write)
+        except (DirectorySettingsError, DirectoryUnavailableError):
+            # As below: a unit of which some are missing is none.
+            form.wrong("comparison", _NO_DIRECTORY)
+            return await self._show(visit, form, status=400)
         except StepRefusedError as problem:
             # Nothing was applied for: the form comes back with what was typed.
             form.wrong(RULES.get(problem.rule, ""), str(problem))
@@ -110,6 +124,14 @@ class Applying:
                 text=str(problem),
             )
         return None
+
+    def _unit(self, asked: Wanted) -> Unit | None:
+        """The unit of the one subject, where a comparison with it is asked for. Blocks."""
+        directory = self._services.settings.directory
+        if not asked.comparison or len(asked.subjects) != 1 or not directory.servers:
+            return None
+        (subject,) = asked.subjects
+        return unit_of(subject, everybody(directory))
 
     async def _known(self, form: Form) -> Mapping[str, SubjectClass]:
         """Notes names that nobody has; the classes that the directory says.

@@ -55,6 +55,7 @@ def facts(
         ("Special categories that are shown", [", ".join(sorted(found.unmasked)) or "None"]),
         ("Names", ["Shown" if found.names_shown else "Replaced by pseudonyms"]),
         ("Fields", [_fields(found)]),
+        ("Comparison with the unit", _comparison(found, zone)),
         ("Rows of one answer", [f"At most {found.row_cap:,}"]),
         ("May be used", moments(found.valid_from, found.valid_until)),
         ("Kept as", [found.retention]),
@@ -70,9 +71,26 @@ def _fields(found: Authorisation) -> str:
     return f"{len(named)} of {len(NAMES)}: {', '.join(named)}"
 
 
+def _comparison(found: Authorisation, zone: tzinfo) -> list[str]:
+    """What it lets somebody see of people who are no subjects."""
+    asked = found.comparison
+    if asked is None:
+        return ["None"]
+    when = moment_words(asked.at, zone)
+    whose = f"{asked.people} others of {asked.unit} (by the directory, {when})"
+    return [
+        f"Median and quartiles of {whose}, beside the subject’s own figures",  # noqa: RUF001 - an apostrophe
+        "By category, requests and volume a day, rounded, over all the days of these records",
+        "Never whose, never a single figure, the highest or the lowest",
+    ]
+
+
 def texts(found: Authorisation) -> list[tuple[str, str]]:
     """What the applicant wrote."""
-    return [(label, getattr(found, name)) for name, label in LABELS.items()]
+    said = [(label, getattr(found, name)) for name, label in LABELS.items()]
+    if found.comparison is not None:
+        said.append(("Comparison with the unit", found.comparison.why))
+    return said
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ RULES: Final = {
     "categories": "categories",
     "rows": "row_cap",
     "review": "review_at",
+    "comparison": "comparison",
     "urgent": "urgent",
     "allegation": "allegation",
     "length": "allegation",
@@ -66,7 +67,7 @@ PREFILLED: Final = (
 ORDER: Final = (
     *("kind", "subjects", "investigators", "purpose", "regime", "allegation", *TEXTS),
     *("begins", "ends", "fields", "categories", "unmasked", "names_shown", "row_cap"),
-    *("valid_from", "valid_until", "review_at", "urgent", ""),
+    *("comparison", "comparison_why", "valid_from", "valid_until", "review_at", "urgent", ""),
 )
 """Fields as the page has them, so that the summary leads from the top to the bottom."""
 
@@ -123,6 +124,8 @@ def wanted(
     purpose = _chosen(form, "purpose", Purpose, "Choose the purpose")
     regime = _chosen(form, "regime", Regime, "Choose the law")
     _check_texts(form)
+    if form.ticked("comparison"):
+        _check_text(form, "comparison_why", WHY_LEAST, "The comparison")
     begins = form.begin("begins", zone, "The first day of the records")
     ends = form.end("ends", zone, "The last day of the records")
     names = form.text("names_shown")
@@ -169,6 +172,8 @@ def wanted(
         valid_until=valid_until,
         review_at=review_at,
         urgent=form.ticked("urgent"),
+        comparison=form.text("comparison"),
+        comparison_why=form.text("comparison_why"),
     )
 
 
@@ -185,12 +190,16 @@ def _investigators(form: Form) -> set[str]:
 
 def _check_texts(form: Form) -> None:
     for name, least in TEXTS.items():
-        try:
-            reason(form.text(name), least=least, clause="")
-        except StepRefusedError as problem:
-            # Nothing is applied for: said below the field.
-            words = str(problem)
-            form.wrong(name, f"{LABELS[name]}: {words[0].lower()}{words[1:]}")
+        _check_text(form, name, least, LABELS[name])
+
+
+def _check_text(form: Form, name: str, least: int, label: str) -> None:
+    try:
+        reason(form.text(name), least=least, clause="")
+    except StepRefusedError as problem:
+        # Nothing is applied for: said below the field.
+        words = str(problem)
+        form.wrong(name, f"{label}: {words[0].lower()}{words[1:]}")
 
 
 def _first_day(form: Form, now: datetime, zone: tzinfo) -> datetime:

@@ -15,6 +15,7 @@ from proxy_addons.standing.migrations.parts import (
     erasure,
     retention,
     sampling,
+    searches,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _PARTS: tuple[Callable[[], None], ...] = (
     alerts.make,
     api.make,
     erasure.make,
+    searches.make,
 )
 
 
