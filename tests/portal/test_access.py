@@ -70,7 +70,7 @@ GETS = {
     "/psd/tokens/new": {"psd", "auditor"},
 }
 # These ask the desk, which does not run here: who is let through is told why there is no answer.
-OF_THE_DESK = {"/psd/export": {"psd"}, "/psd/trail": {"auditor"}}
+OF_THE_DESK = {"/psd/export": {"psd"}, "/psd/copy": {"psd"}, "/psd/trail": {"auditor"}}
 POSTS = {
     "/browsing/start": STAFF,
     "/psd/sampling/new": {"psd"},
@@ -136,6 +136,7 @@ async def test_every_route_is_in_the_matrix_or_open(house: House):
         ("GET", "/psd/authorisations/{reference}"),
         ("GET", "/psd/authorisations/{reference}/{step}"),
         ("POST", "/psd/authorisations/{reference}/{step}"),
+        ("POST", "/psd/copy"), ("POST", "/psd/copy/file"),
         ("POST", "/psd/pack"), ("GET", "/psd/packs/{au}/{name}"),
         ("GET", "/psd/live/{au}"), ("GET", "/psd/live/{au}/stream"),
         ("GET", "/psd/deputies/{reference}/revoke"), ("POST", "/psd/deputies/{reference}/revoke"),

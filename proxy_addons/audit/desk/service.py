@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from proxy_addons.accesslog.seal.logs import access_of, trail_of
 from proxy_addons.audit.authority.register import Authorisations
 from proxy_addons.audit.desk.calls import Export, FetchPack, MakePack, Newer, ReadTrail, Search
+from proxy_addons.audit.desk.copying import Copying, MakeCopy, PreviewCopy
 from proxy_addons.audit.desk.desk import Desk
 from proxy_addons.audit.desk.looks import Looks
 from proxy_addons.audit.desk.mirror import Book, Mirror
@@ -98,6 +99,7 @@ class Service:
         packing = Packing(
             desk, self._records, authorisations, access_of(settings), paths.packs_dir, now
         )
+        copying = Copying(desk, self._records, authorisations, zone, now)
         reviewing = Reviewing(
             self._standing,
             requests=Drafting(authorisations, settings.audit.validity, clock=now),
@@ -111,6 +113,8 @@ class Service:
             ReadTrail: Looks(desk, reader).read,
             MakePack: packing.make,
             FetchPack: packing.fetch,
+            PreviewCopy: copying.preview,
+            MakeCopy: copying.make,
             Newer: self._observing.newer,
             ViewSample: SampleDesk(desk, self._records, reviewing).view,
         }

@@ -136,6 +136,10 @@ class People:
             return True
         return found.entry is not None or await self._is_named(name)
 
+    async def is_known(self, name: str) -> bool:
+        """Whether a login name is somebody's for certain; False where nobody can say."""
+        return await self.entry(name) is not None or await self._is_named(name)
+
     async def _asked(self, name: str) -> tuple[Entry | None, tuple[Entry, ...], bool]:
         if self._directory is None:
             return None, (), False
