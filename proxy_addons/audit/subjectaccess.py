@@ -213,6 +213,16 @@ def redacted(url: str, subject: Subject, cut: Counter[str]) -> str:
     return urlunsplit((parts.scheme, where, path, query, fragment))
 
 
+def named(text: str, subject: Subject) -> frozenset[str]:
+    """Which of the words about others stand in a text that is not encoded."""
+    words = {each.casefold() for each in _WORD.findall(text)}
+    found = (words - subject.mine) & subject.words
+    if subject.phrases:
+        parts = _parts(text)
+        found |= {each.strip() for each in subject.phrases if each in parts}
+    return frozenset(found)
+
+
 def _pair(text: str, subject: Subject, cut: Counter[str]) -> str:
     key, equals, value = text.partition("=")
     return _piece(key, subject, cut) + equals + _piece(value, subject, cut)
@@ -240,11 +250,7 @@ def _rule(text: str, subject: Subject, *, sign_in: bool = False) -> str:
         return "" if text.casefold() in own else "sign-in"
     if any(each.casefold() not in own for each in _EMAIL.findall(text)):
         return "e-mail"
-    words = {each.casefold() for each in _WORD.findall(text)}
-    if (words - own) & subject.words:
-        return "name"
-    parts = _parts(text) if subject.phrases else ""
-    return "name" if any(each in parts for each in subject.phrases) else ""
+    return "name" if named(text, subject) else ""
 
 
 def _parts(text: str) -> str:

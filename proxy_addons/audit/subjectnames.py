@@ -9,9 +9,11 @@ from __future__ import annotations
 import mimetypes
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_plus
+
+from proxy_addons.audit.subjectaccess import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from proxy_addons.audit.store import Row
     from proxy_addons.audit.subjectaccess import Subject
 
+KNOWN: Final = "known"
 CLAIMED: Final = "claimed"
 BEFORE_AT: Final = "before-at"
 LIKE_A_LOGIN: Final = "like-a-login"
@@ -37,8 +40,9 @@ class Word:
 
     Attributes:
         text: in small letters.
-        why: `CLAIMED` (a name under which somebody asked without a proof), `BEFORE_AT` (it stands
-            before an @), `LIKE_A_LOGIN` (it has the form of one).
+        why: `KNOWN` (it was given as somebody's name), `CLAIMED` (a name under which somebody asked
+            without a proof), `BEFORE_AT` (it stands before an @), `LIKE_A_LOGIN` (it has the form
+            of one).
         times: how often.
     """
 
@@ -47,14 +51,16 @@ class Word:
     times: int
 
 
-def words_of(rows: Iterable[Row], subject: Subject) -> tuple[Word, ...]:
+def words_of(rows: Iterable[Row], subject: Subject, known: Iterable[str] = ()) -> tuple[Word, ...]:
     """Words, the most frequent first within their kind; those of the subject left out.
 
     Args:
         rows: of the subject.
         subject: whose they are.
+        known: names of other people, to be looked for.
     """
-    found = {CLAIMED: Counter[str](), BEFORE_AT: Counter[str](), LIKE_A_LOGIN: Counter[str]()}
+    found = {why: Counter[str]() for why in (KNOWN, CLAIMED, BEFORE_AT, LIKE_A_LOGIN)}
+    others = replace(subject, others=frozenset(known))
     own = subject.mine | {each.partition("@")[0] for each in subject.mine}
     for row in rows:
         claimed, url = row.values.get("claimed"), row.values.get("url")
@@ -64,6 +70,7 @@ def words_of(rows: Iterable[Row], subject: Subject) -> tuple[Word, ...]:
             text = unquote_plus(unquote_plus(url.partition("://")[2])).casefold()
             found[BEFORE_AT].update(set(_AT.findall(text)))
             path = text.partition("/")[2]
+            found[KNOWN].update(named(path, others))
             found[LIKE_A_LOGIN].update(set(filter(_like_a_login, _WORD.findall(path))))
     return tuple(
         Word(text, why, times)

@@ -6,7 +6,15 @@ import pytest
 
 from proxy_addons.audit.store import At, Row
 from proxy_addons.audit.subjectaccess import Subject
-from proxy_addons.audit.subjectnames import BEFORE_AT, CLAIMED, LIKE_A_LOGIN, MOST, Word, words_of
+from proxy_addons.audit.subjectnames import (
+    BEFORE_AT,
+    CLAIMED,
+    KNOWN,
+    LIKE_A_LOGIN,
+    MOST,
+    Word,
+    words_of,
+)
 
 SUBJECT = Subject("ab1234", frozenset({"Alex.Brown@force.example"}))
 CASES = {
@@ -39,3 +47,11 @@ def test_the_most_frequent_first_and_not_too_many() -> None:
     found = words_of(rows, SUBJECT)
     assert found[:2] == (Word("y0001", LIKE_A_LOGIN, 300), Word("x0000", LIKE_A_LOGIN, 2))
     assert len(found) == MOST
+
+
+def test_names_that_are_known_are_looked_for() -> None:
+    urls = ("https://a.test/of/Kim%20Smith", "https://kit.test/kitten", "https://a.test/?u=KIT&v=2")
+    rows = [Row(At("s", 1), {"url": url}) for url in urls]
+    known = ["kit", "Kim Smith", "ab1234", "nobody"]
+    found = [each for each in words_of(rows, SUBJECT, known) if each.why == KNOWN]
+    assert found == [Word("kim smith", KNOWN, 1), Word("kit", KNOWN, 1)]

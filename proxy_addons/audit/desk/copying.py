@@ -36,6 +36,8 @@ MOST: Final = 50_000
 """Records of one copy: it is made in memory."""
 MOST_WORDS: Final = 500
 """Names and other words that are given with a call, at most."""
+MOST_KNOWN: Final = 2_000
+"""Names that are looked for, at most."""
 FORM: Final = "subject-access"
 """What the trail calls it."""
 _PART: Final = 256 << 10  # octets of a zip that go in one message
@@ -73,6 +75,7 @@ class PreviewCopy(Call[CopyPreview], frozen=True):
         question: only its times count.
         own: e-mail addresses and other identifiers of the subject.
         others: names of others, and other words about them.
+        known: names of people, to be looked for and proposed.
     """
 
     answer = CopyPreview
@@ -80,6 +83,7 @@ class PreviewCopy(Call[CopyPreview], frozen=True):
     question: Question
     own: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
 
 
 class MakeCopy(Call[bytes], frozen=True):
@@ -133,7 +137,7 @@ class Copying:
             made.records,
             dict(made.cut),
             made.cuts,
-            words_of(rows, subject),
+            words_of(rows, subject, call.known[:MOST_KNOWN]),
             since,
             until,
             bounds.categories,

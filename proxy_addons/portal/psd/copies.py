@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs, web
 
-from proxy_addons.audit.desk.copying import MOST_WORDS, MakeCopy, PreviewCopy
+from proxy_addons.audit.desk.copying import MOST_KNOWN, MOST_WORDS, MakeCopy, PreviewCopy
 from proxy_addons.audit.subjectaccess import SHOWN
-from proxy_addons.audit.subjectnames import BEFORE_AT, CLAIMED, LIKE_A_LOGIN
+from proxy_addons.audit.subjectnames import BEFORE_AT, CLAIMED, KNOWN, LIKE_A_LOGIN
 from proxy_addons.portal.access import PAGES
 from proxy_addons.portal.psd.asked import Asked, asked
 from proxy_addons.portal.psd.exported import sent
@@ -44,6 +44,7 @@ RULES: Final = {
 }
 """By which something is cut (audit/subjectaccess.py), in words."""
 WHY: Final = {
+    KNOWN: "somebody here has this name",
     CLAIMED: "given as a name, without a proof",
     BEFORE_AT: "before an @",
     LIKE_A_LOGIN: "has the form of a login name",
@@ -75,7 +76,8 @@ class Copies:
         wanted = asked(request.query, self._zone)
         if not wanted.authorisation or wanted.problems:
             raise web.HTTPNotFound
-        found = await self._previewed(visit, wanted, Form({}))
+        known = await self._around(visit, wanted.authorisation)
+        found = await self._previewed(visit, wanted, Form({}), known)
         proposed = await self._known(found)
         return self._show(visit, wanted, Form({"others": ["\n".join(proposed)]}), found, asks=True)
 
@@ -129,26 +131,43 @@ class Copies:
             form.wrong("others", f"At most {MOST_WORDS} lines")
         return wanted
 
-    async def _previewed(self, visit: Visit, wanted: Asked, form: Form) -> CopyPreview:
+    async def _around(self, visit: Visit, reference: str) -> tuple[str, ...]:
+        """Names of people about the subject; none where the desk will refuse anyway."""
+        services = self._asking.services
+
+        def subjects() -> frozenset[str]:
+            found = services.authorisations().looked_by(visit.actor, reference)
+            return frozenset(found.subjects) if found is not None else frozenset()
+
+        names: set[str] = set()
+        for subject in await services.threads.run(subjects):
+            names |= await services.people.around(subject)
+        return tuple(sorted(names))[:MOST_KNOWN]
+
+    async def _previewed(
+        self, visit: Visit, wanted: Asked, form: Form, known: tuple[str, ...] = ()
+    ) -> CopyPreview:
         call = PreviewCopy(
             authorisation=wanted.authorisation,
             question=wanted.question,
             own=_lines(form, "own"),
             others=_lines(form, "others"),
+            known=known,
         )
         return await self._asking.ask(visit, call)
 
     async def _known(self, found: CopyPreview) -> list[str]:
         """Words of the records that are login names of people here."""
         people = self._asking.services.people
-        words = sorted({each.text for each in found.words})
+        sure = {each.text for each in found.words if each.why == KNOWN}
+        words = sorted({each.text for each in found.words} - sure)
         try:
             async with asyncio.timeout(_PATIENCE):
                 are = await asyncio.gather(*(people.is_known(each) for each in words))
         except TimeoutError:
-            # A slow directory: nothing is proposed, and all words stand in the list below.
-            return []
-        return [word for word, known in zip(words, are, strict=True) if known]
+            # A slow directory: less is proposed, and all words stand in the list below.
+            return sorted(sure)
+        return sorted(sure | {word for word, known in zip(words, are, strict=True) if known})
 
     def _show(
         self,

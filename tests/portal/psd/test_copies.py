@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.console import asked, console, records
+from support.ldap import Slapd, Someone
 
 from proxy_addons.accesslog.seal.logs import trail_of
 from proxy_addons.audit.authority.model import Kind, Regime
@@ -87,7 +88,7 @@ async def test_names_are_proposed_looked_at_and_cut(at: Console) -> None:
     assert form.status == 200, form.words
     area = re.search(r'<textarea id="others"[^>]*>\n(.*?)</textarea>', form.text, re.DOTALL)
     assert area is not None
-    assert area[1].split() == ["audrey"], "has an account here; petra stands as a word alone"
+    assert area[1].split() == ["audrey", "petra"], "claimed; in an address: they have accounts"
     assert "ab1234" in form.words
     assert "kim (before an @" in form.words
     seen = await paul.fill(
@@ -193,3 +194,23 @@ async def test_what_was_typed_is_checked_and_kept(at: Console) -> None:
     assert long in seen.text
     seen = await paul.fill(f"/psd/copy?au={reference}", au=reference, since="tomorrow")
     assert seen.status == 400
+
+
+async def test_colleagues_are_proposed_by_name_and_as_they_are_called(tmp_path: Path) -> None:
+    force = (
+        Someone("jane", display="Jane Doe", manager="mona"),
+        Someone("kim", display="Kim Smith", manager="mona"),
+        Someone("mona", display="Mona Vale"),
+        Someone("zoe", display="Zoe Else", manager="boss"),
+        Someone("boss", display="The Boss"),
+    )
+    found = given()
+    found[2] |= {"url": "https://news.test/kim+smith/jane+doe/of/mona/zoe/zoe+else"}
+    found[2] |= {"person": "jane"}
+    with Slapd(tmp_path / "slapd", everybody=force, groups={}) as slapd:
+        async with console(tmp_path, found, directory=slapd.settings()) as at:
+            paul = await at.house.visitor("paul")
+            form = await paul.get(f"/psd/copy?au={allowed(at)}")
+    area = re.search(r'<textarea id="others"[^>]*>\n(.*?)</textarea>', form.text, re.DOTALL)
+    assert area is not None
+    assert area[1].splitlines() == ["audrey", "kim", "kim smith", "mona", "petra"]
