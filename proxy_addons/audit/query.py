@@ -35,6 +35,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MANY: Final = 100
 """So many persons are written out one by one, so that groups of rows are skipped by them: as many
 as an authorisation has at most. Of more, conditions of a question are tried before theirs."""
+_DAY: Final = timedelta(days=1)
+_LAST_DAY: Final = datetime(9999, 12, 30, tzinfo=UTC)
 _FILE_TYPE: Final = "file_type="
 _CLOSING: Final = "sort = 'transaction'"
 _OPEN: Final = "pending AND (number IS NULL OR number NOT IN (SELECT unnest($closed::VARCHAR[])))"
@@ -197,7 +199,10 @@ def asked(
         ask(condition, **values)
     fits = " AND ".join(where) or "true"
     if where and within.fenced:
-        fits = f"CASE WHEN inside THEN {fits} ELSE false END"
+        # Whole days are left to the engine: whatever others did, a day's file has rows of it.
+        days, times = _days(question)
+        given |= times
+        fits = " AND ".join((f"CASE WHEN inside THEN {fits} ELSE false END", *days))
     if question.event:
         return Sql(f"(SELECT * FROM {within.text} WHERE {fits})", given)  # noqa: S608 - text of ours; what is given is bound
     text = f"SELECT * FROM {within.text} WHERE {fits} AND {_CLOSING}"  # noqa: S608 - text of ours; what is given is bound
@@ -205,6 +210,23 @@ def asked(
         given |= still.given | {"closed": list(closed)}
         text += f" UNION ALL SELECT * FROM {still.text} WHERE {fits} AND {_OPEN}"  # noqa: S608 - text of ours; what is given is bound
     return Sql(f"({text})", given)
+
+
+def _days(question: Question) -> tuple[list[str], dict[str, datetime]]:
+    """The days (UTC) that a question's time touches, as conditions."""
+    where: list[str] = []
+    given: dict[str, datetime] = {}
+    if question.since is not None:
+        where.append("start >= $first_day")
+        given["first_day"] = _midnight(question.since)
+    if question.until is not None and question.until < _LAST_DAY:
+        where.append("start < $after_days")
+        given["after_days"] = _midnight(question.until) + _DAY
+    return where, given
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _asked_by_name(question: Question) -> Iterator[tuple[str, dict[str, str]]]:
