@@ -9,7 +9,10 @@ column that may not be seen is null, and in rows of special categories all but `
 question is asked of that and of nothing else. Some columns of it are not the question's: `at_…`
 (where the line is), and `sort`, `number`, `pending` and `abroad` (what kind of line of which
 transaction it is), by which one of the two lines of a transaction is taken, and which rows show
-only where they may be seen.
+only where they may be seen; and `inside`, which is true of all of its rows. By that a question is
+kept from being asked of others: an engine is free to try the conditions of both queries in any
+order, and to skip groups of rows by what others' rows in them have or have not. Then the time that
+an answer takes would tell whether a site was opened by anybody (tests/audit/test_side_channels.py).
 
 Which opening records count is asked first (`unclosed`, `closing`): nearly all were seen to be
 closed when their file was made, so that no question joins months of records with themselves.
@@ -29,8 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MANY: Final = 64
-"""So many persons are written out one by one, so that groups of rows are skipped by them."""
+_MANY: Final = 100
+"""So many persons are written out one by one, so that groups of rows are skipped by them: as many
+as an authorisation has at most. Of more, conditions of a question are tried before theirs."""
+_DAY: Final = timedelta(days=1)
+_LAST_DAY: Final = datetime(9999, 12, 30, tzinfo=UTC)
 _FILE_TYPE: Final = "file_type="
 _CLOSING: Final = "sort = 'transaction'"
 _OPEN: Final = "pending AND (number IS NULL OR number NOT IN (SELECT unnest($closed::VARCHAR[])))"
@@ -59,10 +65,17 @@ TIMES: Final = frozenset(Dimension) - frozenset(_KEYS)
 
 @dataclass(slots=True)
 class Sql:
-    """Text and parameters."""
+    """Text and parameters.
+
+    Attributes:
+        text: of the query.
+        given: parameters by name.
+        fenced: of `bounded`: whether a question may be asked only of what is `inside`.
+    """
 
     text: str
     given: dict[str, Any] = field(default_factory=dict)
+    fenced: bool = False
 
 
 def bounded(
@@ -90,6 +103,9 @@ def bounded(
     columns = [_seen(each.name, each.type, bounds, masked) for each in FIELDS]
     columns += ["segment AS at_segment", "line AS at_line", f"{masked} AS masked"]
     columns += ["event AS sort", "id AS number", "pending", "abroad"]
+    # Of everybody's records of a time none are outside that a question would be kept from.
+    fenced = bounds.persons is not None or bounds.categories is not None
+    columns.append(f"{' AND '.join(where) if fenced else 'true'} AS inside")
     chosen = f"SELECT {', '.join(columns)} FROM {{}} WHERE {' AND '.join(where)}"  # noqa: S608 - text of ours; what is given is bound
     sources = []
     if files:
@@ -97,7 +113,7 @@ def bounded(
         sources.append(chosen.format(f"read_parquet(${name})"))
     if live or not files:
         sources.append(chosen.format("live"))
-    return Sql("(" + " UNION ALL ".join(sources) + ")", given)
+    return Sql("(" + " UNION ALL ".join(sources) + ")", given, fenced)
 
 
 def unclosed(within: Sql) -> Sql:
@@ -181,13 +197,36 @@ def asked(
         ask(f"person IN ({chosen})" if names else "false", **names)
     for condition, values in _asked_by_name(question):
         ask(condition, **values)
+    fits = " AND ".join(where) or "true"
+    if where and within.fenced:
+        # Whole days are left to the engine: whatever others did, a day's file has rows of it.
+        days, times = _days(question)
+        given |= times
+        fits = " AND ".join((f"CASE WHEN inside THEN {fits} ELSE false END", *days))
     if question.event:
-        return Sql(f"(SELECT * FROM {within.text} WHERE {' AND '.join(where)})", given)  # noqa: S608 - text of ours; what is given is bound
-    text = f"SELECT * FROM {within.text} WHERE {' AND '.join((*where, _CLOSING))}"  # noqa: S608 - text of ours; what is given is bound
+        return Sql(f"(SELECT * FROM {within.text} WHERE {fits})", given)  # noqa: S608 - text of ours; what is given is bound
+    text = f"SELECT * FROM {within.text} WHERE {fits} AND {_CLOSING}"  # noqa: S608 - text of ours; what is given is bound
     if still is not None:
         given |= still.given | {"closed": list(closed)}
-        text += f" UNION ALL SELECT * FROM {still.text} WHERE {' AND '.join((*where, _OPEN))}"  # noqa: S608 - text of ours; what is given is bound
+        text += f" UNION ALL SELECT * FROM {still.text} WHERE {fits} AND {_OPEN}"  # noqa: S608 - text of ours; what is given is bound
     return Sql(f"({text})", given)
+
+
+def _days(question: Question) -> tuple[list[str], dict[str, datetime]]:
+    """The days (UTC) that a question's time touches, as conditions."""
+    where: list[str] = []
+    given: dict[str, datetime] = {}
+    if question.since is not None:
+        where.append("start >= $first_day")
+        given["first_day"] = _midnight(question.since)
+    if question.until is not None and question.until < _LAST_DAY:
+        where.append("start < $after_days")
+        given["after_days"] = _midnight(question.until) + _DAY
+    return where, given
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _asked_by_name(question: Question) -> Iterator[tuple[str, dict[str, str]]]:

@@ -38,6 +38,8 @@ DRAW: Final = "draw"
 HOLD: Final = "hold"
 DISPOSAL: Final = "disposal"
 COLLATERAL: Final = "collateral"
+ERASURE: Final = "erasure"
+ALERT: Final = "alert"
 RECOVERY: Final = "recovery"
 """Kinds of event; others may come. The last one is the trail's own, after a crash."""
 

@@ -100,6 +100,10 @@ class PasswordFile:
         """Whether there is such an account (canonical name); looks at the file, in this thread."""
         return name in self._now().hashes
 
+    def names(self) -> frozenset[str]:
+        """All of them (canonical); looks at the file, in this thread."""
+        return frozenset(self._now().hashes)
+
     def close(self) -> None:
         """Take no more checks."""
         self._threads.close()

@@ -17,7 +17,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from proxy_addons.gate import metricfiles
-from proxy_addons.portal import feedhealth, keeping
+from proxy_addons.portal import alerthealth, feedhealth, keeping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
+    from proxy_addons.portal.alerthealth import AlertHealth
     from proxy_addons.portal.feedhealth import FeedHealth
 
 # Workers beat once a second; ten missed beats are no busy moment any more.
@@ -76,6 +77,7 @@ class Health:
         index_age_seconds: of the oldest index in use; None when a live worker has none.
         sealing: how sealing is; None where the keeper has left nothing yet.
         feeds: of the access log; what is wrong with them never takes the gateway down.
+        alerts: likewise; None where there are none in the settings.
     """
 
     status: str
@@ -86,6 +88,7 @@ class Health:
     index_age_seconds: float | None
     sealing: keeping.Sealing | None = None
     feeds: tuple[FeedHealth, ...] = ()
+    alerts: AlertHealth | None = None
 
     @property
     def http_status(self) -> int:
@@ -116,6 +119,7 @@ def read(
     now: float,
     run_dir: Path | None = None,
     feeds: tuple[FeedHealth, ...] = (),
+    alerts: AlertHealth | None = None,
 ) -> Health:
     """How the gateway is now.
 
@@ -125,9 +129,10 @@ def read(
         now: seconds since the epoch.
         run_dir: where the keeper says how sealing is; None: it is not looked at.
         feeds: how they go.
+        alerts: how they go; None: there are none.
     """
     sealing = keeping.read(run_dir, now) if run_dir is not None else None
-    return _health(_families(directory), expected, now, sealing, feeds)
+    return _health(_families(directory), expected, now, sealing, feeds, alerts)
 
 
 def _health(
@@ -136,6 +141,7 @@ def _health(
     now: float,
     sealing: keeping.Sealing | None,
     feeds: tuple[FeedHealth, ...],
+    alerts: AlertHealth | None,
 ) -> Health:
     found: dict[int, dict[str, float]] = {}
     for family in families:
@@ -163,6 +169,7 @@ def _health(
         problems.append("there is no category index: all requests are refused")
     problems += sealing.problems if sealing is not None else ()
     problems += [said for said in (feed.sentence() for feed in feeds) if said is not None]
+    problems += alerts.sentences() if alerts is not None else ()
     log_healthy = all(worker.log_healthy for worker in up)
     serving = bool(up) and log_healthy and len(known) == len(ages)
     return Health(
@@ -174,6 +181,7 @@ def _health(
         index_age_seconds=max(known) if known and len(known) == len(ages) else None,
         sealing=sealing,
         feeds=feeds,
+        alerts=alerts,
     )
 
 
@@ -222,6 +230,8 @@ class _Snapshot:
         if health.sealing is not None:
             yield from keeping.families(health.sealing)
         yield from feedhealth.families(health.feeds)
+        if health.alerts is not None:
+            yield from alerthealth.families(health.alerts)
 
 
 def exposition(
@@ -231,6 +241,7 @@ def exposition(
     accept: str,
     run_dir: Path | None = None,
     feeds: tuple[FeedHealth, ...] = (),
+    alerts: AlertHealth | None = None,
 ) -> tuple[bytes, str]:
     """The answer of `/metrics`.
 
@@ -241,6 +252,7 @@ def exposition(
         accept: the request's Accept header: Prometheus text or OpenMetrics.
         run_dir: as of `read`.
         feeds: how they go.
+        alerts: as of `read`.
 
     Returns:
         Body and content type.
@@ -248,6 +260,7 @@ def exposition(
     families = _families(directory)
     registry = CollectorRegistry()
     sealing = keeping.read(run_dir, now) if run_dir is not None else None
-    registry.register(_Snapshot(families, _health(families, expected, now, sealing, feeds)))
+    found = _health(families, expected, now, sealing, feeds, alerts)
+    registry.register(_Snapshot(families, found))
     encoder, content_type = choose_encoder(accept)
     return encoder(registry), content_type

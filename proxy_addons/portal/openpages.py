@@ -19,7 +19,7 @@ from aiohttp import hdrs, web
 from proxy_addons.accesslog.feeds.keeping import STATE_FILE
 from proxy_addons.gate import metricfiles
 from proxy_addons.gate.wording import date_words
-from proxy_addons.portal import authority, feedhealth, health, pac
+from proxy_addons.portal import alerthealth, authority, feedhealth, health, pac
 from proxy_addons.portal.answers import NO_STORE
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class OpenPages:
     async def healthz(self, request: web.Request) -> web.Response:
         """Whether requests are served: 200 or 503, and why."""
         del request
-        feeds = await asyncio.to_thread(self._feeds)
+        feeds, alerts = await asyncio.to_thread(self._others)
         found = await asyncio.to_thread(
             health.read,
             self._metrics,
@@ -109,6 +109,7 @@ class OpenPages:
             self.clock(),
             self.settings.paths.run_dir,
             feeds,
+            alerts,
         )
         body = {**found.as_json(), "policy_version": self.settings.policy_version}
         return web.json_response(
@@ -121,7 +122,7 @@ class OpenPages:
     async def metrics(self, request: web.Request) -> web.Response:
         """The metrics of all workers, for Prometheus."""
         accept = request.headers.get(hdrs.ACCEPT, "")
-        feeds = await asyncio.to_thread(self._feeds)
+        feeds, alerts = await asyncio.to_thread(self._others)
         body, content_type = await asyncio.to_thread(
             health.exposition,
             self._metrics,
@@ -130,6 +131,7 @@ class OpenPages:
             accept,
             self.settings.paths.run_dir,
             feeds,
+            alerts,
         )
         return web.Response(
             body=body, headers={hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: NO_STORE}
@@ -137,9 +139,16 @@ class OpenPages:
 
     # --- inside -----------------------------------------------------------------------------
 
-    def _feeds(self) -> tuple[feedhealth.FeedHealth, ...]:
+    def _others(
+        self,
+    ) -> tuple[tuple[feedhealth.FeedHealth, ...], alerthealth.AlertHealth | None]:
+        """How the processes beside browsing go that tell it in files."""
+        folder, now = self.settings.paths.run_dir, self.clock()
         names = [feed.name for feed in self.settings.feeds]
-        return feedhealth.read(self.settings.paths.run_dir / STATE_FILE, names, self.clock())
+        feeds = feedhealth.read(folder / STATE_FILE, names, now)
+        if not self.settings.alerts:
+            return feeds, None
+        return feeds, alerthealth.read(folder / alerthealth.STATE_FILE, now)
 
     @property
     def _metrics(self) -> Path:

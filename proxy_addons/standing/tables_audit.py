@@ -16,6 +16,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     ForeignKeyConstraint,
+    Index,
     Integer,
     LargeBinary,
     String,
@@ -71,6 +72,8 @@ authorisations = Table(
     Column("ended_at", Utc),
     Column("pseudonym_key", LargeBinary, nullable=False),
     Column("revision", Integer, nullable=False),
+    # What somebody may know of is found without reading what they may not.
+    Index("ix_authorisations_urgent_state", "urgent", "state"),
     UniqueConstraint("id", "applicant", name="uq_authorisations_id_applicant"),
     CheckConstraint(
         "state IN ('requested', 'approved', 'written-up', 'refused', 'withdrawn', 'cancelled')",
@@ -156,7 +159,7 @@ authorisation_conflicts = Table(
     "authorisation_conflicts",
     metadata,
     Column("authorisation", ForeignKey("authorisations.id"), primary_key=True, autoincrement=False),
-    Column("person", String(NAME), primary_key=True),
+    Column("person", String(NAME), primary_key=True, index=True),
     Column("at", Utc, nullable=False),
     Column("why", Text, nullable=False),
 )
@@ -168,7 +171,7 @@ delegations = Table(
     Column("id", Integer, primary_key=True),
     Column("reference", String(REFERENCE), nullable=False, unique=True),
     Column("office", String(64), nullable=False, index=True),
-    Column("deputy", String(NAME), nullable=False),
+    Column("deputy", String(NAME), nullable=False, index=True),
     Column("begins", Utc, nullable=False),
     Column("ends", Utc, nullable=False),
     Column("why", Text, nullable=False),

@@ -18,7 +18,9 @@ from proxy_addons.audit.store import At, Row
 from proxy_addons.audit.subjectaccess import Subject, SubjectAccessError, export, redacted
 
 SUBJECT = Subject(
-    "ab1234", frozenset({"Alex.Brown@force.example"}), frozenset({"cd5678", "jo.lee"})
+    "ab1234",
+    frozenset({"Alex.Brown@force.example"}),
+    frozenset({"CD5678", "jo.lee", "Kim Smith", "07700 900123", "--"}),
 )
 LONDON = ZoneInfo("Europe/London")
 CASES = {
@@ -38,6 +40,10 @@ CASES = {
     "in a fragment": ("https://a.test/#/m/k@h.example", "https://a.test/#[cut: e-mail]", "e-mail"),
     "sign-in of another": ("ftp://kim:pw@a.test/", "ftp://[cut: sign-in]@a.test/", "sign-in"),
     "own sign-in, no password": ("ftp://ab1234:pw@a.test/", "ftp://ab1234@a.test/", ""),
+    "several words": ("https://a.test/?q=is+KIM_Smith%21", "https://a.test/?q=[cut: name]", "name"),
+    "a number": ("https://a.test/07700-900123", "https://a.test/[cut: name]", "name"),
+    "one word of several": ("https://a.test/?q=kim&r=smith", None, ""),
+    "several, not beside": ("https://a.test/?q=kim+j+smith+kimsmith", None, ""),
     "no address": ("http://[::1", "[cut: address]", "address"),
 }  # fmt: skip
 
@@ -86,6 +92,7 @@ def test_three_files_that_say_the_same() -> None:
     assert cells[1][1:4] == ["a.test", "https://a.test/?to=[cut: e-mail]", "news, sport"]
     assert cells[1][5] == "'=1+1"
     page = done.files["records.html"].decode()
+    assert "From 2026-07-01" not in page
     assert "&lt;b&gt;" in page
     assert "<li>e-mail: 2</li>" in page
     assert not any(b"kim@" in each for each in done.files.values())
@@ -95,3 +102,22 @@ def test_three_files_that_say_the_same() -> None:
 def test_a_row_of_somebody_else_ends_it(person: str | None) -> None:
     with pytest.raises(SubjectAccessError, match="not the subject's"):
         export([row(), row(person=person)], SUBJECT, "AU-2026-0007", LONDON)
+
+
+def test_the_explanation_is_cut_as_addresses_are() -> None:
+    done = export([row(reason="As agreed with Kim Smith.", url=None)], SUBJECT, "AU-1", LONDON)
+    assert json.loads(done.files["records.json"])["rows"][0]["reason"] == "[cut: name]"
+    assert [(each.recorded, each.given) for each in done.cuts] == [
+        ("As agreed with Kim Smith.", "[cut: name]")
+    ]
+
+
+def test_it_says_which_time_it_covers() -> None:
+    period = (datetime(2026, 7, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
+    done = export([row()], SUBJECT, "AU-1", LONDON, period)
+    said = json.loads(done.files["records.json"])
+    assert (said["since"], said["until"]) == (
+        "2026-07-01 01:00:00+01:00",
+        "2026-12-01 00:00:00+00:00",
+    )
+    assert "From 2026-07-01 01:00:00+01:00 until before" in done.files["records.html"].decode()

@@ -74,6 +74,7 @@ GETS = {
 OF_THE_DESK = {
     "/psd/export": {"psd"},
     "/psd/compared": {"psd"},
+    "/psd/copy": {"psd"},
     "/psd/trail": {"auditor"},
 }
 POSTS = {
@@ -142,6 +143,7 @@ async def test_every_route_is_in_the_matrix_or_open(house: House):
         ("GET", "/psd/authorisations/{reference}"),
         ("GET", "/psd/authorisations/{reference}/{step}"),
         ("POST", "/psd/authorisations/{reference}/{step}"),
+        ("POST", "/psd/copy"), ("POST", "/psd/copy/file"),
         ("POST", "/psd/pack"), ("GET", "/psd/packs/{au}/{name}"),
         ("GET", "/psd/live/{au}"), ("GET", "/psd/live/{au}/stream"),
         ("GET", "/psd/deputies/{reference}/revoke"), ("POST", "/psd/deputies/{reference}/revoke"),

@@ -314,7 +314,11 @@ async def test_health_is_told_with_its_reasons(made_settings: Settings):
         "portal": "up",
         "sealing": None,
         "feeds": [],
-        "problems": ["1 of 2 workers are up"],
+        "alerts": {"status": "silent", "lag_seconds": None, "deliveries": []},
+        "problems": [
+            "1 of 2 workers are up",
+            "the process of the alerts does not tell how it goes",
+        ],
         "workers_expected": 2,
         "log_healthy": True,
         "index_age_seconds": 3600.0,

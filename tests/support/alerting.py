@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proxy_addons.accesslog.record import empty_record
+from proxy_addons.audit.alerts.raising import Raising
+from proxy_addons.audit.alerts.windows import Episode
 from proxy_addons.settings.alerts import Alert, AlertWhen
+
+if TYPE_CHECKING:
+    from proxy_addons.standing import Store
 
 BEGIN = datetime(2026, 11, 21, 20, tzinfo=UTC)  # a Saturday
 
@@ -20,6 +25,19 @@ def alert(name: str = "a", **more: Any) -> Alert:
     """An alert that counts what is blocked."""
     when = more.pop("when", AlertWhen(actions=frozenset({"block"})))
     return Alert(name, "Inf/27 3.1", "Somebody did something.", when, **more)
+
+
+def raised(store: Store, count: int, **more: Any) -> None:
+    """Alerts of as many people, raised at `BEGIN`, each to be told to whom `more` says."""
+    minute = int(BEGIN.timestamp() // 60)
+    episodes = [
+        Episode(
+            "a", "person", f"AB{number:04}", minute, minute + 60,
+            minute * 60.0, minute * 60.0 + 30, 3, 3, ids=("1", "2", "3"),
+        )
+        for number in range(count)
+    ]  # fmt: skip
+    Raising(store, [alert(**more)], "gw1", lambda: BEGIN).write(episodes)
 
 
 def made(seq: int, minute: float, worker: int = 1, **more: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from proxy_addons.accesslog.feeds.position import PositionError
+from proxy_addons.accesslog.feeds.shape import ended, started
 from proxy_addons.accesslog.reader import parse
 from proxy_addons.standing.problems import StandingUnavailableError
 
@@ -44,6 +45,7 @@ class Progress:
         records: counted since the start.
         raised: alerts since the start.
         unreadable: lines that are no records.
+        oldest: when the oldest record was made that is read and not passed (Unix time); 0: none is.
         stopped: why it stands still until somebody acts; empty: it does not.
         problem: what last went wrong; empty: nothing since.
     """
@@ -51,6 +53,7 @@ class Progress:
     records: int = 0
     raised: int = 0
     unreadable: int = 0
+    oldest: float = 0.0
     stopped: str = ""
     problem: str = ""
 
@@ -127,12 +130,17 @@ class Following:
         position = self._position or self._begin()
         self._write()  # of before, if the store did not answer
         if self._again:
-            self._count(position, self._again[0], self._source.lines(self._again[0]))
+            lines = self._source.lines(self._again[0])
+            self._begins_with(lines)
+            self._count(position, self._again[0], lines)
             del self._again[0]
             self._write()
             return 0.0
         found = self._source.following(position, _RECORDS)
-        if found is not None:
+        if found is None:
+            self.progress.oldest = 0.0
+        else:
+            self._begins_with(found[1])
             self._checkpoint.take(found[0])
             self._count(position, *found)
             self._write()
@@ -141,6 +149,12 @@ class Following:
         ) >= _KEEP_AFTER:
             self._keep()
         return POLL if found is None else 0.0
+
+    def _begins_with(self, lines: list[bytes]) -> None:
+        """Note how old what is read now is. It stands until there is nothing new."""
+        record = parse(lines[0]) if lines else None
+        made = (ended(record) or started(record)) if record is not None else None
+        self.progress.oldest = made.timestamp() if made else self._clock()
 
     def _begin(self) -> Position:
         self._checkpoint.begin()

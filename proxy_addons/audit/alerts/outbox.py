@@ -11,10 +11,11 @@ the message's id and the idempotency key.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, func, or_, select, update
 
 from proxy_addons.audit.mailserver import MailingError
 from proxy_addons.standing.tables_alerts import alert_deliveries, alerts
@@ -32,12 +33,33 @@ POLL: Final = 1.0  # seconds between looks while nothing is due
 FIRST_PAUSE: Final = 5.0  # seconds; doubled after each failure
 LONGEST_PAUSE: Final = 3600.0
 GIVEN_UP: Final = timedelta(days=3)
+RECENT: Final = timedelta(days=1)
+"""For so long it is said that something was given up."""
 _AT_ONCE: Final = 20
 _PROBLEM: Final = 300  # characters kept
 
 
 class UndeliveredError(Exception):
     """It was not delivered; the text says why. No secret is in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How telling others goes, by one way.
+
+    Attributes:
+        way: `mail` or `webhook`.
+        waiting: how many messages are not delivered yet.
+        failing: how many of these were tried and came back.
+        oldest: when the alert of the oldest one was raised (Unix time); 0: none waits.
+        given_up: how many were given up since `RECENT`.
+    """
+
+    way: str
+    waiting: int
+    failing: int
+    oldest: float
+    given_up: int
 
 
 type Way = Callable[[str, str, str], None]
@@ -82,6 +104,36 @@ class Outbox:
         for row in due:
             self._try(row)
         return 0.0 if len(due) == _AT_ONCE else POLL
+
+    def waiting(self) -> tuple[Waiting, ...]:
+        """How it goes, by each way that has something to say.
+
+        Raises:
+            StandingUnavailableError: the store does not answer.
+        """
+        columns = alert_deliveries.c
+        waits, gone = columns.state == "waiting", columns.state == "given-up"
+        question = (
+            select(
+                columns.way,
+                func.count().filter(waits),
+                func.count().filter(waits, columns.attempts > 0),
+                func.min(alerts.c.raised_at).filter(waits),
+                func.count().filter(gone),
+            )
+            .join(alerts, alerts.c.id == columns.entry)
+            .where(
+                columns.gateway == self._gateway,
+                or_(waits, and_(gone, columns.ended_at > self._now() - RECENT)),
+            )
+            .group_by(columns.way)
+            .order_by(columns.way)
+        )
+        with self._store.looking() as connection:
+            return tuple(
+                Waiting(way, waiting, failing, oldest.timestamp() if oldest else 0.0, given_up)
+                for way, waiting, failing, oldest, given_up in connection.execute(question)
+            )
 
     def _due(self) -> list[Row[Any]]:
         columns = alert_deliveries.c

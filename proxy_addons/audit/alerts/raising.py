@@ -154,8 +154,10 @@ class Raising:
             )
             .returning(alerts.c.id)
         ).scalar_one()
+        # The trail has this step too: which alert, and not about whom.
+        said = {"alert": alert.id, "severity": alert.severity}
         append(
-            connection, alert_steps, number, Step(now, "alert-raised", WATCHHOUSE, CLOCK, "", {})
+            connection, alert_steps, number, Step(now, "alert-raised", WATCHHOUSE, CLOCK, "", said)
         )
         body = document(reference, alert, episode, self._gateway, now)
         targets = [("mail", each) for each in alert.mails]

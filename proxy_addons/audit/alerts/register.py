@@ -18,7 +18,7 @@ from proxy_addons.audit.alerts import rules
 from proxy_addons.audit.alerts.model import AlertState, QueuedAlert, Told
 from proxy_addons.standing import rules as texts
 from proxy_addons.standing.problems import StaleViewError, UnknownReferenceError
-from proxy_addons.standing.steps import Step, append, steps_of
+from proxy_addons.standing.steps import Step, append, steps_of, steps_since
 from proxy_addons.standing.tables_alerts import alert_deliveries, alert_parts, alert_steps, alerts
 
 if TYPE_CHECKING:
@@ -100,6 +100,11 @@ class Alerts:
         """Its steps, oldest first."""
         with self._store.reading() as connection:
             return steps_of(connection, alert_steps, _get(connection, reference).id)
+
+    def steps_since(self, number: int, most: int = 1000) -> tuple[tuple[int, str, Step], ...]:
+        """Steps of all alerts after a number: what the trail has not recorded yet."""
+        with self._store.reading() as connection:
+            return steps_since(connection, alert_steps, alerts, number, most)
 
     def told(self, reference: str) -> tuple[Told, ...]:
         """Who was to be told of it, and whether they were."""

@@ -29,7 +29,7 @@ from proxy_addons.standing.store import open_store
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from proxy_addons.audit.alerts.outbox import Way
+    from proxy_addons.audit.alerts.outbox import Waiting, Way
     from proxy_addons.settings.model import Settings
 
 logger = logging.getLogger("watchhouse.alerts")
@@ -77,6 +77,8 @@ class Running:
         webhooks = Webhooks(settings.alert_webhooks, clock)
         ways: dict[str, Way] = {"mail": self._mail, "webhook": webhooks}
         self._outbox = Outbox(store, ways, gateway, clock, entropy)
+        self._waiting: tuple[Waiting, ...] = ()
+        self._delivering = ""
 
     def stop(self) -> None:
         """Stop soon. From any thread or signal handler."""
@@ -142,10 +144,14 @@ class Running:
 
     def _tell_others(self) -> float:
         try:
-            return self._outbox.step()
-        except StandingUnavailableError:
-            # It waits in the store; following says so already.
+            pause = self._outbox.step()
+            self._waiting = self._outbox.waiting()
+        except StandingUnavailableError as problem:
+            # It waits in the store, which is tried again; how much there is was said before.
+            self._delivering = str(problem)
             return _STATE_EACH
+        self._delivering = ""
+        return pause
 
     def _mail(self, reference: str, target: str, body: str) -> None:
         del reference  # it is in the body
@@ -155,18 +161,33 @@ class Running:
             connection.send(made)
 
     def _tell(self) -> None:
-        progress = self._following.progress
+        progress, now = self._following.progress, self._clock()
         told = {
-            "at": self._clock(),
+            "at": now,
             "pid": os.getpid(),
             "status": "stopped" if progress.stopped else "ok",
             "records": progress.records,
             "raised": progress.raised,
             "unreadable": progress.unreadable,
-            "problem": progress.stopped or progress.problem,
+            "lag_seconds": _age(progress.oldest, now),
+            "problem": progress.stopped or progress.problem or self._delivering,
+            "deliveries": [
+                {
+                    "way": each.way,
+                    "waiting": each.waiting,
+                    "failing": each.failing,
+                    "oldest_seconds": _age(each.oldest, now),
+                    "given_up": each.given_up,
+                }
+                for each in self._waiting
+            ],
         }
         try:
             write_state(self._settings.paths.run_dir / STATE_FILE, told)
         except OSError as problem:
             # It is told again in a second; who reads it sees that it is old.
             logger.warning("alerts: their state cannot be written: %s", problem)
+
+
+def _age(moment: float, now: float) -> float:
+    return round(max(0.0, now - moment), 3) if moment else 0.0

@@ -21,9 +21,11 @@ from proxy_addons.audit.authority.applying import applied, longest
 from proxy_addons.audit.authority.deputies import held
 from proxy_addons.audit.authority.model import Approval, State
 from proxy_addons.audit.authority.offices import needs_of
-from proxy_addons.audit.authority.rows import add, find, get, matching
+from proxy_addons.audit.authority.rows import add, concerning, find, get, looked_by, matching
 from proxy_addons.audit.authority.writing import NO_RENEWAL, end, take
+from proxy_addons.settings.audit import HEAD_OF_PSD
 from proxy_addons.standing import tables_audit as tables
+from proxy_addons.standing.actor import PSD
 from proxy_addons.standing.numbering import next_reference
 from proxy_addons.standing.problems import StaleViewError, UnknownReferenceError
 from proxy_addons.standing.rules import name_of, reason, remark
@@ -32,7 +34,7 @@ from proxy_addons.standing.steps import Step, append, steps_of, steps_since
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from proxy_addons.audit.authority.colleagues import Unit
     from proxy_addons.audit.authority.model import Authorisation, SubjectClass, Wanted
@@ -82,6 +84,14 @@ class Authorisations:
         with self._store.reading() as connection:
             return find(connection, reference)
 
+    def looked_by(self, actor: Actor, reference: str) -> Authorisation | None:
+        """One that somebody applied for or investigates by; None: to them there is none.
+
+        Whether they may look by it now is for `compile_bounds` to say.
+        """
+        with self._store.reading() as connection:
+            return find(connection, reference, looked_by(actor.name))
+
     def get(self, actor: Actor, reference: str) -> Authorisation:
         """One authorisation, for somebody who may see it.
 
@@ -105,9 +115,8 @@ class Authorisations:
         """All that somebody may see, oldest first."""
         with self._store.reading() as connection:
             offices = held(connection, actor, self._clock())
-            return tuple(
-                each for each in matching(connection) if rules.may_see(actor, each, offices)
-            )
+            found = matching(connection, _theirs(actor, offices))
+            return tuple(each for each in found if rules.may_see(actor, each, offices))
 
     def steps_since(self, number: int, most: int = 1000) -> tuple[tuple[int, str, Step], ...]:
         """Steps of all authorisations after a number: what the trail has not recorded yet.
@@ -354,8 +363,8 @@ class Authorisations:
     def _seen(
         self, connection: Connection, actor: Actor, reference: str
     ) -> tuple[Authorisation, Held]:
-        found = find(connection, reference)
         offices = held(connection, actor, self._clock())
+        found = find(connection, reference, _theirs(actor, offices))
         if found is None or not rules.may_see(actor, found, offices):
             raise UnknownReferenceError(reference)
         return found, offices
@@ -371,6 +380,13 @@ class Authorisations:
                 steps = steps_of(connection, tables.authorisation_steps, found.id)
                 raise StaleViewError(found.reference, steps[max(0, seen) :])
             yield connection, found, offices, self._clock()
+
+
+def _theirs(actor: Actor, offices: Held) -> ColumnElement[bool]:
+    """What somebody may know of, for the store: others' rows are not read."""
+    return concerning(
+        actor.name, offices, urgent=PSD in actor.roles, everything=HEAD_OF_PSD in offices
+    )
 
 
 def _same(connection: Connection, wanted: Wanted) -> Authorisation | None:

@@ -1,16 +1,18 @@
 """Authorisations as rows: read and written.
 
 In: a connection, a condition or a complete application. Out: frozen values; rows.
-Must never: judge.
+Must never: judge; read what somebody may not know of where they ask: the time that a list takes
+would tell how many there are, and whether one is about them.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from itertools import batched
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import insert, select
+from sqlalchemy import Text, and_, cast, insert, or_, select, true, union
 
 from proxy_addons.audit.authority.model import (
     Approval,
@@ -26,11 +28,14 @@ from proxy_addons.standing import tables_audit as tables
 from proxy_addons.standing.tables_searches import authorisation_comparisons
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Row
+    from collections.abc import Collection
+
+    from sqlalchemy import ColumnElement, Connection, Row, Select
 
     from proxy_addons.audit.authority.model import Wanted
 
 _INVESTIGATOR: Final = "investigator"
+_AT_ONCE: Final = 500  # numbers in one condition
 _RENEWAL: Final = ("renewal_until", "renewal_why", "renewal_by", "renewal_at")
 
 
@@ -59,11 +64,62 @@ def matching(connection: Connection, *conditions: Any) -> tuple[Authorisation, .
     )
 
 
-def find(connection: Connection, reference: str) -> Authorisation | None:
-    """The one of a reference, or None."""
-    wanted = reference.strip().upper()
-    found = matching(connection, tables.authorisations.c.reference == wanted)
+def find(
+    connection: Connection, reference: str, within: ColumnElement[bool] | None = None
+) -> Authorisation | None:
+    """The one of a reference, or None.
+
+    Args:
+        connection: of the transaction.
+        reference: as somebody wrote it.
+        within: condition of those that are looked for; of others no more than the number is read.
+    """
+    table = tables.authorisations.c
+    # All of those first, whatever was asked for: it takes the same whether that exists or not.
+    allowed = None if within is None else connection.scalars(select(table.id).where(within)).all()
+    wanted = select(table.id).where(table.reference == reference.strip().upper())
+    number = connection.scalar(wanted)
+    if number is None or (allowed is not None and number not in allowed):
+        return None
+    found = matching(connection, table.id == number)
     return found[0] if found else None
+
+
+def looked_by(name: str) -> ColumnElement[bool]:
+    """That somebody is the applicant or an investigator."""
+    return tables.authorisations.c.id.in_(union(*_by_name(name)))
+
+
+def concerning(
+    name: str, offices: Collection[str], *, urgent: bool, everything: bool
+) -> ColumnElement[bool]:
+    """That somebody may know of it (`rules.may_see`, which asks again).
+
+    Args:
+        name: who.
+        offices: that they act for.
+        urgent: whether they see what waits for an approval by word of mouth.
+        everything: whether they see all but those that are about them.
+    """
+    table, people = tables.authorisations.c, tables.authorisation_people.c
+    conflicts = tables.authorisation_conflicts.c
+    about = select(people.authorisation).where(people.person == name, people.part != _INVESTIGATOR)
+    declared = select(conflicts.authorisation).where(conflicts.person == name)
+    ways = _by_name(name)
+    needed = [cast(table.needs, Text).contains(f'"{each}"', autoescape=True) for each in offices]
+    if needed:
+        ways.append(select(table.id).where(or_(*needed)))
+    if urgent:
+        ways.append(select(table.id).where(table.state == "requested", table.urgent))
+    # One query for each way, so that each goes by its own index, and reads nothing of others.
+    seen = true() if everything else table.id.in_(union(*ways))
+    return and_(seen, table.id.not_in(about), table.id.not_in(declared))
+
+
+def _by_name(name: str) -> list[Select[tuple[int]]]:
+    table, people = tables.authorisations.c, tables.authorisation_people.c
+    named = select(people.authorisation).where(people.person == name, people.part == _INVESTIGATOR)
+    return [select(table.id).where(table.applicant == name), named]
 
 
 def get(connection: Connection, reference: str) -> Authorisation:
@@ -74,14 +130,13 @@ def get(connection: Connection, reference: str) -> Authorisation:
 
 
 def _by_entry(connection: Connection, table: Any, numbers: list[int]) -> dict[int, list[Row[Any]]]:
-    question = select(table)
-    if len(numbers) == 1:  # of more, all: a list of thousands of numbers is no condition
-        question = question.where(table.c.authorisation == numbers[0])
-    if "id" in table.c:
-        question = question.order_by(table.c.id)
     found: dict[int, list[Row[Any]]] = defaultdict(list)
-    for row in connection.execute(question):
-        found[row.authorisation].append(row)
+    for several in batched(numbers, _AT_ONCE):
+        question = select(table).where(table.c.authorisation.in_(several))
+        if "id" in table.c:
+            question = question.order_by(table.c.id)
+        for row in connection.execute(question):
+            found[row.authorisation].append(row)
     return found
 
 

@@ -151,8 +151,9 @@ class Desk:
             Refused: nothing; that they asked is recorded.
         """
         try:
-            found = self._authorisations.find(reference)
-            bounds = compile_bounds(found, actor_of(who), self._now(), self._settings)
+            actor = actor_of(who)
+            found = self._authorisations.looked_by(actor, reference)
+            bounds = compile_bounds(found, actor, self._now(), self._settings)
         except StandingUnavailableError as problem:
             raise Refused("unavailable", _NOT_NOW) from problem
         except NotCoveredError as problem:

@@ -5,7 +5,9 @@ Must never: record a step twice in one trail while it can be read; leave one out
 
 Steps are taken in the portal, at the command line, at other gateways: all of them leave a row in
 a register, and from there they come here: those of authorisations, dip samples, legal holds,
-disposals, and decisions on collateral material.
+disposals, decisions on collateral material, ordered erasures, and alerts. The number of a step is
+in its record, and a record is on the disk before the next step is looked at: whoever is killed in
+between goes on behind the last one that is there.
 """
 
 from __future__ import annotations

@@ -16,9 +16,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from proxy_addons.accesslog.seal.logs import access_of, trail_of
+from proxy_addons.audit.alerts.register import Alerts
 from proxy_addons.audit.authority.register import Authorisations
 from proxy_addons.audit.desk.calls import Export, FetchPack, MakePack, Newer, ReadTrail, Search
 from proxy_addons.audit.desk.comparing import Compare, Comparing
+from proxy_addons.audit.desk.copying import Copying, MakeCopy, PreviewCopy
 from proxy_addons.audit.desk.desk import Desk
 from proxy_addons.audit.desk.looks import Looks
 from proxy_addons.audit.desk.mirror import Book, Mirror
@@ -31,11 +33,22 @@ from proxy_addons.audit.duckstore import DuckStore
 from proxy_addons.audit.retention.certificates import Certificates
 from proxy_addons.audit.retention.collateral import Collateral
 from proxy_addons.audit.retention.holds import Holds
+from proxy_addons.audit.retention.orders import Orders
 from proxy_addons.audit.sampling.drafting import Drafting
 from proxy_addons.audit.sampling.hooks import NoViews
 from proxy_addons.audit.sampling.register import Sampling
 from proxy_addons.audit.sampling.reviewing import Reviewing
-from proxy_addons.audit.trail import COLLATERAL, DISPOSAL, DRAW, HOLD, STEP, Trail, TrailError
+from proxy_addons.audit.trail import (
+    ALERT,
+    COLLATERAL,
+    DISPOSAL,
+    DRAW,
+    ERASURE,
+    HOLD,
+    STEP,
+    Trail,
+    TrailError,
+)
 from proxy_addons.audit.trailreader import TrailReader
 from proxy_addons.standing.problems import StandingUnavailableError
 from proxy_addons.standing.store import open_store
@@ -85,6 +98,8 @@ class Service:
             Book(HOLD, Holds(self._standing, zone=zone, clock=now).steps_since),
             Book(DISPOSAL, Certificates(self._standing, clock=now).steps_since),
             Book(COLLATERAL, Collateral(self._standing, clock=now).steps_since),
+            Book(ERASURE, Orders(self._standing, clock=now).steps_since),
+            Book(ALERT, Alerts(self._standing, clock=now).steps_since),
         )
         self._mirror = Mirror(books, self._trail, reader)
         self._records = DuckStore(
@@ -99,6 +114,7 @@ class Service:
         packing = Packing(
             desk, self._records, authorisations, access_of(settings), paths.packs_dir, now
         )
+        copying = Copying(desk, self._records, authorisations, zone, now)
         reviewing = Reviewing(
             self._standing,
             requests=Drafting(authorisations, settings.audit.validity, clock=now),
@@ -112,6 +128,8 @@ class Service:
             ReadTrail: Looks(desk, reader).read,
             MakePack: packing.make,
             FetchPack: packing.fetch,
+            PreviewCopy: copying.preview,
+            MakeCopy: copying.make,
             Newer: self._observing.newer,
             Compare: Comparing(desk, self._records, authorisations, settings.audit, zone).compare,
             ViewSample: SampleDesk(desk, self._records, reviewing).view,

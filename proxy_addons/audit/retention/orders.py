@@ -20,7 +20,7 @@ from proxy_addons.audit.retention import rules
 from proxy_addons.standing import rules as texts
 from proxy_addons.standing.numbering import next_reference
 from proxy_addons.standing.problems import StepRefusedError, UnknownReferenceError
-from proxy_addons.standing.steps import Step, steps_of
+from proxy_addons.standing.steps import Step, steps_of, steps_since
 from proxy_addons.standing.tables_erasure import erasure_order_steps, erasure_orders
 
 if TYPE_CHECKING:
@@ -116,6 +116,11 @@ class Orders:
         """The steps of an order, the oldest first."""
         with self._store.reading() as connection:
             return steps_of(connection, erasure_order_steps, _get(connection, reference).id)
+
+    def steps_since(self, number: int, most: int = 1000) -> tuple[tuple[int, str, Step], ...]:
+        """Steps of all orders after a number: what the trail has not recorded yet."""
+        with self._store.reading() as connection:
+            return steps_since(connection, erasure_order_steps, erasure_orders, number, most)
 
     def ask(
         self, actor: Actor, person: str, since: datetime, until: datetime, *, why: str

@@ -98,7 +98,9 @@ class Looks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     person: Annotated[Text, Meta(description="Login name.")] = ""
     authorisation: Annotated[Reference, Meta(description="Of any authorisation.")] = ""
-    event: Literal["", "look", "export", "step", "draw", "hold", "disposal"] = ""
+    event: Literal[
+        "", "look", "export", "step", "draw", "hold", "disposal", "collateral", "erasure", "alert"
+    ] = ""  # fmt: skip
     since: Moment | None = None
     until: Moment | None = None
     after: After = ""

@@ -147,7 +147,7 @@ class Tokens:
         if not now < ends <= now + LONGEST:
             raise StepRefusedError("ends", f"A token holds for {LONGEST.days} days at most.")
         if authorisation is not None:
-            found = register.find(authorisation)
+            found = register.looked_by(actor, authorisation)
             if found is None or not looks_by(actor, found) or not found.holds(now):
                 raise StepRefusedError("right", OUTSIDE)
             if ends > found.valid_until:

@@ -15,6 +15,7 @@ from proxy_addons.portal.psd.authority.deputising import Deputising
 from proxy_addons.portal.psd.authority.listed import ListOfAuthorisations
 from proxy_addons.portal.psd.authority.one import OneAuthorisation
 from proxy_addons.portal.psd.compared import ComparedPage
+from proxy_addons.portal.psd.copies import Copies
 from proxy_addons.portal.psd.hold import OneHold
 from proxy_addons.portal.psd.live import Observation
 from proxy_addons.portal.psd.packs import Packs
@@ -48,6 +49,7 @@ def routes(services: Services, guard: Guard) -> list[web.RouteDef]:
         *SavedPages(services, guard).routes(),
         *ComparedPage(asking, guard).routes(),
         *Packs(asking, guard).routes(),
+        *Copies(asking, guard).routes(),
         *Observation(asking, guard).routes(),
         *TrailPages(asking, guard).routes(),
         *Planning(services, guard, statics.addresses).routes(),

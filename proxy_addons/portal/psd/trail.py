@@ -30,6 +30,8 @@ EVENTS: Final = {
     "hold": "Legal holds",
     "disposal": "Disposals",
     "collateral": "Collateral material",
+    "erasure": "Orders to erase",
+    "alert": "Steps of alerts",
 }
 
 

@@ -136,6 +136,31 @@ class People:
             return True
         return found.entry is not None or await self._is_named(name)
 
+    async def is_known(self, name: str) -> bool:
+        """Whether a login name is somebody's for certain; False where nobody can say."""
+        return await self.entry(name) is not None or await self._is_named(name)
+
+    async def around(self, name: str) -> frozenset[str]:
+        """Login names, and what people are called, of those whom a person may have written about.
+
+        Accounts, people with roles, the line manager and whoever else has that one; what a
+        directory does not say just now is left out.
+        """
+        found = {each for entry in self._roles for each in entry.people}
+        if self._accounts is not None:
+            found |= await self._threads.run(self._accounts.names)
+        entry = await self.entry(name)
+        if entry is not None and entry.manager is not None and self._directory is not None:
+            try:
+                team = await self._directory.people_of(entry.manager)
+            except DirectoryUnavailableError:
+                team = ()  # whoever makes use of it completes it by hand
+            boss = await self.entry(entry.manager)
+            for each in (*team, *filter(None, [boss])):
+                found |= {each.name, each.display or each.name}
+        own = {name, (entry.display if entry else None) or name}
+        return frozenset(found - own)
+
     async def _asked(self, name: str) -> tuple[Entry | None, tuple[Entry, ...], bool]:
         if self._directory is None:
             return None, (), False

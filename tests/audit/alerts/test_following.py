@@ -189,3 +189,20 @@ def test_a_record_that_was_written_again_counts_once(log: Log):
     again.write_bytes(orjson.dumps(made(2, 1)) + b"\n")
     until_idle(first)
     assert queue.held == {}
+
+
+def test_it_says_how_old_is_what_waits(log: Log):
+    queue = Queue()
+    log.write([0, 1, 2])
+    made = log.follower(queue, minute=30)
+    until_idle(made)
+    assert made.progress.oldest == 0.0
+    queue.down = True
+    log.write([20, 21, 22])
+    assert made.step() > 0, "it waits for the store"
+    assert made.progress.oldest == (BEGIN + timedelta(minutes=20)).timestamp()
+    assert made.step() > 0
+    assert made.progress.oldest == (BEGIN + timedelta(minutes=20)).timestamp()
+    queue.down = False
+    until_idle(made)
+    assert made.progress.oldest == 0.0

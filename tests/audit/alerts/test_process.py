@@ -212,19 +212,31 @@ def test_killed_at_any_moment_no_alert_is_lost_or_doubled(turns: int, site: Site
         time.sleep(chance.random() * 0.1)
         running.kill()
         running.wait()
-    site.receiver.status = 204
     running = site.start()
+    come_about(lambda: _state(site).get("deliveries", []) != [])
+    (hook,) = [each for each in _state(site)["deliveries"] if each["way"] == "webhook"]
+    assert hook["waiting"] >= 1
+    assert hook["oldest_seconds"] > 0
+    site.receiver.status = 204
     try:
         people = sorted([*(f"p{turn}" for turn in range(turns)), "all"])
         come_about(lambda: sorted(each.who for each in site.queue()) == people)
         come_about(lambda: sum(each.records for each in site.queue()) == site.written)
         come_about(lambda: len(_keys(site)) == len(people), seconds=60)
     finally:
+        come_about(lambda: _state(site)["deliveries"] == [])
+        assert _state(site)["lag_seconds"] < 60
         running.terminate()
         running.wait(10)
     assert sorted(each.who for each in site.queue()) == people
     mails = [message["Message-ID"] for message in site.mail.messages["psd@force.example"]]
     assert len(set(mails)) == len(people)
+
+
+def _state(site: Site) -> dict[str, Any]:
+    """How the process says that it goes."""
+    found: dict[str, Any] = json.loads((site.data / "run" / "alerts.json").read_text())
+    return found
 
 
 def _changed(site: Site) -> int:

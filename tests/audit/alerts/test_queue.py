@@ -14,7 +14,14 @@ from sqlalchemy.exc import DatabaseError
 from support.alerting import BEGIN, alert
 
 from proxy_addons.audit.alerts.letters import letter
-from proxy_addons.audit.alerts.outbox import GIVEN_UP, LONGEST_PAUSE, Outbox, UndeliveredError
+from proxy_addons.audit.alerts.outbox import (
+    GIVEN_UP,
+    LONGEST_PAUSE,
+    RECENT,
+    Outbox,
+    UndeliveredError,
+    Waiting,
+)
 from proxy_addons.audit.alerts.raising import Raising
 from proxy_addons.audit.alerts.register import Alerts
 from proxy_addons.audit.alerts.windows import Episode
@@ -203,3 +210,30 @@ def test_it_waits_longer_each_time_and_is_given_up_in_the_end(store: Store, cloc
     clock.now = datetime(2027, 1, 1, tzinfo=UTC)
     box.step()
     assert tries == []
+
+
+def test_what_waits_is_counted_by_its_way(store: Store, clock: Clock):
+    def down(*_: str) -> None:
+        raise UndeliveredError("siem is down")
+
+    box = Outbox(store, {"mail": lambda *_: None, "webhook": down}, "gw1", clock.unix, lambda: 1.0)
+    raised = clock.unix()
+    assert box.waiting() == ()
+    raising(store, clock).write([ONE])
+    assert box.waiting() == (
+        Waiting("mail", 1, 0, raised, 0),
+        Waiting("webhook", 1, 0, raised, 0),
+    )
+    box.step()
+    clock.now += timedelta(minutes=2)
+    raising(store, clock).write([replace(ONE, who="CD5678")])
+    assert box.waiting() == (
+        Waiting("mail", 1, 0, raised + 120, 0),
+        Waiting("webhook", 2, 1, raised, 0),
+    )
+    assert Outbox(store, {}, "gw2", clock.unix, lambda: 1.0).waiting() == ()
+    clock.now = BEGIN + GIVEN_UP + timedelta(hours=1)
+    box.step()
+    assert box.waiting() == (Waiting("webhook", 0, 0, 0.0, 2),)
+    clock.now += RECENT
+    assert box.waiting() == ()

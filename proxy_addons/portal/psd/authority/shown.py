@@ -142,6 +142,8 @@ class Shown:
         until: its end.
         marks: what else there is to know, each a few words.
         search: where to look by it; "" where the reader cannot now.
+        copy: where to make the subject's own copy by it; "" likewise, or where it is for another
+            purpose.
     """
 
     it: Authorisation
@@ -152,6 +154,7 @@ class Shown:
     until: str
     marks: tuple[str, ...]
     search: str
+    copy: str = ""
 
 
 def shown(found: Authorisation, actor: Actor, now: datetime, zone: tzinfo) -> Shown:
@@ -178,6 +181,7 @@ def shown(found: Authorisation, actor: Actor, now: datetime, zone: tzinfo) -> Sh
         end_words(found.valid_until, zone),
         tuple(marks),
         _where(found) if may_look else "",
+        f"/psd/copy?au={found.reference}" if may_look and found.kind is Kind.SUBJECT_ACCESS else "",
     )
 
 

@@ -157,6 +157,7 @@ def _authorisations() -> None:
         ),
     )
     _index("authorisations", "applicant", "state")
+    op.create_index("ix_authorisations_urgent_state", "authorisations", ["urgent", "state"])
 
 
 def _of_application(table: str) -> sa.ForeignKeyConstraint:
@@ -243,6 +244,7 @@ def _around_them() -> None:
             name="fk_authorisation_conflicts_authorisation",
         ),
     )
+    _index("authorisation_conflicts", "person")
 
 
 def _delegations() -> None:
@@ -264,7 +266,7 @@ def _delegations() -> None:
         sa.CheckConstraint("begins < ends", name="ck_delegations_period"),
         sa.CheckConstraint("deputy <> given_by", name="ck_delegations_other"),
     )
-    _index("delegations", "office")
+    _index("delegations", "office", "deputy")
     _steps("delegation_steps", "delegation", "delegations")
 
 
