@@ -1,6 +1,6 @@
-"""The verifier that stands alone: by the vectors of its formats, and beside our own on each change.
+"""The verifiers that stand alone: by the vectors of their formats, beside our own on each change.
 
-It runs in a process of its own, on the oldest Python that there is here, without the package.
+They run in a process of their own, on the oldest Python that there is here, without the package.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 import ast
 import gzip
 import importlib.util
+import json
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,42 +20,37 @@ import pytest
 from accesslog.seal import test_checking as changes
 from accesslog.seal import test_merkle as trees
 from accesslog.seal import test_notes as notes
+from hypothesis import given
+from hypothesis import strategies as st
+from support.alone import oldest, pythons
 
 from proxy_addons.accesslog.seal.notes import Checkpoint, Signer, note_of
 from proxy_addons.accesslog.seal.packing import record_of, start_of, who_of
 from proxy_addons.accesslog.seal.salted import Place, tag_of
+from proxy_addons.accesslog.seal.standalone.shipped import PARTS, shipped
 from proxy_addons.accesslog.seal.tiles import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
 
-FILE = Path(__file__).parents[3] / "proxy_addons/accesslog/seal/standalone.py"
 KEY = str(changes.SIGNER.verifier)
+PYTHON = oldest()
 original, log = changes.original, changes.log
 
 
-def oldest() -> str:
-    """The oldest Python from 3.9 on; this one where there is no other."""
-    roots = [Path("/root/.pyenv/versions"), Path.home() / ".pyenv/versions"]
-    found = {
-        tuple(int(part) for part in path.name.split(".")[:2]): path / "bin/python3"
-        for root in roots
-        if root.is_dir()
-        for path in root.iterdir()
-        if path.name[0].isdigit()
-    }
-    usable = sorted(version for version in found if version >= (3, 9))
-    return str(found[usable[0]]) if usable else sys.executable
-
-
-PYTHON = oldest()
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The verifier of a folder of seals, as it is given to others."""
+    path = tmp_path_factory.mktemp("shipped") / "verify.py"
+    path.write_text(shipped("seals"), "utf-8")
+    return path
 
 
 def run(folder: Path, *more: str, key: str = KEY) -> subprocess.CompletedProcess[str]:
     """The verifier, without anything of ours beside it."""
     return subprocess.run(
-        [PYTHON, "-I", str(FILE), str(folder / "seals"), "--key", key, *more],
+        [PYTHON, "-I", "-c", shipped("seals"), str(folder / "seals"), "--key", key, *more],
         capture_output=True,
         text=True,
         check=False,
