@@ -174,10 +174,12 @@ class Log:
         names = sorted(e for e in self.names if re.fullmatch(r"checkpoints/\d{6}/\d{9,}", e))
         size = int(names[-1][19:]) if names else 0
         for at in range(0, min(size, WIDTH * len(self.names)), WIDTH):
-            bundle = io.BytesIO(self.read(tile("entries", at, min(at + WIDTH, size))))
+            name, found = tile("entries", at, min(at + WIDTH, size)), list[bytes]()
+            bundle = io.BytesIO(self.read(name))
             while length := bundle.read(2):
-                self.entries.append(bundle.read(int.from_bytes(length, "big")))
-        self.see(len(self.entries) == size, f"tile/entries: not {size} entries")
+                found.append(bundle.read(int.from_bytes(length, "big")))
+            self.see(len(found) == min(WIDTH, size - at), f"{name}: too few entries, or too many")
+            self.entries += [*found, *[b""] * WIDTH][: min(WIDTH, size - at)]
         said = [self.tried("tile/entries", json.loads, each) or {} for each in self.entries]
         roots, keys = self.signed([*names, "checkpoint"], said, keys, witnesses)
         self.tree = {(n, n + 1): sha256(b"\0" + e).digest() for n, e in enumerate(self.entries)}
@@ -207,19 +209,17 @@ class Log:
         chain = [each["replaces"] for _, each in turns] + [each["key"] for _, each in turns[-1:]]
         follows = chain[1:] == [each["key"] for _, each in turns] and keys & {*(chain or keys)}
         self.see(follows, "tile/entries: a key that never counted")
-        roots, before = list[tuple[int, bytes, str]](), 0
+        roots, until = list[tuple[int, bytes, str]](), 0
         for name in names:
-            note = self.read(name)
-            found = self.tried(name, checkpoint_of, note, {*chain} | keys | others)
+            found = self.tried(name, checkpoint_of, self.read(name), {*chain} | keys | others)
             size, root, held = found or (int(name[19:] or 0), b"", set[str]())
-            until = sum(at < size for at, _ in turns)
+            before, until = until, sum(at < size for at, _ in turns)
             need = {*chain[before : until + 1]} | (others if name == names[-1] else set())
             self.see(need <= held, f"{name}: not signed by all whose keys count, or by no witness")
             place = f"checkpoints/{size // 1000:06d}/{size:09d}"
-            last = name == names[-1] and [place] == names[-2:-1] and note == self.read(place)
+            last = names[-2:] == [place, name] and self.read(name) == self.read(place)
             self.see(last or name == place, f"{name}: not the last one, or another than {place}")
             roots.append((size, root, name))
-            before = until
         return roots, {*chain[-1:]} or keys
 
 

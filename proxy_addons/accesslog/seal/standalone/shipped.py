@@ -49,59 +49,61 @@ def source_of(text: str) -> Source:
     Raises:
         SourceError: it has another form.
     """
-    lines, (first, *rest) = text.splitlines(keepends=True), ast.parse(text).body
+    try:
+        first, *rest = ast.parse(text).body
+    except (SyntaxError, ValueError) as problem:
+        # Nothing is put together.
+        raise SourceError(f"a source cannot be read: {problem}") from problem
     if ast.get_docstring(ast.Module([first], [])) is None:
-        raise SourceError("begins with no docstring")
-    found = Source("".join(lines[: first.end_lineno]), set(), {}, set(), "")
-    end = first.end_lineno or 0
-    for node in rest:
-        if not isinstance(node, ast.Import | ast.ImportFrom):
-            break
+        raise SourceError("a source begins with no docstring")
+    lines, end = text.splitlines(keepends=True), first.end_lineno or 0
+    found = Source("".join(lines[:end]), set(), {}, set(), "")
+    while rest and isinstance(node := rest[0], ast.Import | ast.ImportFrom):
+        if node.lineno <= end:
+            raise SourceError(f"line {node.lineno}: imports do not have one line each")
         _take(node, found)
         end = node.end_lineno or 0
-    code = "".join(lines[end:]).strip("\n") + "\n"
-    if any(isinstance(each, ast.Import | ast.ImportFrom) for each in ast.walk(ast.parse(code))):
+        del rest[0]
+    if any(isinstance(each, ast.Import | ast.ImportFrom) for top in rest for each in ast.walk(top)):
         raise SourceError("imports something behind its first line of code")
-    return found._replace(code=code)
+    return found._replace(code="".join(lines[end:]).strip("\n") + "\n")
 
 
 def _take(node: ast.Import | ast.ImportFrom, into: Source) -> None:
     names = {each.name for each in node.names}
     if "*" in names or any(each.asname for each in node.names):
         raise SourceError(f"line {node.lineno}: a name that is imported as another, or all names")
-    if isinstance(node, ast.Import):
-        into.modules.update(names)
-    elif node.module == _COMMON:
+    module = node.module if isinstance(node, ast.ImportFrom) else min(names)
+    if module == _COMMON:
         into.common.update(names)
-    elif node.level or node.module is None or node.module.startswith("proxy_addons"):
-        raise SourceError(f"line {node.lineno}: takes something of ours but from {_COMMON}")
-    elif node.module != _FUTURE:
-        into.names.setdefault(node.module, set()).update(names)
+    elif module is None or getattr(node, "level", 0) or module.partition(".")[0] == "proxy_addons":
+        raise SourceError(f"line {node.lineno}: takes something of ours but names of {_COMMON}")
+    elif isinstance(node, ast.Import):
+        into.modules.update(names)
+    elif module != _FUTURE:
+        into.names.setdefault(module, set()).update(names)
 
 
 def together(common: str, part: str) -> str:
     """Put two sources together.
 
     Raises:
-        SourceError: one of them has another form, or `common` lacks what the part takes from it.
+        SourceError: one of them has another form, or the common one lacks what the part takes.
     """
     first, second = source_of(common), source_of(part)
     if first.common:
         raise SourceError("the common source takes something from itself")
-    has = {
-        *_defined(first.code),
-        *first.modules,
-        *(n for names in first.names.values() for n in names),
-    }
-    if lacking := second.common - has:
+    names, others = _defined(first.code), _defined(second.code)
+    if lacking := second.common - names:
         raise SourceError(f"takes {min(lacking)} from a source that does not have it")
-    if twice := _defined(first.code) & _defined(second.code):
+    if twice := names & others:
         raise SourceError(f"both say what {min(twice)} is")
     imports = [f"import {each}\n" for each in sorted(first.modules | second.modules)]
     for module in sorted(first.names.keys() | second.names.keys()):
-        names = first.names.get(module, set()) | second.names.get(module, set())
-        imports.append(f"from {module} import {', '.join(sorted(names))}\n")
-    return "\n".join((second.docstring, "".join(imports), first.code, "", second.code))
+        taken = first.names.get(module, set()) | second.names.get(module, set())
+        imports.append(f"from {module} import {', '.join(sorted(taken))}\n")
+    head = f"{second.docstring}\n{''.join(imports)}"
+    return f"{head}\n{first.code}\n\n{second.code}"
 
 
 def _defined(code: str) -> set[str]:
@@ -110,12 +112,9 @@ def _defined(code: str) -> set[str]:
     for node in ast.parse(code).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             found.add(node.name)
-        elif isinstance(node, ast.Assign):
-            found |= {
-                each.id
-                for each in ast.walk(node)
-                if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
-            }
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            stored = (each for each in ast.walk(node) if isinstance(each, ast.Name))
+            found |= {each.id for each in stored if isinstance(each.ctx, ast.Store)}
     return found
 
 
