@@ -20,7 +20,7 @@ import pytest
 from accesslog.seal import test_checking as changes
 from accesslog.seal import test_merkle as trees
 from accesslog.seal import test_notes as notes
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.alone import alone as alone_on
 from support.alone import oldest, pythons
@@ -202,6 +202,7 @@ def test_roots_of_the_vectors(alone: ModuleType) -> None:
         assert alone.root_of(known(trees.MANY), 0, size) == trees.mth(trees.MANY[:size])
 
 
+@settings(max_examples=30, deadline=None)
 @given(size=st.integers(1, 300), data=st.data())
 def test_roots_of_leaves_and_subtrees(alone: ModuleType, size: int, data: st.DataObject) -> None:
     leaves = trees.MANY[:size]

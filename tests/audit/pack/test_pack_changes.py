@@ -202,6 +202,14 @@ PROVED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
         "proofs.json",
         _on_proofs(lambda p: _set(p["whole"], "since", "2026-11-21T08:00:00.000000Z")),
     ),
+    "a period that never begins": (
+        "proofs.json",
+        _on_proofs(lambda p: p["whole"].update(since="~", until="~~")),
+    ),
+    "a period that ends at no time": (
+        "proofs.json",
+        _on_proofs(lambda p: _set(p["whole"], "until", WHEN[:-1])),
+    ),
     "a period of no meaning": ("proofs.json", _on_proofs(lambda p: _set(p, "whole", {}))),
     "another key of tags": ("proofs.json", _on_proofs(lambda p: _set(p["tags"], NAME, "11" * 32))),
     "half a key of tags": ("proofs.json", _on_proofs(lambda p: _set(p["tags"], NAME, "11"))),
@@ -309,6 +317,10 @@ def test_files_that_a_dishonest_maker_leaves_out(folder: Path, original: Files) 
     packs["a segment"] = (zipped(relisted(without), MADE), LINES)
     other = {LINES: original[f"lines/{OTHER}"], KEPT: original[f"proofs/{OTHER}.kept"]}
     packs["a segment in place of another"] = (zipped(relisted(original | other), MADE), KEPT)
+    more = "lines/access-w09-20261121T09Z-0001.jsonl"
+    packs["lines that nobody sealed"] = (zipped(relisted(original | {more: b"{}\n"}), MADE), more)
+    beyond = "lines/access-w01-20261121T13Z-0001.jsonl"
+    packs["of another hour"] = (zipped(relisted(original | {beyond: b"{}\n"}), MADE), beyond)
     packs["of a stranger"] = (zipped(relisted(original, STRANGER), MADE), "manifest.sig")
     _assert_found(folder, packs)
 

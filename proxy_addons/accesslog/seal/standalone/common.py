@@ -28,8 +28,8 @@ P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D, ROOT = -121665 * pow(121666, -1, P) % P, pow(2, (P - 1) // 4, P)
 
 
-def point(octets: bytes) -> tuple[int, int]:
-    """The point that 32 octets stand for (RFC 8032, 5.1.3)."""
+def point(octets: bytes) -> tuple[int, ...]:
+    """The point that 32 octets stand for (RFC 8032, 5.1.3): x, y, z = 1 and x * y."""
     y = int.from_bytes(octets, "little")
     sign, y = y >> 255, y & (1 << 255) - 1
     square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
@@ -37,28 +37,30 @@ def point(octets: bytes) -> tuple[int, int]:
     x = x if (x * x - square) % P == 0 else x * ROOT % P
     if len(octets) != 32 or y >= P or (x * x - square) % P or (x == 0 and sign):
         raise ValueError("no point of the curve")
-    return (x if x & 1 == sign else P - x), y
+    x = x if x & 1 == sign else P - x
+    return x, y, 1, x * y % P
 
 
-def plus(p: tuple[int, int], q: tuple[int, int]) -> tuple[int, int]:
-    """The sum of two points (5.1), with one division for both fractions."""
-    (a, b), (c, d) = p, q
-    k = D * a * b * c * d % P
-    one = pow(1 - k * k, -1, P)
-    return (a * d + b * c) * (1 - k) * one % P, (b * d + a * c) * (1 + k) * one % P
+def plus(p: tuple[int, ...], q: tuple[int, ...]) -> tuple[int, ...]:
+    """The sum of two points (5.1.4)."""
+    a, b = (p[1] - p[0]) * (q[1] - q[0]) % P, (p[1] + p[0]) * (q[1] + q[0]) % P
+    c, d = 2 * p[3] * q[3] * D % P, 2 * p[2] * q[2] % P
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % P, g * h % P, f * g % P, e * h % P
 
 
-def times(number: int, p: tuple[int, int]) -> tuple[int, int]:
+def times(number: int, p: tuple[int, ...]) -> tuple[int, ...]:
     """A point, so many times."""
-    half = times(number >> 1, plus(p, p)) if number else (0, 1)
+    half = times(number >> 1, plus(p, p)) if number else (0, 1, 1, 0)
     return plus(half, p) if number & 1 else half
 
 
 def verify(key: bytes, message: bytes, signature: bytes) -> None:
     """See that a signature of a message holds (5.1.7)."""
-    s, (x, y) = int.from_bytes(signature[32:], "little"), point(key)
+    s, (x, y, z, t) = int.from_bytes(signature[32:], "little"), point(key)
     h = int.from_bytes(sha512(signature[:32] + key + message).digest(), "little") % L
-    x, y = plus(times(s % L, point(b"\x58" + b"\x66" * 31)), times(h, (P - x, y)))
+    x, y, z, t = plus(times(s % L, point(b"\x58" + b"\x66" * 31)), times(h, (P - x, y, z, P - t)))
+    x, y = x * pow(z, -1, P) % P, y * pow(z, -1, P) % P
     same = (y + (x % 2 << 255)).to_bytes(32, "little") == signature[:32]
     if not same or s >= L or len(signature) != 64:
         raise ValueError("a signature does not hold")
@@ -84,11 +86,10 @@ def signers(note: bytes, keys: set[str]) -> set[str]:
 def checkpoint_of(note: bytes, keys: set[str]) -> tuple[int, bytes, set[str]]:
     """Size and root that a checkpoint says, and who signed it: one with the name of its origin."""
     origin, said, root = note.decode().partition("\n\n")[0].split("\n")[:3]
-    held, size, octets = signers(note, keys), int(said), base64.b64decode(root, validate=True)
-    ours = any(each.startswith(f"{origin}+") for each in held)
-    if not ours or str(size) != said or size < 0 or len(octets) != 32:
+    held, size = signers(note, keys), int(said)
+    if origin not in [each.split("+")[0] for each in held] or str(size) != said or size < 0:
         raise ValueError("no checkpoint, or not signed by any key that counts")
-    return size, octets, held
+    return size, base64.b64decode(root, validate=True), held
 
 
 def root_of(known: dict[tuple[int, int], bytes], begin: int, end: int) -> bytes:
@@ -148,8 +149,8 @@ class Log:
     def __init__(self, path: Path) -> None:
         if not path.is_dir():
             raise ValueError("no folder: unpack a pack before it is checked")
-        self.path, self.wrong, self.known = path, list[str](), set[str]()
-        self.entries, self.erased = list[bytes](), dict[str, list[Any]]()
+        self.path, self.entries, self.erased = path, list[bytes](), dict[str, Any]()
+        self.wrong, self.known, self.tree = list[str](), set[str](), {(0, 0): sha256().digest()}
         self.names = {e.relative_to(path).as_posix() for e in path.rglob("*") if e.is_file()}
 
     def see(self, holds: object, what: str) -> None:
@@ -182,8 +183,7 @@ class Log:
             self.entries += [*found, *[b""] * WIDTH][: min(WIDTH, size - at)]
         said = [self.tried("tile/entries", json.loads, each) or {} for each in self.entries]
         roots, keys = self.signed([*names, "checkpoint"], said, keys, witnesses)
-        self.tree = {(n, n + 1): sha256(b"\0" + e).digest() for n, e in enumerate(self.entries)}
-        self.tree[0, 0] = sha256().digest()
+        self.tree |= {(n, n + 1): sha256(b"\0" + e).digest() for n, e in enumerate(self.entries)}
         for end in range(WIDTH, len(self.entries) + 1, WIDTH):  # what all sizes share
             self.tree[end - WIDTH, end] = root_of(self.tree, end - WIDTH, end)
         for size, root, name in roots + seen:
@@ -203,8 +203,7 @@ class Log:
         return segments, keys
 
     def signed(self, names: list[str], said: list[Any], keys: set[str], others: set[str]) -> Any:
-        """See that all signed whose keys counted, and others the last; roots, and the last key."""
-        # An entry "key" hands over: the first checkpoint that has it is signed by both keys.
+        """See that keys signed while they counted (both, where one hands over); others the last."""
         turns = [each for each in enumerate(said) if each[1].get("kind") == "key"]
         chain = [each["replaces"] for _, each in turns] + [each["key"] for _, each in turns[-1:]]
         follows = chain[1:] == [each["key"] for _, each in turns] and keys & {*(chain or keys)}

@@ -2,10 +2,9 @@
 
     python3 -I verify.py FOLDER --key 'name+id+key' [--witness KEY] [--seen CHECKPOINT]
 
-In: a pack that was unpacked; keys that were kept elsewhere. Out: each file that is not as it was
-signed; what is proved; exit code 0: all is as it was, 1: not all is, 2: it cannot be checked.
-Must never: write anything; take a time-stamp for checked. Formats: RFC 6962 (trees), C2SP (tiles,
-notes), RFC 8032 (Ed25519), docs/evidence.md.
+In: an unpacked pack; keys that were kept elsewhere. Out: each file that is not as it was signed;
+what is proved; exit code 0: all is as it was, 1: not all is, 2: it cannot be checked. Must never:
+write anything; take a time-stamp for checked. Formats: RFC 6962, RFC 8032, C2SP, docs/evidence.md.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import sys
 from hashlib import sha256
 from typing import Any
 
-from proxy_addons.accesslog.seal.standalone.common import Log, main, place_of, shown, signers
+from proxy_addons.accesslog.seal.standalone.common import STAMP, Log, main, place_of, shown, signers
 
 
 class Pack(Log):
@@ -32,6 +31,8 @@ class Pack(Log):
             self.see(same, f"{name}: not as it was packed")
         proofs, here = json.loads(self.read("proofs.json")), {"lines/lines.csv"}
         whole, count, without = proofs["whole"], 0, 0
+        period = whole is None or all(STAMP.fullmatch(whole[at]) for at in ("since", "until"))
+        self.see(period, "proofs.json: all of a period that is none")
         for said in segments:
             late = whole is not None and said["last_start"] >= whole["since"]
             inside = late and said["first_start"] < whole["until"]
