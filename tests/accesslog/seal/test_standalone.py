@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import gzip
+import hashlib
 import json
 import shutil
 import subprocess
@@ -25,11 +26,12 @@ from hypothesis import strategies as st
 from support.alone import alone as alone_on
 from support.alone import oldest, pythons
 
+from proxy_addons.accesslog.seal.merkle import leaf_hash
 from proxy_addons.accesslog.seal.notes import Checkpoint, Signer, note_of
 from proxy_addons.accesslog.seal.packing import record_of, start_of, who_of
 from proxy_addons.accesslog.seal.salted import Place, tag_of
 from proxy_addons.accesslog.seal.standalone.shipped import PARTS, shipped
-from proxy_addons.accesslog.seal.tiles import name_of
+from proxy_addons.accesslog.seal.tiles import entries_in, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -463,3 +465,59 @@ def test_names_do_nothing_to_a_terminal(log: Path) -> None:
     assert "\\x1b[2J\\udcff\\xe9: nobody sealed it" in done.stdout
     assert done.stdout.isascii()
     assert "\x1b" not in done.stdout
+
+
+def test_a_checkpoint_under_another_name(log: Path) -> None:
+    folder = log / "seals/checkpoints/000000"
+    shutil.copy(folder / "000000004", folder / "000000003")
+    assert named(run(log), ["checkpoints/000000/000000003: not the last one, or another than"])
+
+
+GAPS: dict[str, tuple[dict[str, object], bool]] = {
+    "as it was": ({}, True),
+    "after another record": ({"after_seq": 11}, False),
+    "after none": ({"after_seq": None}, False),
+    "records between are not missing": ({"first_seq": 20, "missing": []}, False),
+    "others are missing": ({"first_seq": 20, "missing": [[14, 19]]}, False),
+    "they are missing": ({"first_seq": 20, "missing": [[13, 19]]}, True),
+    "they came late": ({"first_seq": 20, "missing": [], "late": True}, True),
+}
+
+
+@pytest.mark.parametrize("what", GAPS)
+def test_a_gap_that_was_sealed_and_not_said(log: Path, what: str) -> None:
+    """By whoever has the key: all that is signed holds, but segments do not follow each other."""
+    bundle = log / changes.FILES["the entries"]
+    entries = [json.loads(each) for each in entries_in(bundle.read_bytes())]
+    at = next(n for n, each in enumerate(entries) if each["after_seq"] == 12)
+    change, sound = GAPS[what]
+    entries[at] |= change
+    octets = [json.dumps(each).encode() for each in entries]
+    bundle.write_bytes(b"".join(len(each).to_bytes(2) + each for each in octets))
+    text = str(Checkpoint(changes.SIGNER.name, 6, trees.mth([leaf_hash(each) for each in octets])))
+    (log / changes.FILES["the last checkpoint"]).write_text(
+        note_of(text, [changes.SIGNER.sign(text)])
+    )
+    said = run(log).stdout
+    assert "the first 6 are not those of checkpoints/" not in said
+    assert (f"{entries[at]['name']} does not follow, or hides a gap" in said) == (not sound)
+
+
+def test_a_log_whose_trees_do_not_fit_each_other() -> None:
+    """Whoever seals could put somebody else's line where the second tree says another's."""
+    pack, tags = ModuleType("pack"), bytes(32)
+    exec(compile(shipped("pack"), "verify.py", "exec"), pack.__dict__)
+    stamps = [f"2026-11-21T0{n}:00:00.000000Z" for n in range(5)]
+    lines = {
+        n: json.dumps({"person": "AB1234" if n % 2 else "CD5678", "start": stamps[n]}).encode()
+        for n in range(5)
+    }
+    run = sorted(pack.place_of(line, tags, n) for n, line in lines.items())
+    places = dict(enumerate(run))
+    whole = {"person": "AB1234", "since": stamps[0], "until": stamps[4]}
+    proofs = {"whole": whole, "tags": {"s": tags.hex()}, "withheld": {}}
+    said = {"name": "s", "records": 5, "tags": hashlib.sha256(tags).hexdigest()}
+    pack.all_of(proofs, said, lines, places)
+    for wrong in ({1: lines[2]}, {3: lines[3].replace(b"T03", b"T02")}, {1: b""}):
+        with pytest.raises(ValueError, match="not whose its place says"):
+            pack.all_of(proofs, said, lines | wrong, places)
