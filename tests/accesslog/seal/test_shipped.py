@@ -90,6 +90,7 @@ def test_two_sources_are_one_file() -> None:
         ("class Part:", "TWO: int = 3\n\n\nclass Part:", "both say what TWO is"),
         ("class Part:", "import\n\n\nclass Part:", "cannot be read"),
         ("import io\n", "import io; import re\n", "one line each"),
+        ("import io\n", "import io, proxy_addons\n", "one line each"),
         ("class Part:", "x = 1; class Part:", "cannot be read"),
     ],
 )

@@ -73,10 +73,14 @@ def _take(node: ast.Import | ast.ImportFrom, into: Source) -> None:
     names = {each.name for each in node.names}
     if "*" in names or any(each.asname for each in node.names):
         raise SourceError(f"line {node.lineno}: a name that is imported as another, or all names")
-    module = node.module if isinstance(node, ast.ImportFrom) else min(names)
+    module, near = min(names), 0
+    if isinstance(node, ast.Import) and len(names) > 1:
+        raise SourceError(f"line {node.lineno}: imports do not have one line each")
+    if isinstance(node, ast.ImportFrom):
+        module, near = node.module or "", node.level
     if module == _COMMON:
         into.common.update(names)
-    elif module is None or getattr(node, "level", 0) or module.partition(".")[0] == "proxy_addons":
+    elif near or module.partition(".")[0] == "proxy_addons":
         raise SourceError(f"line {node.lineno}: takes something of ours but names of {_COMMON}")
     elif isinstance(node, ast.Import):
         into.modules.update(names)
