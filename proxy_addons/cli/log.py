@@ -22,7 +22,7 @@ from proxy_addons.accesslog.reader import Filter, Follower, LogReader, snapshot,
 from proxy_addons.accesslog.record import FIELDS
 from proxy_addons.accesslog.reference import ReferenceNumberError, normalise
 from proxy_addons.accesslog.render import dump
-from proxy_addons.cli import log_compact, log_seal
+from proxy_addons.cli import log_compact, log_seal, log_verifier
 from proxy_addons.cli.common import add_common, settings_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _STYLES = {"block": "bold red", "allow": "green", "open": "yellow", "gap": "bold
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `log tail` and `log show`, and what log_seal.py and log_compact.py have."""
+    """Adds `log tail` and `log show`, and what the modules log_*.py have."""
     parser = subparsers.add_parser("log", help="read the access log")
     commands = parser.add_subparsers(dest="log_command", required=True, metavar="COMMAND")
 
@@ -59,6 +59,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     show.set_defaults(run=run_show)
     log_seal.register(commands)
     log_compact.register(commands)
+    log_verifier.register(commands)
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,10 @@ pack it again. It proves nothing about what is left, and has no Parquet to clean
 from __future__ import annotations
 
 import gzip
+import multiprocessing
+import os
 import time
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, override
 from zoneinfo import ZoneInfo
@@ -63,7 +66,13 @@ class AuditErase(Study):
         places.access.mkdir(exist_ok=True)
         now = _FIRST + timedelta(days=days + 40)
         bench.doing(f"{self.name}: Parquet of {days} days")
-        compact(places.access, places.seals, places.parquet, now=now.timestamp())
+        spawn = multiprocessing.get_context("spawn")
+        with (
+            bench.place.on(bench.place.all_cores),
+            ProcessPoolExecutor(os.cpu_count(), mp_context=spawn) as pool,
+        ):
+            at = now.timestamp()
+            compact(places.access, places.seals, places.parquet, now=at, at_once=pool.map)
         person, lines = _usual(places.parquet)
         bench.doing(f"{self.name}: {lines:,} lines of {rows:,}")
         with opened(bench.place.subfolder("orders")) as store:

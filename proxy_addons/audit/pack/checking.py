@@ -4,8 +4,8 @@ In: a zip or a folder, keys that were kept elsewhere. Out: what is wrong, and wh
 Must never: believe a file that the signed manifest does not have; unpack anything to a disk; end at
 the first fault.
 
-accesslog/seal/standalone.py does the same without any part of ours. The two share no code, so that
-a fault of one is seen by the other; tests/audit/pack holds them together.
+accesslog/seal/standalone/pack.py does the same without any part of ours, on a folder. The two share
+no code, so that a fault of one is seen by the other; tests/audit/pack holds them together.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from proxy_addons.accesslog.seal.notes import (
     parts_of,
     signatures_of,
 )
-from proxy_addons.accesslog.seal.packing import record_of, start_of, who_of
+from proxy_addons.accesslog.seal.packing import moment_of, record_of, start_of, who_of
 from proxy_addons.accesslog.seal.salted import Place, tag_of
 from proxy_addons.accesslog.seal.tiles import ENTRIES, WIDTH, TileError, entries_in, name_of
 from proxy_addons.audit.pack.archive import ArchiveError, unzipped
@@ -40,6 +40,7 @@ MANIFEST: Final = "manifest.json"
 SIGNATURE: Final = "manifest.sig"
 PROOFS: Final = "proofs.json"
 GAPS: Final = "gaps.json"
+_TABLE: Final = "lines/lines.csv"
 _CHECKPOINTS: Final = "checkpoints/"
 _ENTRIES: Final = "tile/entries"
 _DAMAGED: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
@@ -139,6 +140,7 @@ class _Check:
         try:
             proofs = json.loads(self.files.get(PROOFS, b""))
             whole = proofs["whole"]
+            self._period(whole)
             for each in manifests:
                 self._segment(each, proofs)
             strange = {*proofs["tags"], *proofs["withheld"]} - {each.name for each in manifests}
@@ -148,6 +150,7 @@ class _Check:
             # What was found so far stands, and this with it.
             self._wrong(PROOFS, f"cannot be followed: {type(problem).__name__}: {problem}")
         self._gaps(manifests)
+        self._sealed(manifests)
         faults = tuple(dict.fromkeys(self.faults))
         size = max(self.checkpoints, default=0)
         erased = tuple(sorted(self.without))
@@ -304,6 +307,18 @@ class _Check:
             self._wrong(GAPS, "has other gaps than the log says")
 
     # --- lines --------------------------------------------------------------------------------
+
+    def _period(self, whole: dict[str, str] | None) -> None:
+        """What a pack is to be complete for is a period: no segment lies in one that is none."""
+        if whole is not None and None in (moment_of(whole[at]) for at in ("since", "until")):
+            self._wrong(PROOFS, "complete for a period that is none")
+
+    def _sealed(self, manifests: list[Manifest]) -> None:
+        """Whatever stands among the lines and their proofs is of a segment that was sealed."""
+        known = {at for each in manifests for at in (lines_of(each.name), proof_of(each.name))}
+        for name in sorted(self.files.keys() - known - {_TABLE}):
+            if name.startswith(("lines/", "proofs/")):
+                self._wrong(name, "of a segment that was not sealed")
 
     def _segment(self, manifest: Manifest, proofs: dict[str, Any]) -> None:
         name, whole = manifest.name, proofs["whole"]

@@ -14,12 +14,11 @@ import io
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from proxy_addons.accesslog.record import NAMES
-from proxy_addons.accesslog.seal import standalone
 from proxy_addons.accesslog.seal.files import put
+from proxy_addons.accesslog.seal.standalone.shipped import shipped
 from proxy_addons.audit.pack.about import SECRET, About, PackError, Redactions, Whole
 from proxy_addons.audit.pack.archive import MOST, zipped
 from proxy_addons.audit.pack.gathering import Gathered, gather, stamp
@@ -31,6 +30,7 @@ from proxy_addons.audit.pack.texts import limitations_of, readme_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from proxy_addons.accesslog.seal.notes import Signer
     from proxy_addons.accesslog.seal.sealing import Seals
@@ -172,7 +172,7 @@ def _files(
         "custody.json": _json({"maker": about.maker, "events": list(map(asdict, about.custody))}),
         "gaps.json": _json({"missing": gathered.missing, "said": list(gathered.gaps)}),
         "limitations.md": limitations_of(about, gathered, report.statement).encode(),
-        "verify.py": Path(standalone.__file__).read_bytes(),
+        "verify.py": shipped("pack").encode(),
         **gathered.files,
     }
     if any(each.withheld for each in gathered.lines):

@@ -56,11 +56,12 @@ LIMITS: Final = (
 )
 
 VERIFY: Final = (
-    "Get the verifier (one file, Python 3.9 or later, no network) and the public key of the log"
-    " from a source that is not this pack, and run: python3 -I verify.py PACK.zip --key"
-    " 'name+id+key'. It names every file that is not as it was signed, and says what is proved. The"
-    " copy of verify.py in the pack shows what was used; a copy that comes with the evidence is no"
-    " check of it. docs/evidence.md has the formats, and how one line is checked by hand."
+    "Unpack the zip into a folder of its own. Get the verifier (one file, Python 3.9 or later, no"
+    " network) and the public key of the log from a source that is not this pack, keep it outside"
+    " of the folder, and run: python3 -I verify.py FOLDER --key 'name+id+key'. It names every file"
+    " that is not as it was signed, and says what is proved. The copy of verify.py in the pack"
+    " shows what was used; a copy that comes with the evidence is no check of it."
+    " docs/evidence.md has the formats, and how one line is checked by hand."
 )
 
 FILES: Final = (
@@ -123,9 +124,9 @@ as they were sealed. It holds personal data: keep it as its authorisation says.
 
 How to verify it
 ----------------
-On a machine without network, with Python 3.9 or later:
+Unpack the zip; then, in its folder, on a machine without network, with Python 3.9 or later:
 
-  python3 -I verify.py PACK.zip --key '{key}'
+  python3 -I verify.py . --key '{key}'
 
 {textwrap.fill(VERIFY, 88)}
 The key above is a convenience: compare it with the one that the force has published.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import subprocess
@@ -28,6 +29,7 @@ from support.erasing import (
 from support.segments import hours
 
 from proxy_addons.accesslog.seal.erasing import finish
+from proxy_addons.accesslog.seal.merkle import leaf_hash
 from proxy_addons.accesslog.seal.packing import record_of, who_of
 from proxy_addons.accesslog.seal.salted import Salt, tag_of
 from proxy_addons.accesslog.seal.sealing import SealError, Seals
@@ -166,6 +168,19 @@ def flip(path: Path, at: int) -> None:
     path.write_bytes(octets)
 
 
+def anew(path: Path, change: Callable[[bytes], bytes]) -> None:
+    octets = path.read_bytes()
+    path.chmod(0o600)
+    path.write_bytes(change(octets))
+
+
+def hidden(kept: bytes) -> bytes:
+    """The hash of the first place in its stead: both trees hold."""
+    at = 12 * 33
+    assert kept[at] == 1
+    return kept[:at] + b"\0" + leaf_hash(kept[at + 1 : at + 81]) + kept[at + 81 :]
+
+
 def put_back(log: Path, original: Path, what: str) -> None:
     for path in (original / "seals" / what).rglob("*"):
         if path.is_file():
@@ -183,6 +198,10 @@ CHANGES: dict[str, Callable[[Path, Path], object]] = {
     "a line that stays": lambda log, _: flip(rest(log, ".gz"), 30),
     "the end of the lines": lambda log, _: flip(rest(log, ".gz"), -1),
     "the lines are gone": lambda log, _: rest(log, ".gz").unlink(),
+    "the same lines packed again": lambda log, _: anew(
+        rest(log, ".gz"), lambda octets: gzip.compress(gzip.decompress(octets), 1, mtime=5)
+    ),
+    "a place is hidden": lambda log, _: anew(rest(log, ".kept"), hidden),
     "the proof is gone": lambda log, _: rest(log, ".kept").unlink(),
     "the proof is empty": lambda log, _: (
         rest(log, ".kept").chmod(0o600), rest(log, ".kept").write_bytes(b"")

@@ -37,7 +37,7 @@ def test_packs_before_and_after(folder: Path, tmp_path: Path) -> None:
         packs.packed(log, ats=ats)
     pack = packs.packed(log, ats=ats[1:])
     after.write_bytes(pack.octets)
-    said = alone([before, after])
+    said = alone([before, after], "pack")
     found = check_pack(before, [packs.SIGNER.verifier])
     assert (found.faults, found.erased, found.lines) == ((), (), len(ats))
     assert said[str(before)][0] == 0

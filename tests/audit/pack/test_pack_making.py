@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import packs
-from support.alone import alone, oldest
+from support.alone import alone, oldest, verified_alone
 from support.segments import hours
 
-from proxy_addons.accesslog.seal import standalone
 from proxy_addons.accesslog.seal.manifest import entry_of
 from proxy_addons.accesslog.seal.merkle import Leaves
 from proxy_addons.accesslog.seal.notes import COSIGNATURE, Checkpoint, Signer, note_of
@@ -23,6 +22,7 @@ from proxy_addons.accesslog.seal.packing import start_of, who_of
 from proxy_addons.accesslog.seal.partial import written
 from proxy_addons.accesslog.seal.salted import Place, Salt, line_leaf, tag_of
 from proxy_addons.accesslog.seal.sealing import Seals, seal
+from proxy_addons.accesslog.seal.standalone.shipped import shipped
 from proxy_addons.accesslog.segment import SegmentName
 from proxy_addons.audit.pack.about import PackError, Redactions, Whole
 from proxy_addons.audit.pack.archive import unzipped, zipped
@@ -81,7 +81,7 @@ def test_a_person_without_records_is_proved_to_have_none(folder: Path, tmp_path:
     pack = packs.packed(folder, ats=[], whole=whole)
     found = checked(pack, tmp_path)
     assert (found.faults, found.lines) == ((), 0)
-    assert alone([tmp_path / "p.zip"])[str(tmp_path / "p.zip")][0] == 0
+    assert alone([tmp_path / "p.zip"], "pack")[str(tmp_path / "p.zip")][0] == 0
 
 
 NAME = "access-w01-20261121T09Z-0001.jsonl"
@@ -141,7 +141,7 @@ def _found(folder: Path) -> tuple[list[str], int]:
     """What both say of it: faults, and the exit code of the other."""
     path = folder / "forged.zip"
     faults = check_pack(path, [packs.SIGNER.verifier]).faults
-    code, said = alone([path])[str(path)]
+    code, said = alone([path], "pack")[str(path)]
     assert (not faults) == (code == 0), said
     assert all(NAME in str(each) for each in faults)
     assert not faults or NAME in said
@@ -199,7 +199,7 @@ def test_an_address_nobody_was_known_at(folder: Path, tmp_path: Path) -> None:
     whole = Whole(packs.SINCE, packs.UNTIL, client="192.0.2.99")
     found = checked(packs.packed(folder, ats=[], whole=whole), tmp_path)
     assert (found.faults, (found.whole or {})["client_ip"]) == ((), "192.0.2.99")
-    assert alone([tmp_path / "p.zip"])[str(tmp_path / "p.zip")][0] == 0
+    assert alone([tmp_path / "p.zip"], "pack")[str(tmp_path / "p.zip")][0] == 0
 
 
 def test_some_lines_claim_nothing_about_others(folder: Path, tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_some_lines_claim_nothing_about_others(folder: Path, tmp_path: Path) -> 
     assert "Nothing is proved about records that are not in this pack" in pack.statement
     found = checked(pack, tmp_path)
     assert (found.faults, found.lines, found.whole) == ((), 3, None)
-    code, said = alone([tmp_path / "p.zip"])[str(tmp_path / "p.zip")]
+    code, said = alone([tmp_path / "p.zip"], "pack")[str(tmp_path / "p.zip")]
     assert (code, "nothing is proved of others" in said) == (0, True)
     with pytest.raises(PackError, match="are not among those that were asked for"):
         packs.packed(folder, ats=some)
@@ -256,7 +256,7 @@ def test_withheld_lines_and_details(folder: Path, tmp_path: Path) -> None:
     files = opened(pack, tmp_path)
     found = checked(pack, tmp_path)
     assert (found.faults, found.lines, found.withheld) == ((), 26, 2)
-    assert alone([tmp_path / "p.zip"])[str(tmp_path / "p.zip")][0] == 0
+    assert alone([tmp_path / "p.zip"], "pack")[str(tmp_path / "p.zip")][0] == 0
     name = f"lines/{ats[0].segment}"
     lines = full[name].splitlines()
     assert files[name].splitlines() == lines[2:]
@@ -323,8 +323,13 @@ def _turned(folder: Path, by: tuple[Signer, ...] = (packs.SIGNER, NEW)) -> None:
 
 
 def _alone(path: Path, signer: Signer, *more: str) -> int:
-    command = [oldest(), "-I", str(standalone.__file__), str(path), "--key", str(signer.verifier)]
-    return subprocess.run([*command, *more], capture_output=True, check=False).returncode
+    return verified_alone(path, str(signer.verifier), *more)[0]
+
+
+def _seals_alone(folder: Path, signer: Signer) -> int:
+    (folder / "verify.py").write_text(shipped("seals"))
+    command = [oldest(), "-I", "verify.py", "seals", "--key", str(signer.verifier)]
+    return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode
 
 
 def test_a_key_that_was_replaced(tmp_path: Path) -> None:
@@ -335,7 +340,7 @@ def test_a_key_that_was_replaced(tmp_path: Path) -> None:
     for signer in (packs.SIGNER, NEW):
         assert check_pack(path, [signer.verifier]).faults == ()
         assert _alone(path, signer) == 0
-        assert _alone(tmp_path / "seals", signer) == 0
+        assert _seals_alone(tmp_path, signer) == 0
     assert check_pack(path, [packs.STRANGER.verifier]).faults
     assert _alone(path, packs.STRANGER) == 1
     path.write_bytes(packs.packed(tmp_path, signer=packs.SIGNER).octets)
@@ -346,8 +351,8 @@ def test_a_key_that_was_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize("by", [(packs.SIGNER,), (NEW,), (packs.SIGNER, packs.STRANGER)])
 def test_a_key_that_was_not_handed_over_by_both(tmp_path: Path, by: tuple[Signer, ...]) -> None:
     _turned(tmp_path, by)
-    assert _alone(tmp_path / "seals", packs.SIGNER) == 1
-    assert _alone(tmp_path / "seals", NEW) == 1
+    assert _seals_alone(tmp_path, packs.SIGNER) == 1
+    assert _seals_alone(tmp_path, NEW) == 1
 
 
 def test_a_witness(tmp_path: Path) -> None:
