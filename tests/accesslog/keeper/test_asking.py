@@ -125,7 +125,7 @@ def test_an_answer_has_an_end(service: Service, authority: WebAuthority) -> None
 
 
 def test_waiting_has_an_end(service: Service, authority: WebAuthority) -> None:
-    with pytest.raises(AskError):
+    with pytest.raises(AskError, match="no answer within"):
         ask(service, "/never", authority.file, timeout=0.5)
 
 
