@@ -63,7 +63,8 @@ def next_time(now: float, every: float, after: float) -> float:
         after: seconds.
     """
     after %= every
-    return (math.floor((now - after) / every) + 1) * every + after
+    due = (math.floor((now - after) / every) + 1) * every + after
+    return max(due, now)  # rounded, it may lie before now, and nobody sleeps until then
 
 
 def _sleep(seconds: float) -> None:
