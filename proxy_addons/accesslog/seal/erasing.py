@@ -51,10 +51,12 @@ class Done:
     Attributes:
         erasure: the entry; None: there was nothing left to erase.
         waiting: segments that were not touched: not sealed yet, or the last of their worker.
+        known: what the log says afterwards, for the next erasure.
     """
 
     erasure: Erasure | None
     waiting: tuple[str, ...] = ()
+    known: Known | None = None
 
 
 def remaining_of(seals: Seals, manifest: Manifest, known: Known) -> Remaining | None:
@@ -119,6 +121,7 @@ def erase(  # noqa: PLR0913 - each is a thing of its own, by name
     rule: str,
     certificate: Callable[[Iterable[str]], str],
     still: Callable[[], bool] = lambda: True,
+    known: Known | None = None,
 ) -> Done:
     """Erase lines.
 
@@ -132,6 +135,7 @@ def erase(  # noqa: PLR0913 - each is a thing of its own, by name
         certificate: makes the digest of a list of what went: `SEGMENT ROOT` of what goes whole,
             `SEGMENT INDEX LEAF` of a line.
         still: asked immediately before the signature; False: nothing is erased.
+        known: of the erasure before, if there was one.
 
     Raises:
         SealError: what is there is not what was signed; nothing was erased.
@@ -143,7 +147,7 @@ def erase(  # noqa: PLR0913 - each is a thing of its own, by name
     with seals.locked():
         before = seals.last(signer)
         seals.show()
-        known = Known(seals, before)
+        known = Known.by(seals, before, known)
         known.in_force(signer)
         last = _last(access, now)
         rests, gone, records = [], list[str](), 0
@@ -155,20 +159,21 @@ def erase(  # noqa: PLR0913 - each is a thing of its own, by name
                 records += made.erased - (state.rest.erased if state else 0)
                 rests.append(made)
         if not rests:
-            return Done(None, waiting)
+            return Done(None, waiting, known)
         at = datetime.fromtimestamp(now, UTC).isoformat(timespec="microseconds")
         erasure = Erasure(at, certificate(gone), records, rule, tuple(rests))
         if not still():
             _tidy(access, seals, known)
-            return Done(None, waiting)
+            return Done(None, waiting, known)
         size = seals.tiles.append(before.size, [erasure.entry()])
         checkpoint = Checkpoint(signer.name, size, seals.tiles.root(size))
         put(seals.signed(size), note_of(str(checkpoint), [signer.sign(str(checkpoint))]).encode())
         seals.show()
         known.erasures.append(erasure)
         known.states = states_of(known.erasures)
+        known.checkpoint = checkpoint
         _destroy(access, seals, known, [each.name for each in rests])
-        return Done(erasure, waiting)
+        return Done(erasure, waiting, known)
 
 
 def finish(access: Path, seals: Seals, signer: Signer) -> tuple[Erasure, ...]:

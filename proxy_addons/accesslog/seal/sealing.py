@@ -276,6 +276,7 @@ class Known:
         checkpoint: the last one.
 
     Attributes:
+        checkpoint: the one by which it is known.
         manifests: by the names of their segments.
         erasures: in their order.
         states: of segments from which anything was erased, by name.
@@ -285,10 +286,9 @@ class Known:
     """
 
     def __init__(self, seals: Seals, checkpoint: Checkpoint) -> None:
-        seals.tiles.forget()
+        self.checkpoint = checkpoint
+        self.compare(seals)
         try:
-            if seals.tiles.root(checkpoint.size) != checkpoint.root:
-                raise SealError(f"{seals.folder}: the tiles are not what was signed. {_LOOK}")
             entries = [entry for _, entry in seals.tiles.entries(checkpoint.size)]
             kinds = [parsed(entry)["kind"] for entry in entries]
             manifests = [
@@ -315,6 +315,34 @@ class Known:
         self._key = changes[-1].key if changes else None
         for each in manifests:
             self.add(each)
+
+    @classmethod
+    def by(cls, seals: Seals, checkpoint: Checkpoint, held: Known | None) -> Known:
+        """What is known by a checkpoint; `held` itself where that is its own.
+
+        A year's entries are not parsed again for each of some hundred erasures; that the tiles are
+        those that were signed is looked at again.
+
+        Raises:
+            SealError: the tiles are not those that were signed.
+        """
+        if held is None or held.checkpoint != checkpoint:
+            return cls(seals, checkpoint)
+        held.compare(seals)
+        return held
+
+    def compare(self, seals: Seals) -> None:
+        """See that the tiles are those that were signed.
+
+        Raises:
+            SealError: they are not.
+        """
+        seals.tiles.forget()
+        try:
+            if seals.tiles.root(self.checkpoint.size) != self.checkpoint.root:
+                raise SealError(f"{seals.folder}: the tiles are not what was signed. {_LOOK}")
+        except (TileError, ValueError) as problem:
+            raise SealError(f"{problem}. {_LOOK}") from problem
 
     def in_force(self, signer: Signer) -> None:
         """See that a key was not replaced.

@@ -111,6 +111,7 @@ class Eraser:
         self._clock = clock
         self._holds = Holds(store, zone=schedule.zone, clock=clock)
         self._certificates = Certificates(store, clock=clock, trail=trail)
+        self._seen: Known | None = None
 
     def due(self) -> tuple[Verdict, ...]:
         """Segments whose period is over.
@@ -227,7 +228,9 @@ class Eraser:
                 rule=rule,
                 certificate=digest_of,
                 still=still,
+                known=self._seen,
             )
+            self._seen = done.known
             if asked == [False]:
                 continue  # a hold was placed or lifted: what may go is asked anew
             result.waiting += done.waiting

@@ -32,7 +32,7 @@ from proxy_addons.accesslog.seal.erasing import finish
 from proxy_addons.accesslog.seal.merkle import leaf_hash
 from proxy_addons.accesslog.seal.packing import record_of, who_of
 from proxy_addons.accesslog.seal.salted import Salt, tag_of
-from proxy_addons.accesslog.seal.sealing import SealError, Seals
+from proxy_addons.accesslog.seal.sealing import Known, SealError, Seals
 from proxy_addons.accesslog.segment import SegmentName
 from proxy_addons.accesslog.unpacked import sealed_in, unpacked
 
@@ -74,13 +74,15 @@ def test_any_lines_of_any_segments_in_any_steps(original: Path, data: st.DataObj
         before = {name: (log / "access" / name).read_bytes().splitlines() for name in names(log)}
         secrets = {n: seals_of(log).salt(SegmentName.parse(n)).read_bytes() for n in before}  # type: ignore[arg-type]
         left = {name: set(range(len(lines))) for name, lines in before.items()}
+        seen: list[Known | None] = [None]  # also what was overtaken meanwhile
         for _ in range(data.draw(st.integers(1, 3))):
             some = data.draw(st.sets(st.sampled_from(sorted(before)), min_size=1))
             wanted = {
                 name: data.draw(st.none() | st.frozensets(st.integers(0, 12), max_size=12))
                 for name in sorted(some)
             }
-            erased(log, wanted)
+            done = erased(log, wanted, known=data.draw(st.sampled_from(seen)))
+            seen.append(done.known)
             for name, lines in wanted.items():
                 left[name] -= left[name] if lines is None else lines
         found = checked(log)
@@ -105,6 +107,16 @@ def test_any_lines_of_any_segments_in_any_steps(original: Path, data: st.DataObj
                 here = {who_of(record_of(lines[n])) for n in left[name]}
                 gone = {who_of(record_of(line)) for line in lines} - here
                 assert not any(tag_of(salt.tag_key, who) in everything for who in gone)
+
+
+def test_what_is_known_is_compared_with_the_tiles_again(log: Path) -> None:
+    one, other, *_ = names(log)
+    known = erased(log, {one: frozenset({0})}).known
+    assert known is not None
+    tile = log / f"seals/tile/0/000.p/{known.checkpoint.size}"
+    tile.write_bytes(bytes(32) + tile.read_bytes()[32:])
+    with pytest.raises(SealError, match="not what was signed"):
+        erased(log, {other: frozenset({0})}, known=known)
 
 
 def test_nothing_of_a_person_is_left(log: Path) -> None:
