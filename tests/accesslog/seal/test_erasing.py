@@ -109,6 +109,16 @@ def test_any_lines_of_any_segments_in_any_steps(original: Path, data: st.DataObj
                 assert not any(tag_of(salt.tag_key, who) in everything for who in gone)
 
 
+def test_what_was_overtaken_is_read_again(log: Path) -> None:
+    records, name = checked(log).records, names(log)[0]
+    known = erased(log, {name: frozenset({0})}).known
+    erased(log, {name: frozenset({1})})
+    erased(log, {name: frozenset({2})}, known=known)
+    found = checked(log)
+    assert found.faults == ()
+    assert found.records == records - 3
+
+
 def test_what_is_known_is_compared_with_the_tiles_again(log: Path) -> None:
     one, other, *_ = names(log)
     known = erased(log, {one: frozenset({0})}).known
