@@ -8,7 +8,7 @@ import pytest
 from support.alertpages import alerted
 from support.portalpages import CHROMIUM, somebody
 
-keyboard = pytest.importorskip("support.keyboard", reason="axe is not installed")
+officer = pytest.importorskip("support.officer", reason="axe is not installed")
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,20 +21,17 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
-async def test_from_the_queue_to_a_closed_alert(
-    browser: Browser, tmp_path: Path, width: int, scheme: str
-):
+async def test_from_the_queue_to_a_closed_alert(browser: Browser, tmp_path: Path):
     async with (
         alerted(tmp_path) as house,
-        somebody(browser, house, "paul", width=width, scheme=scheme) as page,
+        somebody(browser, house, "paul") as page,
     ):
         pages = ("", "/AL-2026-0001", "/AL-2026-0001/request", "/AL-2026-0001/close")
         for path in pages:
             await page.goto(f"{house.base}/psd/alerts{path}")
-            await keyboard.look_over(page)
+            await officer.look_over(page, "")
         await page.click("text=Explained by")
         await page.fill("#why", "It was a training course.")
         await page.click("form.sheet-form button.main")
         await page.wait_for_url("**?done=close")
-        await keyboard.look_over(page)
+        await officer.look_over(page, "")
