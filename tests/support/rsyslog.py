@@ -6,6 +6,7 @@ Must never: touch the machine's own syslog, or survive its test.
 
 from __future__ import annotations
 
+import random
 import re
 import shutil
 import socket
@@ -30,6 +31,23 @@ ruleset(name="all") {{ action(type="omfile" file="{folder}/kept" template="kept"
 input(type="imtcp" port="{port}" address="127.0.0.1" ruleset="all")
 """
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
+
+
+def port_apart() -> int:
+    """A port of loopback that nobody listens on, and that the kernel gives nobody who asks for any.
+
+    rsyslogd binds it some time later, and again each time it is started: one that was found by
+    asking for any may be another test's by then, which hangs up on whoever speaks TLS to it.
+    """
+    chance = random.SystemRandom()
+    while True:
+        port = chance.randrange(10_000, 32_000)  # outgoing ones begin at 32,768
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue  # it is somebody's
+            return port
 
 
 class Rsyslog(Program):

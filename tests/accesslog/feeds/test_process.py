@@ -15,9 +15,8 @@ import pytest
 import yaml
 from support.certificates import WebAuthority
 from support.feeding import Log
-from support.force import free_ports
 from support.gateway import ROOT
-from support.rsyslog import Rsyslog
+from support.rsyslog import Rsyslog, port_apart
 from support.waiting import come_about
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def log(tmp_path: Path) -> Log:
 def receiver(tmp_path: Path) -> Iterator[Rsyslog]:
     authority = WebAuthority(tmp_path)
     leaf = authority.leaf("siem.test")
-    with Rsyslog(tmp_path / "rsyslog", leaf, authority.file, free_ports(1)[0]) as running:
+    with Rsyslog(tmp_path / "rsyslog", leaf, authority.file, port_apart()) as running:
         yield running
 
 

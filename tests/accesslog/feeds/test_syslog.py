@@ -10,8 +10,7 @@ import pytest
 from support.certificates import WebAuthority
 from support.cutting import Cutting
 from support.feeding import Log, delivery, until_idle
-from support.force import free_ports
-from support.rsyslog import Rsyslog
+from support.rsyslog import Rsyslog, port_apart
 from support.waiting import come_about
 
 from proxy_addons.accesslog.feeds.tlspipe import TlsPipe
@@ -31,7 +30,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> WebAuthority:
 @pytest.fixture
 def receiver(tmp_path: Path, authority: WebAuthority) -> Iterator[Rsyslog]:
     leaf = authority.leaf("siem.test")
-    with Rsyslog(tmp_path / "rsyslog", leaf, authority.file, free_ports(1)[0]) as running:
+    with Rsyslog(tmp_path / "rsyslog", leaf, authority.file, port_apart()) as running:
         yield running
 
 
@@ -222,7 +221,7 @@ def test_a_receiver_without_a_close_notify_stops_the_feed_or_is_believed(
 ):
     leaf = authority.leaf("siem.test")
     tls = FeedTls(ca_file=authority.file, name="siem.test")
-    port = free_ports(1)[0]
+    port = port_apart()
     with Rsyslog(tmp_path / "gtls", leaf, authority.file, port, "gtls") as receiver:
         strict = Feed("a", "syslog", "ecs", host="127.0.0.1", port=port, tls=tls, timeout=2,
                       beginning="beginning")  # fmt: skip
