@@ -21,7 +21,7 @@ from proxy_addons.audit.authority.applying import applied, longest
 from proxy_addons.audit.authority.deputies import held
 from proxy_addons.audit.authority.model import Approval, State
 from proxy_addons.audit.authority.offices import needs_of
-from proxy_addons.audit.authority.rows import add, concerning, find, get, looked_by, matching
+from proxy_addons.audit.authority.rows import add, concerning, find, get, looked_by, matching, same
 from proxy_addons.audit.authority.writing import NO_RENEWAL, end, take
 from proxy_addons.settings.audit import HEAD_OF_PSD
 from proxy_addons.standing import tables_audit as tables
@@ -162,7 +162,7 @@ class Authorisations:
         )
         needs = needs_of(wanted.kind, wanted.subjects.values(), settings.approvers)
         with self._store.changing() as connection:
-            if once and (before := _same(connection, wanted)) is not None:
+            if once and (before := same(connection, wanted)) is not None:
                 return before
             reference = next_reference(connection, PREFIX, now.astimezone(UTC).year)
             number = add(
@@ -206,7 +206,7 @@ class Authorisations:
             rules.by_a_second_person(actor.name, found, doing)
             office = rules.office_for(offices, found.missing, doing)
             rules.once(actor.name, found)
-            approval = _by_own_hand(found.round, office, actor, offices, now)
+            approval = writing.by_own_hand(found.round, office, actor, offices, now)
             writing.approve(connection, found, approval, actor, now, note, self._settings)
             return get(connection, reference)
 
@@ -253,7 +253,7 @@ class Authorisations:
             rules.by_a_second_person(actor.name, found, "confirm an application")
             rules.once(actor.name, found, written=True)
             office = rules.office_for(offices, found.unwritten, "confirm this application")
-            approval = _by_own_hand(0, office, actor, offices, now)
+            approval = writing.by_own_hand(0, office, actor, offices, now)
             after = writing.add(connection, found, approval)
             values: dict[str, Any] = {}
             if not after.unwritten and found.state == State.APPROVED:
@@ -386,27 +386,4 @@ def _theirs(actor: Actor, offices: Held) -> ColumnElement[bool]:
     """What somebody may know of, for the store: others' rows are not read."""
     return concerning(
         actor.name, offices, urgent=PSD in actor.roles, everything=HEAD_OF_PSD in offices
-    )
-
-
-def _same(connection: Connection, wanted: Wanted) -> Authorisation | None:
-    """What was applied for already, with the same kind, subjects and allegation."""
-    columns = tables.authorisations.c
-    found = matching(
-        connection,
-        columns.kind == str(wanted.kind),
-        columns.allegation == (wanted.allegation or None),
-    )
-    return next((each for each in found if each.subjects.keys() == wanted.subjects.keys()), None)
-
-
-def _by_own_hand(number: int, office: str, actor: Actor, offices: Held, now: datetime) -> Approval:
-    return Approval(
-        round=number,
-        office=office,
-        person=actor.name,
-        delegation=offices[office],
-        oral=False,
-        recorded_by=actor.name,
-        at=now,
     )

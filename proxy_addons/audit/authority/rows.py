@@ -239,3 +239,14 @@ def add(connection: Connection, wanted: Wanted, **more: Any) -> int:
             ],
         )
     return number
+
+
+def same(connection: Connection, wanted: Wanted) -> Authorisation | None:
+    """What was applied for already, with the same kind, subjects and allegation."""
+    columns = tables.authorisations.c
+    found = matching(
+        connection,
+        columns.kind == str(wanted.kind),
+        columns.allegation == (wanted.allegation or None),
+    )
+    return next((each for each in found if each.subjects.keys() == wanted.subjects.keys()), None)

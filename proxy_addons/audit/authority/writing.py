@@ -14,7 +14,7 @@ from sqlalchemy import insert, update
 from proxy_addons.audit.authority import rules
 from proxy_addons.audit.authority.applying import longest
 from proxy_addons.audit.authority.deputies import deputies_of
-from proxy_addons.audit.authority.model import State
+from proxy_addons.audit.authority.model import Approval, State
 from proxy_addons.audit.authority.rows import get
 from proxy_addons.standing import tables_audit as tables
 from proxy_addons.standing.problems import StepRefusedError
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from proxy_addons.audit.authority.model import Approval, Authorisation
+    from proxy_addons.audit.authority.model import Authorisation
+    from proxy_addons.audit.authority.rules import Held
     from proxy_addons.settings.audit import Audit
     from proxy_addons.standing.actor import Actor
 
@@ -134,3 +135,16 @@ def oral_office(
         else:
             return office
     raise refused
+
+
+def by_own_hand(number: int, office: str, actor: Actor, offices: Held, now: datetime) -> Approval:
+    """An approval that somebody gives at their own screen, not by word of mouth."""
+    return Approval(
+        round=number,
+        office=office,
+        person=actor.name,
+        delegation=offices[office],
+        oral=False,
+        recorded_by=actor.name,
+        at=now,
+    )
