@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from proxy_addons.accesslog import FIELDS, AccessLog
 from proxy_addons.cli import main
-from proxy_addons.cli.log import line_for, visible
+from proxy_addons.cli.log_text import line_for, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
