@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from support.gateway import Gateway
     from support.web import Web
 
+README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 CASES = yaml.safe_load((Path(__file__).parents[1] / "cases/browsing.yaml").read_text())
 
 
@@ -44,6 +48,22 @@ def test_what_a_person_gets(case: dict[str, Any], scheme: str, standard: Gateway
         assert record["id"] in reply.text, "the page must show the reference number of the record"
         assert record["clause"] in reply.text
         assert web.hosts() == set(), "a blocked site is never contacted"
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("portal.hotmail.com", "Personal e-mail accounts may not be opened here."),
+        ("www.gov.uk", "Hello from www.gov.uk"),
+        ("www.amazon.co.uk", "in breaks and out of hours"),
+    ],
+)
+def test_the_curl_examples_of_the_readme(host: str, said: str, standard: Gateway) -> None:
+    (line,) = re.findall(rf"(?m)^curl (?!.*--proxy-user).*//{re.escape(host)}/$", README)
+    line = line.replace("http://127.0.0.1:8080", f"http://{standard.proxy}")
+    line = line.replace("var/ca/ca.pem", str(standard.authority))
+    done = subprocess.run(shlex.split(line), capture_output=True, text=True, timeout=30, check=True)
+    assert said in " ".join(done.stdout.split())
 
 
 def test_shopping_is_open_in_a_break(start: Callable[..., Gateway], web: Web) -> None:
