@@ -1,8 +1,8 @@
 """Addresses as texts that are compared: what a URL entry of a list, or a rule's, is a prefix of.
 
 In: `host/path?query` as somebody wrote it; or a URL key.
-Out: texts of one key space, in which an entry matches a request exactly when its text is a prefix of
-the request's (categorisation/entries.py shows them); the text that expressions are searched in.
+Out: texts of one key space, in which an entry matches a request exactly when its text is a prefix
+of the request's (categorisation/entries.py shows them); the text that expressions are searched in.
 Must never: widen an entry, or let another spelling of one address be another text.
 
 Paths match as prefixes of text, case folded, as in squidGuard (research: sgDb.c); a leading `www`,
