@@ -10,6 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from proxy_addons.policy.conditions import (
+    CATEGORIES,
+    FINDINGS,
+    HOSTS,
+    METHODS,
+    PROFILES,
+    STATE,
+    TIME,
+)
+from proxy_addons.policy.gathering import atoms_of, deeper, uncompiled
 from proxy_addons.policy.model import Action
 from proxy_addons.policy.timespaces import Reading, reading
 
@@ -18,6 +28,8 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from zoneinfo import ZoneInfo
 
+    from proxy_addons.policy.atoms import Atoms, Compile
+    from proxy_addons.policy.conditions import Condition, Leaf
     from proxy_addons.policy.findings import Wanted
     from proxy_addons.policy.model import Moment, Person, Resource
     from proxy_addons.policy.timespaces import TimeCondition, TimeSpace
@@ -41,6 +53,7 @@ class Facts(NamedTuple):
         states: of what stands for the person (states.py), that which rules of the policy name.
         findings: of what was found in a body (findings.py), that which rules name; none before one
             has been looked at.
+        atoms: what is known of the atoms (atoms.py) that rules name.
     """
 
     profile: str
@@ -50,6 +63,7 @@ class Facts(NamedTuple):
     exempted: frozenset[str] = _NONE
     states: frozenset[str] = _NONE
     findings: frozenset[str] = _NONE
+    atoms: frozenset[str] = _NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +84,7 @@ class Rule:
         findings: what has to have been found in a body, each kind by itself. Before a body has been
             looked at, such a rule never matches.
         time: when it applies.
+        also: conditions on what else is known, and any, all and not of conditions (conditions.py).
     """
 
     id: str
@@ -84,27 +99,85 @@ class Rule:
     states: frozenset[str] | None = None
     findings: tuple[Wanted, ...] = ()
     time: TimeCondition | None = None
+    also: Condition | None = None
 
     @property
     def is_catch_all(self) -> bool:
         """Whether the rule has no condition."""
         conditions = (
             self.profiles, self.categories, self.hosts, self.methods, self.states, self.time,
+            self.also,
         )  # fmt: skip
         return not self.findings and all(condition is None for condition in conditions)
 
     def told(self, facts: Facts) -> tuple[str, ...]:
         """Of what was found, that which the rule looks at, sorted."""
-        if not self.findings:
+        wanted = self.wanted
+        if not wanted:
             return ()
-        meant = frozenset[str]().union(*(each.meant for each in self.findings))
+        meant = frozenset[str]().union(*(each.meant for each in wanted))
         return tuple(sorted(meant & facts.findings))
 
+    def leaves(self, kind: str) -> Iterator[Leaf]:
+        """The conditions of a kind in `also`."""
+        if self.also is not None:
+            yield from (leaf for leaf in self.also.leaves() if leaf.kind == kind)
+
+    @property
+    def all_categories(self) -> frozenset[str]:
+        """All categories that it names, at its top and deeper."""
+        return (self.categories or _NONE).union(*(leaf.meant for leaf in self.leaves(CATEGORIES)))
+
+    @property
+    def wanted(self) -> tuple[Wanted, ...]:
+        """All that it looks for in a body, at its top and deeper."""
+        if self.also is None:
+            return self.findings
+        deeper = (leaf.wanted for leaf in self.leaves(FINDINGS))
+        return (*self.findings, *(wanted for wanted in deeper if wanted is not None))
+
+    @property
+    def times(self) -> tuple[TimeCondition, ...]:
+        """All its conditions on the time, at its top and deeper."""
+        top = () if self.time is None else (self.time,)
+        if self.also is None:
+            return top
+        deeper = (leaf.time for leaf in self.leaves(TIME))
+        return (*top, *(time for time in deeper if time is not None))
+
+    @property
+    def timed(self) -> bool:
+        """Whether the clock has a say in it."""
+        return self.time is not None or bool(self.times)
+
+    @property
+    def stated(self) -> bool:
+        """Whether what stands for the person has."""
+        return self.states is not None or any(self.leaves(STATE))
+
+    @property
+    def profiled(self) -> bool:
+        """Whether it is for some profiles as such."""
+        return self.profiles is not None or any(self.leaves(PROFILES))
+
     def concerns(self, facts: Facts) -> bool:
-        """Whether every condition but the time is met.
+        """Whether every condition is met at some time: all but the clock's.
 
         A rule that blocks or coaches does not see the categories that an exemption opens.
         """
+        return self._plain(facts) and (self.also is None or self.also.holds(facts, None))
+
+    def could(self, facts: Facts) -> bool:
+        """The same, whatever state and findings there are; `facts` has all of them."""
+        return self._plain(facts) and (self.also is None or self.also.could(facts))
+
+    def holds(self, facts: Facts, now: Reading) -> bool:
+        """Whether the time is right, of a rule that concerns a request."""
+        return (self.time is None or self.time.holds(now)) and (
+            self.also is None or self.also.holds(facts, now)
+        )
+
+    def _plain(self, facts: Facts) -> bool:
         categories = facts.categories
         if facts.exempted and self.action is not Action.ALLOW:
             categories = categories - facts.exempted
@@ -147,6 +220,7 @@ class Policy:
             aliases included (Inf/27 2.9.1).
         social: those of them that count as social networks too, list aliases included.
         personal_names: the categories and groups of both as written.
+        compiled: makes a matcher of an expression of a rule; settings/ gives one in linear time.
     """
 
     profiles: Mapping[str, str]
@@ -164,11 +238,13 @@ class Policy:
     personal: frozenset[str] = _NONE
     social: frozenset[str] = _NONE
     personal_names: tuple[str, ...] = ()
+    compiled: Compile = uncompiled
     _rules_of: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
     _hosts: frozenset[str] = field(init=False, repr=False, compare=False)
     _methods: frozenset[str] = field(init=False, repr=False, compare=False)
     _states: frozenset[str] = field(init=False, repr=False, compare=False)
     _findings: frozenset[str] = field(init=False, repr=False, compare=False)
+    _atoms: Atoms | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.strictest_profile not in self.profiles:
@@ -184,14 +260,21 @@ class Policy:
         methods = frozenset[str]().union(*(rule.methods or () for rule in self.rules))
         states = frozenset[str]().union(*(rule.states or () for rule in self.rules))
         findings = frozenset[str]().union(
-            *(each.meant for rule in self.rules for each in rule.findings)
+            *(each.meant for rule in self.rules for each in rule.wanted)
         )
+        if any(rule.also is not None for rule in self.rules):
+            hosts |= deeper(self.rules, HOSTS)
+            states |= deeper(self.rules, STATE)
+            if named := deeper(self.rules, METHODS):
+                methods |= named | {"CONNECT"}
         # A frozen dataclass has no other way to hold what is derived once.
         object.__setattr__(self, "_rules_of", rules_of)
         object.__setattr__(self, "_hosts", hosts)
         object.__setattr__(self, "_methods", methods)
         object.__setattr__(self, "_states", states)
         object.__setattr__(self, "_findings", findings)
+        atoms = atoms_of(self.rules, self.compiled, self.strictest_profile)
+        object.__setattr__(self, "_atoms", atoms)
 
     def facts(self, person: Person, resource: Resource, findings: frozenset[str] = _NONE) -> Facts:
         """What the rules can see of this request, and of what was found in its body.
@@ -207,7 +290,37 @@ class Policy:
         if findings:
             findings = findings & self._findings
         categories, exempted = resource.categories, person.exempted
-        return Facts(profile, categories, hosts, method, exempted, states, findings)
+        atoms = _NONE if self._atoms is None else self.atoms(person, resource)
+        return Facts(profile, categories, hosts, method, exempted, states, findings, atoms)
+
+    def atoms(self, person: Person, resource: Resource) -> frozenset[str]:
+        """What is known of the atoms that rules name; empty where they name none."""
+        atoms = self._atoms
+        if atoms is None:
+            return _NONE
+        profile = person.profile if person.profile in self._rules_of else self.strictest_profile
+        about = atoms.about(None, None) if resource.about is None else resource.about
+        here = atoms.of_key(resource.key, self._hosts_named(resource), resource.categories)
+        return about | here | atoms.of_person(person, profile)
+
+    def about(self, client: str | None, user_agent: str | None) -> frozenset[str]:
+        """What is known by whom a request comes from, for `Resource.about`.
+
+        Args:
+            client: numeric address of the client; None: not known.
+            user_agent: what it says of its program, "" nothing; None: not known yet.
+        """
+        return _NONE if self._atoms is None else self._atoms.about(client, user_agent)
+
+    @property
+    def names_atoms(self) -> bool:
+        """Whether rules look at more of a request than its host, method and body."""
+        return self._atoms is not None
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The groups of the directory that rules name, folded."""
+        return _NONE if self._atoms is None else self._atoms.groups
 
     def with_aliases(self, categories: Collection[str]) -> frozenset[str]:
         """Categories together with the names that imported lists have for them."""
@@ -227,70 +340,9 @@ class Policy:
         to everybody.
         """
         return (
-            rule.profiles is not None
-            and facts.profile in self.otherwise
+            facts.profile in self.otherwise
+            and rule.profiled
             and not self.by_name_only.isdisjoint(facts.categories - facts.exempted)
-        )
-
-    def turns_on(self, facts: Facts) -> tuple[bool, bool]:
-        """What could make the decision on these facts another one, as it stands in the rules.
-
-        Returns:
-            Whether the time could, with what stands for the person now, and whether what stands for
-            them could, at whatever time.
-        """
-        seen = [facts]
-        if facts.exempted or facts.profile in self.otherwise:
-            # Decided as well, for comparison: without the exemption (decide.py).
-            profile = self.otherwise.get(facts.profile, facts.profile)
-            seen.append(facts._replace(profile=profile, exempted=_NONE))
-        return any(map(self._turns_on_time, seen)), any(map(self._turns_on_states, seen))
-
-    def _turns_on_time(self, facts: Facts) -> bool:
-        for rule in self.rules_of(facts.profile):
-            if rule.concerns(facts):
-                if rule.time is not None:
-                    return True
-                if rule.action is not Action.COACH:
-                    return False  # it decides at the latest, whenever
-        return False
-
-    def _turns_on_states(self, facts: Facts) -> bool:
-        anything = facts._replace(states=self._states)
-        for rule in self.rules_of(facts.profile):
-            if rule.concerns(anything):
-                if rule.states is not None:
-                    return True
-                if rule.time is None and rule.action is not Action.COACH:
-                    return False  # it decides at the latest, whatever stands
-        return False
-
-    def looks(self, facts: Facts) -> frozenset[str]:
-        """The kinds of findings (findings.py) that could make the decision another one.
-
-        Whatever the time, and whatever stands for the person: a body may come minutes later.
-        """
-        if not self._findings:
-            return _NONE
-        kinds: set[str] = set()
-        open_to = facts._replace(states=self._states, findings=self._findings)
-        for rule in self.rules_of(facts.profile):
-            if not rule.concerns(open_to):
-                continue
-            if rule.findings:
-                kinds.update(each.kind for each in rule.findings)
-            elif rule.time is None and rule.states is None and rule.action is not Action.COACH:
-                break  # it decides at the latest
-        return frozenset(kinds)
-
-    def looks_anyhow(self, facts: Facts) -> frozenset[str]:
-        """The same, if no rule that looks at something else decided."""
-        open_to = facts._replace(states=self._states, findings=self._findings)
-        return frozenset(
-            each.kind
-            for rule in self.rules_of(facts.profile)
-            if rule.findings and rule.concerns(open_to)
-            for each in rule.findings
         )
 
     def rules_of(self, profile: str) -> tuple[Rule, ...]:

@@ -14,6 +14,7 @@ from proxy_addons.policy.explain import trace_of
 from proxy_addons.policy.matching import match_of
 from proxy_addons.policy.model import Action, Decision
 from proxy_addons.policy.retry import retry_at
+from proxy_addons.policy.turning import looks
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -110,7 +111,7 @@ def decide_facts(policy: Policy, facts: Facts, local: datetime, *, trace: bool =
         inspect=policy.inspects(facts),
         exempted=not blocks and _rests_on_exemption(policy, facts, rule, local),
         retry_at=retry_at(policy, facts, local) if blocks else None,
-        looks=frozenset() if blocks else policy.looks(facts),
+        looks=frozenset() if blocks else looks(policy, facts),
         findings=rule.told(facts),
         trace=steps,
     )
@@ -127,7 +128,7 @@ def against(
     facts = policy.facts(person, resource, findings)
     now = policy.reading(policy.local(moment))
     for rule in policy.rules_of(facts.profile):
-        met = rule.findings and rule.concerns(facts) and (rule.time is None or rule.time.holds(now))
+        met = rule.wanted and rule.concerns(facts) and rule.holds(facts, now) and rule.told(facts)
         if met:
             if rule.action is Action.ALLOW:
                 return None

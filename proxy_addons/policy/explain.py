@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from proxy_addons.policy import words
 from proxy_addons.policy.findings import words_of
 from proxy_addons.policy.model import Action, TraceStep
 
@@ -56,7 +57,7 @@ def _matches(rule: Rule, policy: Policy, facts: Facts, local: datetime) -> bool:
     return (
         (rule.profiles is None or facts.profile in rule.profiles)
         and rule.concerns(facts)
-        and (rule.time is None or rule.time.holds(policy.reading(local)))
+        and rule.holds(facts, policy.reading(local))
     )
 
 
@@ -88,6 +89,8 @@ def _met(policy: Policy, rule: Rule, facts: Facts, local: datetime) -> str:
         parts.append(f"state {_listed(facts.states & rule.states)}")
     if rule.findings:
         parts.append(f"found {', '.join(map(words_of, rule.told(facts)))}")
+    if rule.also is not None:
+        parts.append(words.met(rule.also, facts, policy.reading(local), _time(policy, local)))
     if rule.time is not None:
         parts.append(f"{_time(policy, local)} is {rule.time}")
     return "; ".join(parts) or "matches everything"
@@ -121,7 +124,10 @@ def _unmet_now(policy: Policy, rule: Rule, facts: Facts, local: datetime) -> str
     for wanted in rule.findings:
         if wanted.meant.isdisjoint(facts.findings):
             return f"no {wanted.kind.replace('_', ' ')} is found that is in {_listed(wanted.names)}"
-    return f"{_time(policy, local)} is not {rule.time}"
+    now, clock = policy.reading(local), _time(policy, local)
+    if rule.also is not None and not rule.also.holds(facts, now):
+        return words.unmet(rule.also, facts, now, clock)
+    return f"{clock} is not {rule.time}"
 
 
 def _passed_by(rule: Rule, facts: Facts) -> bool:

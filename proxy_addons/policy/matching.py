@@ -73,10 +73,10 @@ def match_of(policy: Policy, facts: Facts, local: datetime) -> Match:
         if rule.categories is not None and rule.categories.isdisjoint(categories):
             continue
         if rule.concerns(facts):
-            if rule.time is not None:
+            if rule.time is not None or rule.also is not None:
                 if now is None:
                     now = policy.reading(local)
-                if not rule.time.holds(now):
+                if not rule.holds(facts, now):
                     continue
             if rule.action is not Action.COACH:
                 return Match(rule, coach)
@@ -85,16 +85,17 @@ def match_of(policy: Policy, facts: Facts, local: datetime) -> Match:
     return Match(None, coach)
 
 
-def match_at(concerned: Iterable[Rule], now: Reading) -> Match:
+def match_at(concerned: Iterable[Rule], facts: Facts, now: Reading) -> Match:
     """What a request meets at another time.
 
     Args:
         concerned: the rules that concern it, in order.
+        facts: as `policy.facts` gives them.
         now: what the clock says then.
     """
     coach = None
     for rule in concerned:
-        if rule.time is None or rule.time.holds(now):
+        if rule.holds(facts, now):
             if rule.action is not Action.COACH:
                 return Match(rule, coach)
             if coach is None:

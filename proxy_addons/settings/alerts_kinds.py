@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxy_addons.settings.alerts import DAY, MEASURES, PER, QUEUE, SEVERITIES, Hours
+from proxy_addons.settings.condition_kinds import NAME
 from proxy_addons.settings.entries import CATEGORY, PROFILE
 from proxy_addons.settings.feeds_kinds import HTTPS_URL
 from proxy_addons.settings.kinds import (
@@ -26,7 +27,6 @@ from proxy_addons.settings.kinds import (
     text_of,
 )
 from proxy_addons.settings.netkinds import SecretVariable
-from proxy_addons.settings.policy_kinds import NAME
 from proxy_addons.settings.problems import quoted
 from proxy_addons.settings.tree import dotted
 

@@ -117,5 +117,5 @@ def policy_uses(policy: Policy, category: str) -> bool:
     return (
         category in policy.never_inspect_categories
         or category in policy.personal
-        or any(category in (rule.categories or ()) for rule in policy.rules)
+        or any(category in rule.all_categories for rule in policy.rules)
     )

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from proxy_addons.policy.timespaces import TimeRange, TimeSpace
 from proxy_addons.settings import bank_holidays
+from proxy_addons.settings.condition_kinds import NAME
 from proxy_addons.settings.entries import CATEGORY, PROFILE
 from proxy_addons.settings.kinds import (
     Fields,
@@ -24,7 +25,6 @@ from proxy_addons.settings.kinds import (
     text_of,
 )
 from proxy_addons.settings.policy_kinds import (
-    NAME,
     MapOf,
     Profile,
     ProfileSource,

@@ -11,8 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy_addons.policy.compiled import BY_NAME_ONLY, Policy, Rule
+from proxy_addons.policy.conditions import CATEGORIES, PROFILES
 from proxy_addons.policy.model import RESERVED_RULES, Action
 from proxy_addons.policy.timespaces import TimeCondition
+from proxy_addons.settings.condition_kinds import OUTSIDE, WITHIN, searching
+from proxy_addons.settings.conditions_build import Compiler, names_in
 from proxy_addons.settings.problems import nearest
 
 if TYPE_CHECKING:
@@ -53,9 +56,10 @@ def check_names(
     _Categories(source, known_categories, report).check(never_inspect, or_groups)
     _check_ids(source, report)
     for rule in source.rules:
-        for name in rule.profiles or ():
+        for name in (*(rule.profiles or ()), *names_in(rule.more, PROFILES)):
             _check(name, profiles, "profile", report)
-        for name in (*(rule.within or ()), *(rule.outside or ())):
+        times = (*(rule.within or ()), *(rule.outside or ()))
+        for name in (*times, *names_in(rule.more, WITHIN, OUTSIDE)):
             _check(name, spaces, "time space", report)
     _check_exempt(source, report)
     _check_social(source, report)
@@ -116,6 +120,9 @@ def compile_policy(
                 states=None if rule.states is None else frozenset(rule.states),
                 findings=rule.findings,
                 time=_time(rule, spaces),
+                also=Compiler(spaces, expanded, strict=rule.action is not Action.ALLOW).compiled(
+                    rule.more
+                ),
             )
         )
     (strictest,) = (name for name, (_, each) in source.profiles.items() if each.strictest)
@@ -139,6 +146,7 @@ def compile_policy(
         personal=expanded([name.text for name in source.personal]),
         social=expanded([name.text for name in source.social]),
         personal_names=tuple(name.text for name in (*source.personal, *source.social)),
+        compiled=searching,
     )
 
 
@@ -154,7 +162,7 @@ class _Categories:
         groups = self._source.written.get("category_groups", frozenset())
         self._check_groups(groups)
         for rule in self._source.rules:
-            self._check_all(rule.categories or (), groups)
+            self._check_all((*(rule.categories or ()), *names_in(rule.more, CATEGORIES)), groups)
         self._check_all(self._source.by_name_only or (), groups)
         self._check_all((*self._source.personal, *self._source.social, *or_groups), groups)
         for name_used in never_inspect:

@@ -105,7 +105,9 @@ def outlook(
             categories: frozenset[str] = categories,
         ) -> Decision:
             states = prospect.states_at(moment) | more
-            facts = policy.facts(replace(person, states=states), Resource(_ANY_SITE, categories))
+            # Rules that look at the address of a client, or its program, are passed by.
+            site = Resource(_ANY_SITE, categories, about=frozenset())
+            facts = policy.facts(replace(person, states=states), site)
             return decide_facts(policy, facts, moment.astimezone(policy.time_zone))
 
         now = ask(local)
@@ -147,7 +149,7 @@ def _names(policy: Policy, person: Person, personal: Collection[str]) -> list[st
     named = {
         category
         for rule in policy.rules_of(_profile(policy, person))
-        for category in rule.categories or ()
+        for category in rule.all_categories
         if category not in policy.category_aliases
     }
     own = {category for category in personal if category not in policy.category_aliases}
@@ -167,9 +169,10 @@ def _can_change(policy: Policy, person: Person, categories: frozenset[str]) -> b
         if rule.findings:
             continue
         if rule.categories is None or not rule.categories.isdisjoint(categories):
-            if rule.time is not None or rule.states is not None:
+            if rule.timed or rule.stated:
                 return True
-            if rule.hosts is None and rule.methods is None and rule.action is not Action.COACH:
+            plain = rule.hosts is None and rule.methods is None and rule.also is None
+            if plain and rule.action is not Action.COACH:
                 return False
     return False
 
@@ -182,8 +185,8 @@ def _coming(
         *(
             space.boundaries
             for rule in policy.rules_of(_profile(policy, person))
-            if rule.time is not None
-            for space in rule.time.spaces
+            for time in rule.times
+            for space in time.spaces
         )
     )
     start = local.astimezone(UTC)
