@@ -6,10 +6,12 @@ prefix of the request's text:
 
     domain   example.com        com.example.
     address  192.0.2.1          [192.0.2.1].
+    host     example.com        com.example.=
     URL      example.com/a?b    com.example./a?b
 
 Labels are reversed and each ends in a dot, so that a prefix ends between labels: a name covers its
-subdomains and never `badexample.com`. The `/` after the last dot pins a URL entry to its host.
+subdomains and never `badexample.com`. The `/` after the last dot pins a URL entry to its host. A host
+entry is the one that is no prefix: it matches that host alone and is asked for as a whole.
 Must never: widen an entry. What cannot match as it is meant is an `EntryError`.
 
 Semantics are squidGuard's (research: its manual and sgDb.c): paths match as prefixes of text, case
@@ -55,12 +57,14 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE | re.ASCII)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 MAX_EXPRESSION = 4096  # characters
+EXACT = "="  # after the last dot: this host alone, none below it
 
 
 class Kind(StrEnum):
     """What the lines of a list file are; also the file's name."""
 
     DOMAINS = "domains"
+    HOSTS = "hosts"
     URLS = "urls"
     EXPRESSIONS = "expressions"
 
@@ -88,6 +92,16 @@ def domain_entry(line: str) -> str | None:
     if "/" in name:
         raise EntryError("an entry with a path belongs in the file urls")
     return _host_text(name)
+
+
+def host_entry(line: str) -> str | None:
+    """Gives the index text of a line of a `hosts` file: a name or address that stands for itself.
+
+    Raises:
+        EntryError: when the line is no name or address.
+    """
+    text = domain_entry(line)
+    return None if text is None else text + EXACT
 
 
 def url_entry(line: str) -> str | None:
@@ -126,12 +140,18 @@ def expression_entry(line: str) -> str | None:
     return pattern
 
 
-PARSERS = {Kind.DOMAINS: domain_entry, Kind.URLS: url_entry, Kind.EXPRESSIONS: expression_entry}
+PARSERS = {
+    Kind.DOMAINS: domain_entry,
+    Kind.HOSTS: host_entry,
+    Kind.URLS: url_entry,
+    Kind.EXPRESSIONS: expression_entry,
+}
 
 
 def readable(text: str) -> str:
     """Gives the entry that an index text stands for: `example.com/a` for `com.example./a`."""
     host, slash, rest = text.partition("/")
+    host = host.removesuffix(EXACT)
     if host.startswith("["):
         return host[1:-2] + slash + rest
     return ".".join(host[:-1].split(".")[::-1]) + slash + rest

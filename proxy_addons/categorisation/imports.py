@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from proxy_addons.categorisation.formats import Format
 from proxy_addons.categorisation.reading import read_entries
 from proxy_addons.categorisation.report import (
     CategoryError,
@@ -59,6 +60,7 @@ class ImportReport:
         problems: lines and files that are not used.
         ignored: names that are not list files.
         replaced: whether there was a list of that name.
+        format: how it was written.
     """
 
     name: str
@@ -68,6 +70,7 @@ class ImportReport:
     problems: Problems
     ignored: tuple[str, ...]
     replaced: bool
+    format: Format = Format.SQUIDGUARD
 
 
 def default_name(path: Path) -> str:
@@ -80,7 +83,14 @@ def default_name(path: Path) -> str:
 
 
 def import_lists(
-    path: Path, lists_dir: Path, *, name: str | None = None, progress: Progress | None = None
+    path: Path,
+    lists_dir: Path,
+    *,
+    name: str | None = None,
+    format: Format = Format.AUTO,  # noqa: A002 - what the command line and sources.yaml call it
+    category: str | None = None,
+    very_restrictive: bool = False,
+    progress: Progress | None = None,
 ) -> ImportReport:
     """Imports a list; one of the same name is replaced.
 
@@ -88,6 +98,10 @@ def import_lists(
         path: a `.tar`, `.tar.gz` or `.tgz` file, or a folder.
         lists_dir: where imported lists are.
         name: the list's name, see `default_name`.
+        format: how it is written; AUTO finds out.
+        category: what its entries are filed under, where the format has no categories of its own
+            (default: the name of each file, without a date).
+        very_restrictive: also take the files `very_restrictive_expression` of squidGuard lists.
         progress: told what is being done.
 
     Raises:
@@ -106,6 +120,8 @@ def import_lists(
         if progress is not None:
             progress("unpacking", done, total)
 
+    if format not in {Format.AUTO, Format.SQUIDGUARD} or category or very_restrictive:
+        raise CategoryImportError(f"the format {format} and its options come with the next commit")
     try:
         with locked(lists_dir):
             return _import(path, lists_dir, name, told)

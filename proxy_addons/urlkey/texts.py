@@ -69,6 +69,11 @@ def host_text(host: str, *, drop_common: bool = False) -> str:
     return reversed_name(without_common_label(name) if drop_common else name)
 
 
+def key_host_text(key: UrlKey) -> str:
+    """Gives the text of a request's host."""
+    return f"[{key.host}]." if key.is_address else reversed_name(key.host)
+
+
 def request_text(key: UrlKey, bare: str) -> str:
     """Gives the text that a request is looked up by: its prefixes are the entries that match.
 
