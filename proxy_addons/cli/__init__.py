@@ -24,6 +24,7 @@ COMMANDS = (
     "serve",
     "check",
     "explain",
+    "test",
     "categories",
     "log",
     "witness",
