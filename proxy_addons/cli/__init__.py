@@ -25,6 +25,7 @@ COMMANDS = (
     "check",
     "explain",
     "test",
+    "impact",
     "categories",
     "log",
     "witness",
