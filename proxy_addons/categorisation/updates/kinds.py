@@ -140,6 +140,7 @@ class Share:
 class _WithUnit:
     """A whole number of units, within bounds, both included."""
 
+    form: re.Pattern[str]
     first: int
     last: int
     wanted: str
@@ -149,7 +150,7 @@ class _WithUnit:
         text = text_of(node, key, report, self.wanted)
         if text is None:
             return None
-        found = _SIZE.fullmatch(text) or _TIME.fullmatch(text)
+        found = self.form.fullmatch(text)
         amount = int(found[1]) * _UNITS[found[2]] if found else -1
         if not self.first <= amount <= self.last:
             report.add(node.place, key, f"found {quoted(text)}; wanted {self.wanted}")
@@ -157,9 +158,9 @@ class _WithUnit:
         return amount
 
 
-SIZE: Final = _WithUnit(1 << 10, 1 << 30, "a size from 1 KiB to 1 GiB, such as 200 MiB")
-TIMEOUT: Final = _WithUnit(1, 3600, "a time from 1 s to 1 h, such as 5 min")
-EVERY: Final = _WithUnit(300, 31 * 86400, "a time from 5 min to 31 d, such as 24 h")
+SIZE: Final = _WithUnit(_SIZE, 1 << 10, 1 << 30, "a size from 1 KiB to 1 GiB, such as 200 MiB")
+TIMEOUT: Final = _WithUnit(_TIME, 1, 3600, "a time from 1 s to 1 h, such as 5 min")
+EVERY: Final = _WithUnit(_TIME, 300, 31 * 86400, "a time from 5 min to 31 d, such as 24 h")
 
 
 @dataclass(frozen=True, slots=True)
