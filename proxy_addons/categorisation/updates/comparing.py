@@ -108,7 +108,7 @@ class _Dealt:
         self._files: list[BinaryIO] = []
         try:
             for _ in range(_PARTS):
-                file = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=work)  # noqa: SIM115 - closed by __exit__
+                file = tempfile.SpooledTemporaryFile(_IN_MEMORY, "w+b", dir=str(work))  # noqa: SIM115 - closed by __exit__
                 self._files.append(cast("BinaryIO", file))
             self._deal(side)
         except BaseException:  # nothing is left behind: the files have no names
