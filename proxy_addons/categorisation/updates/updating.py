@@ -218,6 +218,7 @@ class Updater:
         for each in versions.all():
             if in_force is not None and each.id > in_force and each.id != state.held:
                 versions.forget(each.id)
+        versions.tidy()
 
     def _obtained(self, source: Source, asked: Asked) -> Outcome:
         """One source: fetched and judged. Nothing is put in force here."""
@@ -229,8 +230,8 @@ class Updater:
         if asked.due and not state.is_due(self.now(), source.every, source.between):
             return Outcome(source.name, Status.NOT_DUE, before=before)
         known = replace(state, validated=None) if asked.force else state
-        self._forget_orphans(versions, state)
         try:
+            self._forget_orphans(versions, state)
             with self._enforcing.work(source.name) as work:
                 got = obtain(
                     source,

@@ -232,7 +232,7 @@ class Versions:
             shutil.rmtree(self.folder / version, ignore_errors=True)
 
     def prune(self, keep: int, spared: frozenset[str]) -> None:
-        """Remove the oldest versions beyond a number, and what the store holds without need.
+        """Remove the oldest versions beyond a number; see also `tidy`.
 
         Args:
             keep: how many stay.
@@ -242,9 +242,19 @@ class Versions:
         others = [each.id for each in self.all() if each.id not in spared]
         for version in others[: max(0, len(others) - max(0, keep - len(spared)))]:
             self.forget(version)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Remove what the store holds without need: of versions before, and of killed updates.
+
+        Raises:
+            CategorySourceError: the folder cannot be written.
+        """
         with locked(self.lists_dir):
             used = self.store_in_force()
             store = self.lists_dir / _STORE
+            for link in store.glob(f".{self.name}.*.link"):
+                link.unlink(missing_ok=True)
             for entry in store.glob(f"{self.name}.*"):
                 old = _ID.fullmatch(entry.name.removeprefix(f"{self.name}."))
                 if old and entry != used:
