@@ -7,19 +7,19 @@ a terminal would obey.
 
 from __future__ import annotations
 
-import json
 import re
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from proxy_addons.cli.common import add_common, settings_of
+from proxy_addons.cli import categories_diff, categories_history, categories_update
+from proxy_addons.cli.categories_shown import explained, print_json, print_table, progress_bar
+from proxy_addons.cli.common import add_common
 from proxy_addons.urlkey import UrlKeyError, url_key
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from proxy_addons.categorisation import CompileReport, Ensured, ImportReport, Progress
     from proxy_addons.settings.model import Settings
@@ -49,7 +49,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--name", help="name of the list (default: that of the file, without a date)"
     )
     add_common(action)
-    action.set_defaults(run=_explained(_import))
+    action.set_defaults(run=explained(_import))
 
     action = actions.add_parser(
         "lookup",
@@ -59,7 +59,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     action.add_argument("url", metavar="URL", help="an address; https:// is added if it has none")
     action.add_argument("--json", action="store_true", help="print JSON")
     add_common(action)
-    action.set_defaults(run=_explained(_lookup))
+    action.set_defaults(run=explained(_lookup))
 
     action = actions.add_parser(
         "list",
@@ -68,7 +68,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     action.add_argument("--json", action="store_true", help="print JSON")
     add_common(action)
-    action.set_defaults(run=_explained(_list))
+    action.set_defaults(run=explained(_list))
 
     action = actions.add_parser(
         "compile",
@@ -76,31 +76,17 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Compile all lists into the index; a running gateway takes it over by itself.",
     )
     add_common(action)
-    action.set_defaults(run=_explained(_compile))
+    action.set_defaults(run=explained(_compile))
 
-
-def _explained(
-    action: Callable[[argparse.Namespace, Settings], int],
-) -> Callable[[argparse.Namespace], int]:
-    """The action with its expected failures as a message and exit code 1."""
-
-    def run(args: argparse.Namespace) -> int:
-        from proxy_addons.categorisation import CategoryError
-
-        try:
-            return action(args, settings_of(args))
-        except CategoryError as problem:
-            # Nothing has changed, and no request is in hand: say why and how to mend it.
-            print(f"watchhouse: {problem}", file=sys.stderr)
-            return 1
-
-    return run
+    categories_update.register(actions)
+    categories_history.register(actions)
+    categories_diff.register(actions)
 
 
 def _import(args: argparse.Namespace, settings: Settings) -> int:
     from proxy_addons.categorisation import import_lists
 
-    with _progress() as progress:
+    with progress_bar() as progress:
         report = import_lists(
             args.path, settings.paths.imported_lists_dir, name=args.name, progress=progress
         )
@@ -111,7 +97,7 @@ def _import(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _compile(_args: argparse.Namespace, settings: Settings) -> int:
-    with _progress() as progress:
+    with progress_bar() as progress:
         ensured = _made(settings, progress)
     if ensured.report is not None:
         _complain(ensured.report.problems.lines())
@@ -153,7 +139,7 @@ def _lookup(args: argparse.Namespace, settings: Settings) -> int:
         for match in index.explain(key)
     ]
     if args.json:
-        _print_json(
+        print_json(
             {
                 "url": str(key),
                 "host": key.host,
@@ -175,7 +161,7 @@ def _lookup(args: argparse.Namespace, settings: Settings) -> int:
     ]
     print(f"{key}\n{', '.join(categories) or 'uncategorised'}")
     if rows:
-        _print_table(("category", "list", "kind", "entry", ""), rows)
+        print_table(("category", "list", "kind", "entry", ""), rows)
     return 0
 
 
@@ -192,7 +178,7 @@ def _list(args: argparse.Namespace, settings: Settings) -> int:
             }
             for category in sorted(index.categories)
         }
-        _print_json(
+        print_json(
             {
                 "list_version": index.version,
                 "built": index.built.isoformat(),
@@ -211,7 +197,7 @@ def _list(args: argparse.Namespace, settings: Settings) -> int:
         )
         for category in sorted(index.categories)
     ]
-    _print_table(("category", *_KINDS, "lists", "description"), rows)
+    print_table(("category", *_KINDS, "lists", "description"), rows, numbers=_KINDS)
     print(
         f"{len(rows)} categories, {index.entries:,} names and URLs, {index.size / 1e6:.1f} MB; "
         f"version {index.version}, compiled {index.built:%Y-%m-%d %H:%M} UTC"
@@ -228,7 +214,7 @@ def _show_import(report: ImportReport) -> None:
         (category, *_amounts(counts), _same_as(report, category))
         for category, counts in sorted(report.counts.items())
     ]
-    _print_table(("category", *_KINDS, ""), rows)
+    print_table(("category", *_KINDS, ""), rows, numbers=_KINDS)
     done = "replaced" if report.replaced else "imported"
     print(
         f"{done} list {report.name}: {len(rows)} categories; {len(report.problems)} lines not used"
@@ -258,45 +244,3 @@ def _amounts(counts: Mapping[Any, int]) -> tuple[str, ...]:
 def _complain(lines: Iterator[str] | tuple[str, ...]) -> None:
     for line in lines:
         print(line, file=sys.stderr)
-
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=True))
-
-
-def _print_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left")
-    for column in columns:
-        number = column in _KINDS
-        table.add_column(
-            Text(column, style="dim"),
-            justify="right" if number else "left",
-            no_wrap=number or column == "category",
-            overflow="fold",
-        )
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    # Where nobody looks at it a table is not folded: another program reads a row a line.
-    Console(highlight=False, width=None if sys.stdout.isatty() else 250).print(table)
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """A progress bar on the error output, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True)
-    tasks = {}
-    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
-
-        def tell(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=total)
-            bar.update(tasks[stage], completed=done, total=total)
-
-        yield tell
