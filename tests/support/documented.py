@@ -86,6 +86,8 @@ def prepare(place: Path, document: str, story: dict[str, Any]) -> None:
     document_of = yaml.safe_load(main_file.read_text("utf-8")) or {}
     main_file.write_text(yaml.safe_dump(merged(document_of, story.get("settings", {}))))
     shutil.copytree(place.parent / "data", place / "var")
+    for name, source in story.get("copies", {}).items():
+        shutil.copytree(place / source, place / name)
     for name, what in story.get("files", {}).items():
         content = what
         if isinstance(what, dict):
