@@ -50,11 +50,16 @@ def side_of_tree(name: str, tree: ListTree) -> Side:
 
     def batches() -> Iterator[Batch]:
         for file in tree.files:
-            categories = frozenset(file.categories)
+            categories = frozenset(_named(each, excepts=file.excepts) for each in file.categories)
             for found, _ in read_entries(file, Problems()):
                 yield file.kind is Kind.EXPRESSIONS, categories, found
 
     return Side(name, batches)
+
+
+def _named(category: str, *, excepts: bool) -> str:
+    """A category, or what is shown of an entry that is not to be in one (`.except`)."""
+    return f"not {category}" if excepts else category
 
 
 def side_of_folder(name: str, folder: Path) -> Side:
@@ -73,7 +78,7 @@ def side_of_index(path: Path) -> Side:
         CategoryIndexError: it cannot be used.
     """
     opened = open_index(path)
-    labels = [str(category) for _, category in opened.meta["labels"]]
+    labels = [_named(category, excepts=excepts) for _, category, excepts in opened.meta["labels"]]
     sets = [frozenset(labels[place] for place in item[1]) for item in opened.meta["sets"][1:]]
     patterns: list[list[Any]] = opened.meta["expressions"]
 
