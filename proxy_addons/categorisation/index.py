@@ -41,7 +41,7 @@ from proxy_addons.categorisation.resolve import (
 from proxy_addons.categorisation.tree import LOCAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from proxy_addons.urlkey import UrlKey
@@ -219,9 +219,11 @@ class CategoryIndex:
             for entry, number in self._trie.iter_prefixes_with_ids(request_text(key, bare))
         ]
         own = host_text(key)
-        for text in (own, own + EXACT) if bare != host else (own + EXACT,):
-            if (number := self._trie.get(text)) is not None:
-                hits.append((text, self._sets[self._values[number]]))
+        hits += [
+            (text, self._sets[self._values[number]])
+            for text in ((own, own + EXACT) if bare != host else (own + EXACT,))
+            if (number := self._trie.get(text)) is not None
+        ]
         numbers: list[int] = []
         if self._expressions is not None:
             numbers = self._expressions.matching(expression_text(key), len(host) - len(bare))

@@ -208,7 +208,7 @@ class _Reader:
         category = "-".join(parts).lower()
         place = f"{self.name}/{'/'.join(parts)}"
         if not is_valid_name(category):
-            why = f"{quoted(category)} cannot name a category: use letters, digits, - and _"
+            why = f"not a category's name: use letters, digits, - and _: {quoted(category)}"
             self.problems.append(Problem(place, 0, why))
             return
         if category == UNCATEGORISED and self.name != LOCAL:
