@@ -121,6 +121,6 @@ def _why_not(pattern: str) -> str:
         return "no rule for a name, which is ||name^"
     if "/" in pattern:
         return "a rule for a path or by an expression"
-    if not pattern.endswith("^"):
+    if "^" not in pattern:
         return "without ^ it would match longer names too"
     return "a rule for part of a site"

@@ -167,6 +167,7 @@ class _Output:
         self._held: dict[tuple[str, Kind, bool], list[str]] = {}
         self._count = 0
         self._categories: set[str] = set()
+        self._paths: set[Path] = set()
 
     def add(self, category: str, found: Entry) -> None:
         """Adds an entry.
@@ -186,7 +187,7 @@ class _Output:
     def finish(self) -> None:
         """Puts all on disk."""
         self._write()
-        for path in self._folder.glob("*/*"):
+        for path in sorted(self._paths):
             with path.open("rb") as file:
                 os.fsync(file.fileno())
 
@@ -194,6 +195,7 @@ class _Output:
         for (category, kind, excepts), lines in self._held.items():
             path = self._folder / category / (kind + EXCEPT if excepts else kind)
             path.parent.mkdir(exist_ok=True)
+            self._paths.add(path)
             with path.open("a", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
                 file.writelines(f"{line}\n" for line in lines)
         self._held.clear()
