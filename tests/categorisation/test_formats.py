@@ -93,4 +93,4 @@ def test_a_list_is_read_as_it_is_meant(
 
 
 def test_the_command_line_names_every_format() -> None:
-    assert cli._FORMATS == tuple(Format)
+    assert tuple(Format) == cli._FORMATS

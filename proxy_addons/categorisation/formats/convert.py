@@ -135,9 +135,12 @@ def _e2guardian(files: Files, problems: Problems, out: _Output) -> tuple[str, ..
             else:
                 categories.add(_checked(prefix + found.category, found.place))
                 out.add(prefix + found.category, found)
-        for each in sorted(categories):
+        if categories:
+            first, *others = sorted(categories)
             for found in exceptions:
-                out.add(each, found)
+                out.add(first, found)
+            for kind in {found.kind for found in exceptions}:
+                out.share(first, kind, others)
     return tuple(
         f"{name}/{path.relative_to(root)}: not used: no list of sites by its name"
         for path in found_files
@@ -168,6 +171,7 @@ class _Output:
         self._count = 0
         self._categories: set[str] = set()
         self._paths: set[Path] = set()
+        self._shared: list[tuple[str, str, str]] = []
 
     def add(self, category: str, found: Entry) -> None:
         """Adds an entry.
@@ -184,9 +188,15 @@ class _Output:
         if self._count >= _HELD:
             self._write()
 
+    def share(self, category: str, kind: Kind, others: Iterable[str]) -> None:
+        """Makes the exceptions of a category those of others too."""
+        self._shared += [(category, kind + EXCEPT, other) for other in others]
+
     def finish(self) -> None:
         """Puts all on disk."""
         self._write()
+        for category, name, other in self._shared:
+            (self._folder / other / name).symlink_to(f"../{category}/{name}")
         for path in sorted(self._paths):
             with path.open("rb") as file:
                 os.fsync(file.fileno())
