@@ -10,8 +10,8 @@ prefix of the request's text:
     URL      example.com/a?b    com.example./a?b
 
 Labels are reversed and each ends in a dot, so that a prefix ends between labels: a name covers its
-subdomains and never `badexample.com`. The `/` after the last dot pins a URL entry to its host. A host
-entry is the one that is no prefix: it matches that host alone and is asked for as a whole.
+subdomains and never `badexample.com`. The `/` after the last dot pins a URL entry to its host. A
+host entry is the one that is no prefix: it matches that host alone and is asked for as a whole.
 Must never: widen an entry. What cannot match as it is meant is an `EntryError`.
 
 Semantics are squidGuard's (research: its manual and sgDb.c): paths match as prefixes of text, case

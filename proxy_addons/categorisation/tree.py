@@ -208,7 +208,7 @@ class _Reader:
         category = "-".join(parts).lower()
         place = f"{self.name}/{'/'.join(parts)}"
         if not is_valid_name(category):
-            why = f"{quoted(category)} cannot name a category: use letters, digits, - and _"
+            why = f"not a category's name: use letters, digits, - and _: {quoted(category)}"
             self.problems.append(Problem(place, 0, why))
             return
         if category == UNCATEGORISED and self.name != LOCAL:
@@ -225,7 +225,7 @@ class _Reader:
         excepts = path.name.endswith(EXCEPT)
         if kind is None:
             if path.name == "very_restrictive_expression":
-                why = "not used: expressions so broad refuse too much; the file expressions is used"
+                why = "not used: they refuse very much; take them with --very-restrictive"
                 self.ignored.append(Problem(place, 0, why))
             elif path.name not in {"usage", "description"} and not path.is_dir():
                 self.ignored.append(Problem(place, 0, "not used: no list file by its name"))
