@@ -24,6 +24,8 @@ COMMANDS = (
     "serve",
     "check",
     "explain",
+    "test",
+    "impact",
     "categories",
     "log",
     "witness",

@@ -1,0 +1,134 @@
+"""What a case of `policy_tests.yaml` can say of who asks for what: one row for each fact.
+
+In: nodes of the file. Out: values as rules see them, by the part of a request that has them.
+Must never: know how a case is run (cli/tested.py does), or take a name that the policy has not.
+
+A fact that rules come to look at is a row here, and nowhere else in these tests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from proxy_addons.policy.findings import KINDS, VALUES, parted
+from proxy_addons.policy.states import STATES, as_given
+from proxy_addons.settings.entries import CATEGORY, PROFILE
+from proxy_addons.settings.kinds import Choice, Kind, ListOf, Pattern, Text, text_of
+from proxy_addons.settings.problems import nearest, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from proxy_addons.policy.compiled import Policy
+    from proxy_addons.settings.problems import Report
+    from proxy_addons.settings.tree import Node
+
+
+class Part(Enum):
+    """What of a request has the fact."""
+
+    PERSON = "person"
+    """An attribute of `policy.model.Person`."""
+    RESOURCE = "resource"
+    """An attribute of `policy.model.Resource`."""
+    BODY = "body"
+    """What was found in a body (policy/findings.py)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A fact that a case can say.
+
+    Attributes:
+        name: its key in a case.
+        kind: what may be written.
+        part: what of a request has it.
+        field: the attribute that it becomes.
+        value: what was read, as rules see it.
+        valid: the names that the policy has, where it has to be one of these.
+        what: such a name, in messages.
+    """
+
+    name: str
+    kind: Kind[Any]
+    part: Part
+    field: str
+    value: Callable[[Policy, Any], Any] = lambda _policy, read: read
+    valid: Callable[[Policy], Collection[str]] | None = None
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found in a body, as `kind=value`."""
+
+    wanted: str = "what was found, as kind=value, such as file_type=pdf"
+
+    def read(self, node: Node, key: str, report: Report) -> str | None:
+        """See `Kind.read`."""
+        text = text_of(node, key, report, self.wanted)
+        if text is None:
+            return None
+        kind, value = parted(text)
+        if kind not in KINDS:
+            message = f"found {quoted(text)}; wanted {self.wanted}{nearest(kind, KINDS)}"
+        elif value not in VALUES[kind]:
+            message = f"{kind} has no value {quoted(value)}{nearest(value, VALUES[kind])}"
+        else:
+            return text
+        report.add(node.place, key, message)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """What stands for the person: a state or a list of them that can stand together."""
+
+    wanted: str = "a state such as on-break, or a list of such"
+
+    def read(self, node: Node, key: str, report: Report) -> frozenset[str] | None:
+        """See `Kind.read`."""
+        given = ListOf(Choice(tuple(sorted(STATES))), one=True).read(node, key, report)
+        if given is None:
+            return None
+        try:
+            return as_given(given)
+        except ValueError as problem:
+            # Nobody can be both: nothing is decided for this case, and the file is refused.
+            report.add(node.place, key, str(problem))
+            return None
+
+
+CATEGORIES: Final = ListOf(CATEGORY, one=True)
+METHOD: Final = Pattern(r"[A-Z]+(?:-[A-Z]+)*", "an HTTP method in capitals such as POST")
+
+FACTS: Final[tuple[Fact, ...]] = (
+    Fact(
+        "profile",
+        PROFILE,
+        Part.PERSON,
+        "profile",
+        valid=lambda policy: policy.profiles,
+        what="profile",
+    ),
+    Fact("person", Text("the name of a person"), Part.PERSON, "name"),
+    Fact("state", States(), Part.PERSON, "states"),
+    Fact(
+        "exempted",
+        CATEGORIES,
+        Part.PERSON,
+        "exempted",
+        value=lambda policy, read: policy.with_aliases(read),
+    ),
+    Fact("method", METHOD, Part.RESOURCE, "method"),
+    Fact(
+        "found",
+        ListOf(Finding(), one=True),
+        Part.BODY,
+        "findings",
+        value=lambda _policy, read: frozenset(read),
+    ),
+)
+"""All of them, in the order of the documentation."""
