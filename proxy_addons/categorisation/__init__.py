@@ -7,6 +7,7 @@ Must never: decide. Lists are not policy: the policy names categories.
 from proxy_addons.categorisation.compiler import CompileReport, Progress, compile_index
 from proxy_addons.categorisation.ensure import Ensured, ensure_index
 from proxy_addons.categorisation.entries import Kind
+from proxy_addons.categorisation.formats import Format
 from proxy_addons.categorisation.imports import ImportReport, import_lists
 from proxy_addons.categorisation.index import CategoryIndex, Match
 from proxy_addons.categorisation.report import (
@@ -29,6 +30,7 @@ __all__ = [
     "CategorySourceError",
     "CompileReport",
     "Ensured",
+    "Format",
     "ImportReport",
     "Kind",
     "ListTree",

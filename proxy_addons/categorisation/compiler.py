@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 # What is being done, how much of it is done, how much there is of it.
 type Progress = Callable[[str, int, int], None]
-type Label = tuple[str, str]  # list, category
+type Label = tuple[str, str, bool]  # list, category, whether it is an exception to it
 
 _STEP = 1 << 16  # texts filed between two calls of progress
 
@@ -182,10 +182,14 @@ class _Compilation:
             for file in tree.files:
                 with file.path.open("rb") as opened:
                     digest = hashlib.file_digest(opened, "blake2b").digest()
-                self.content.update(repr((tree.name, file.kind, file.categories, digest)).encode())
+                self.content.update(
+                    repr((tree.name, file.kind, file.excepts, file.categories, digest)).encode()
+                )
                 new = _Section(file)
                 section = sections.setdefault((file.kind, digest), new)
-                section.labels.update((tree.name, category) for category in file.categories)
+                section.labels.update(
+                    (tree.name, category, file.excepts) for category in file.categories
+                )
                 if section is new:
                     self.octets += file.path.stat().st_size
         return list(sections.values())
@@ -279,7 +283,8 @@ class _Compilation:
         counts: dict[str, Counter[str]] = {}
 
         def add(labels: Iterable[Label], kind: Kind, amount: int) -> None:
-            for category in {category for _, category in labels} - {UNCATEGORISED}:
+            listed = {category for _, category, excepts in labels if not excepts}
+            for category in listed - {UNCATEGORISED}:
                 counts.setdefault(category, Counter())[kind.value] += amount
 
         for number, amount in Counter(values).items():

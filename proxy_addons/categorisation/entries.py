@@ -6,10 +6,12 @@ prefix of the request's text:
 
     domain   example.com        com.example.
     address  192.0.2.1          [192.0.2.1].
+    host     example.com        com.example.=
     URL      example.com/a?b    com.example./a?b
 
 Labels are reversed and each ends in a dot, so that a prefix ends between labels: a name covers its
-subdomains and never `badexample.com`. The `/` after the last dot pins a URL entry to its host.
+subdomains and never `badexample.com`. The `/` after the last dot pins a URL entry to its host. A
+host entry is the one that is no prefix: it matches that host alone and is asked for as a whole.
 Must never: widen an entry. What cannot match as it is meant is an `EntryError`.
 
 Semantics are squidGuard's (research: its manual and sgDb.c): paths match as prefixes of text, case
@@ -47,12 +49,14 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _PORT = re.compile(r":[0-9]*\Z")
 
 MAX_EXPRESSION = 4096  # characters
+EXACT = "="  # after the last dot: this host alone, none below it
 
 
 class Kind(StrEnum):
     """What the lines of a list file are; also the file's name."""
 
     DOMAINS = "domains"
+    HOSTS = "hosts"
     URLS = "urls"
     EXPRESSIONS = "expressions"
 
@@ -85,6 +89,16 @@ def domain_entry(line: str) -> str | None:
     if "/" in name:
         raise EntryError("an entry with a path belongs in the file urls")
     return _host_text(name)
+
+
+def host_entry(line: str) -> str | None:
+    """Gives the index text of a line of a `hosts` file: a name or address that stands for itself.
+
+    Raises:
+        EntryError: when the line is no name or address.
+    """
+    text = domain_entry(line)
+    return None if text is None else text + EXACT
 
 
 def url_entry(line: str) -> str | None:
@@ -134,7 +148,12 @@ def expression_entry(line: str) -> str | None:
     return pattern
 
 
-PARSERS = {Kind.DOMAINS: domain_entry, Kind.URLS: url_entry, Kind.EXPRESSIONS: expression_entry}
+PARSERS = {
+    Kind.DOMAINS: domain_entry,
+    Kind.HOSTS: host_entry,
+    Kind.URLS: url_entry,
+    Kind.EXPRESSIONS: expression_entry,
+}
 
 
 def without_common_label(host: str) -> str:
@@ -167,9 +186,15 @@ def expression_text(key: UrlKey) -> str:
     return f"{text}?{key.query}" if key.query else text
 
 
+def host_text(key: UrlKey) -> str:
+    """Gives the text of a request's host as a `domains` file has it."""
+    return f"[{key.host}]." if key.is_address else reversed_name(key.host)
+
+
 def readable(text: str) -> str:
     """Gives the entry that an index text stands for: `example.com/a` for `com.example./a`."""
     host, slash, rest = text.partition("/")
+    host = host.removesuffix(EXACT)
     if host.startswith("["):
         return host[1:-2] + slash + rest
     return ".".join(host[:-1].split(".")[::-1]) + slash + rest

@@ -4,8 +4,11 @@ In: an index file; a URL key. Out: categories, or which entries they come from.
 Must never: answer from a damaged file (indexfile.py refuses it), print, or read a clock.
 
 Local overrides win: where a local entry matches, the categories are those of the most specific
-local entry alone. A URL entry is more specific than a name, a longer one than a shorter one, any of
-them more than an expression. Otherwise the categories are the union over all entries that match.
+local entry alone. A URL entry is more specific than a host, a host than a name, a longer one than a
+shorter one, any of them more than an expression. Otherwise the categories are the union over all
+entries that match, but for those that the list itself excepts: of the entries that a list has in a
+category the most specific decides, and its exception before its entry. An exception by expression
+stands above all entries of its list and category.
 """
 
 from __future__ import annotations
@@ -17,8 +20,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from proxy_addons.categorisation.entries import (
+    EXACT,
     Kind,
     expression_text,
+    host_text,
     readable,
     request_text,
     reversed_name,
@@ -27,10 +32,16 @@ from proxy_addons.categorisation.entries import (
 from proxy_addons.categorisation.expressions import ExpressionSet
 from proxy_addons.categorisation.indexfile import identity_of, open_index
 from proxy_addons.categorisation.report import CategoryIndexError
-from proxy_addons.categorisation.tree import LOCAL, UNCATEGORISED
+from proxy_addons.categorisation.resolve import (
+    categories_of,
+    category_set,
+    most_specific_local,
+    standing,
+)
+from proxy_addons.categorisation.tree import LOCAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from proxy_addons.urlkey import UrlKey
@@ -50,7 +61,8 @@ class Match:
         category: the category that the list files the entry under.
         kind: domain name (or address), URL or expression.
         entry: the entry in canonical form.
-        counts: whether it decides: False where a local entry overrides it.
+        counts: whether it decides: False where a local entry or an exception overrides it.
+        excepts: it is an exception: the address is not in the category by this list.
     """
 
     source: str
@@ -58,23 +70,7 @@ class Match:
     kind: Kind
     entry: str
     counts: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Set:
-    """A category set: what the entries that carry it mean.
-
-    Attributes:
-        kind: what they are.
-        labels: list and category.
-        listed: categories from starter and imported lists.
-        local: categories from local overrides (empty for "none at all"), None without one.
-    """
-
-    kind: Kind
-    labels: tuple[tuple[str, str], ...]
-    listed: frozenset[str]
-    local: frozenset[str] | None
+    excepts: bool = False
 
 
 class CategoryIndex:
@@ -139,20 +135,25 @@ class CategoryIndex:
         self.entries = len(self._values)
         self.skipped = int(meta["skipped"])
         self.skipped_first = tuple(meta["skipped_first"])
-        labels = [(str(source), str(category)) for source, category in meta["labels"]]
+        labels = [
+            (str(source), str(category), bool(excepts))
+            for source, category, excepts in meta["labels"]
+        ]
         sources: dict[str, list[str]] = {}
-        for source, category in labels:
-            sources.setdefault(category, []).append(source)
+        for source, category, excepts in labels:
+            if not excepts:
+                sources.setdefault(category, []).append(source)
         self.sources: Mapping[str, Sequence[str]] = MappingProxyType(sources)
         # Number 0 is never used; it stands here as an empty set so that numbers are places.
-        self._sets = [_set(Kind.DOMAINS, ())] + [
-            _set(Kind(kind), [labels[place] for place in places])
+        self._sets = [category_set(Kind.DOMAINS, ())] + [
+            category_set(Kind(kind), [labels[place] for place in places])
             for kind, places in meta["sets"][1:]
         ]
+        self._has_hosts = any(item.kind is Kind.HOSTS for item in self._sets)
         patterns = [pattern for pattern, _ in meta["expressions"]]
         self._patterns = patterns
         self._pattern_sets = [
-            _set(Kind.EXPRESSIONS, [labels[place] for place in places])
+            category_set(Kind.EXPRESSIONS, [labels[place] for place in places])
             for _, places in meta["expressions"]
         ]
         self._expressions = ExpressionSet(patterns) if patterns else None
@@ -173,6 +174,8 @@ class CategoryIndex:
         hits = [values[number] for _, number in self._trie.iter_prefixes_with_ids(text)]
         if bare != host and (number := self._trie.get(reversed_name(host))) is not None:
             hits.append(values[number])
+        if self._has_hosts and (number := self._trie.get(host_text(key) + EXACT)) is not None:
+            hits.append(values[number])
         if self._expressions is None:
             categories = self._union(tuple(hits))
             if known is None:
@@ -187,7 +190,7 @@ class CategoryIndex:
         if not found:
             return self._union(tuple(hits))
         sets = [self._sets[hit] for hit in hits]
-        return _categories(sets, [self._pattern_sets[number] for number in found])
+        return categories_of(sets, [self._pattern_sets[number] for number in found])
 
     def _tells_paths_apart(self, root: str) -> bool:
         """Whether any entry is for a part of a host only.
@@ -204,7 +207,7 @@ class CategoryIndex:
         if known is None:
             if len(self._unions) >= _UNIONS_KEPT:
                 self._unions.clear()
-            known = self._unions[hits] = _categories([self._sets[hit] for hit in hits], ())
+            known = self._unions[hits] = categories_of([self._sets[hit] for hit in hits], ())
         return known
 
     def explain(self, key: UrlKey) -> tuple[Match, ...]:
@@ -215,29 +218,38 @@ class CategoryIndex:
             (entry, self._sets[self._values[number]])
             for entry, number in self._trie.iter_prefixes_with_ids(request_text(key, bare))
         ]
-        own = reversed_name(host)
-        if bare != host and (number := self._trie.get(own)) is not None:
-            hits.append((own, self._sets[self._values[number]]))
-        deciding = _most_specific_local([item for _, item in hits])
-        overridden = deciding is not None
-        found = [
-            (readable(entry), item, not overridden or place == deciding)
-            for place, (entry, item) in enumerate(hits)
+        own = host_text(key)
+        hits += [
+            (text, self._sets[self._values[number]])
+            for text in ((own, own + EXACT) if bare != host else (own + EXACT,))
+            if (number := self._trie.get(text)) is not None
         ]
+        numbers: list[int] = []
         if self._expressions is not None:
             numbers = self._expressions.matching(expression_text(key), len(host) - len(bare))
-            sets = [self._pattern_sets[number] for number in numbers]
-            local = not overridden and any(item.local is not None for item in sets)
-            found = [(entry, item, counts and not local) for entry, item, counts in found]
-            found += [
-                (self._patterns[number], item, not overridden and (item.local is not None) == local)
-                for number, item in zip(numbers, sets, strict=True)
-            ]
+        sets = [item for _, item in hits]
+        of_expressions = [self._pattern_sets[number] for number in numbers]
+        stands = standing(sets, of_expressions)
+        deciding = most_specific_local(sets)
+        local = any(item.local is not None for item in (*sets, *of_expressions))
+        found = [
+            *((readable(entry), item, place) for place, (entry, item) in enumerate(hits)),
+            *(
+                (self._patterns[number], item, None)
+                for number, item in zip(numbers, of_expressions, strict=True)
+            ),
+        ]
+
+        def counts(label: tuple[str, str], place: int | None, *, excepts: bool) -> bool:
+            if local:
+                return label[0] == LOCAL and place == deciding
+            return stands[label] is not excepts
+
         return tuple(
-            Match(source, category, item.kind, entry, counts and local_only in {None, source})
-            for entry, item, counts in found
-            for local_only in [None if item.local is None else LOCAL]
-            for source, category in item.labels
+            Match(*label, item.kind, entry, counts(label, place, excepts=excepts), excepts)
+            for entry, item, place in found
+            for labels, excepts in ((item.labels, False), (item.excepted, True))
+            for label in labels
         )
 
     def replaced(self) -> bool:
@@ -246,35 +258,3 @@ class CategoryIndex:
         False while none stands there: the index that is open stays good.
         """
         return identity_of(self.path) not in (None, self._identity)
-
-
-def _set(kind: Kind, labels: Iterable[tuple[str, str]]) -> _Set:
-    labels = tuple(labels)
-    local = {category for source, category in labels if source == LOCAL}
-    return _Set(
-        kind=kind,
-        labels=labels,
-        listed=frozenset(category for source, category in labels if source != LOCAL),
-        local=frozenset(local - {UNCATEGORISED}) if local else None,
-    )
-
-
-def _most_specific_local(sets: Sequence[_Set]) -> int | None:
-    """The place of the local override that decides, of sets in order of their entries' lengths."""
-    best = None
-    for place, item in enumerate(sets):
-        if item.local is not None and (
-            best is None or item.kind is Kind.URLS or sets[best].kind is not Kind.URLS
-        ):
-            best = place
-    return best
-
-
-def _categories(sets: Sequence[_Set], expressions: Sequence[_Set]) -> frozenset[str]:
-    deciding = _most_specific_local(sets)
-    if deciding is not None:
-        return sets[deciding].local or _NONE
-    local = [item.local for item in expressions if item.local is not None]
-    if local:
-        return _NONE.union(*local)
-    return _NONE.union(*(item.listed for item in (*sets, *expressions)))

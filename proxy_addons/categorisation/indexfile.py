@@ -31,7 +31,7 @@ from proxy_addons.categorisation.report import CategoryIndexError
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 1  # raise it whenever the file, or the meaning of a text in it, changes
+FORMAT = 2  # raise it whenever the file, or the meaning of a text in it, changes
 _MAGIC = b"WatchhouseCatIdx"
 _TRIE_MAGIC = b"We love Marisa."
 # values offset, values count, value width, metadata offset, metadata size, file size,

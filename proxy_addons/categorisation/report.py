@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SHOWN_PER_FILE = 3
+_SHOWN_EACH = 3
+_REASONS = 200  # a hostile list shall not think of more
 _QUOTED_AT_MOST = 60
 
 
@@ -47,6 +48,11 @@ class Problem:
     line: int
     message: str
 
+    @property
+    def reason(self) -> str:
+        """Why, without what was found: what stands before the first colon of the message."""
+        return self.message.partition(": ")[0]
+
     def __str__(self) -> str:
         return f"{self.place}:{self.line}: {self.message}" if self.line else self._whole()
 
@@ -56,21 +62,28 @@ class Problem:
 
 @dataclass(slots=True)
 class Problems:
-    """Counts all problems and keeps the first few of each file.
+    """Counts all problems and keeps the first few of each reason.
 
     Attributes:
         counts: number of problems by place.
+        reasons: number of problems by reason.
         shown: the problems kept.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
     shown: list[Problem] = field(default_factory=list)
 
     def add(self, place: str, line: int, message: str) -> None:
         """Note a problem."""
+        problem = Problem(place, line, message)
+        reason = problem.reason
+        if reason not in self.reasons and len(self.reasons) >= _REASONS:
+            reason = "other reasons"
         self.counts[place] += 1
-        if self.counts[place] <= _SHOWN_PER_FILE:
-            self.shown.append(Problem(place, line, message))
+        self.reasons[reason] += 1
+        if self.reasons[reason] <= _SHOWN_EACH:
+            self.shown.append(problem)
 
     def extend(self, others: tuple[Problem, ...]) -> None:
         """Note problems that were found elsewhere."""
@@ -81,11 +94,15 @@ class Problems:
         return self.counts.total()
 
     def lines(self) -> Iterator[str]:
-        """The report: the problems kept, then how many more there are in each file."""
-        yield from map(str, self.shown)
-        for place, count in self.counts.items():
-            if count > _SHOWN_PER_FILE:
-                yield f"{place}: {count - _SHOWN_PER_FILE} more like these"
+        """The report: by reason the problems kept, then how many more there are."""
+        by_reason: dict[str, list[Problem]] = {}
+        for problem in self.shown:
+            known = problem.reason if problem.reason in self.reasons else "other reasons"
+            by_reason.setdefault(known, []).append(problem)
+        for reason, problems in by_reason.items():
+            yield from map(str, problems)
+            if self.reasons[reason] > _SHOWN_EACH:
+                yield f"  and {self.reasons[reason] - _SHOWN_EACH:,} more: {reason}"
 
 
 def quoted(text: str) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from proxy_addons.categorisation.entries import Kind
 from proxy_addons.categorisation.report import CategoryImportError, quoted
+from proxy_addons.categorisation.tree import EXCEPT
 
 if TYPE_CHECKING:
     from typing import IO
@@ -27,8 +28,12 @@ MAX_ENTRIES = 20_000
 _MAX_DEPTH = 8
 _MAX_NAME = 512  # characters
 _BLOCK = 1 << 20
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")  # as a file of it begins; UTF-32 begins so too
 
-_KEPT = {*Kind, "very_restrictive_expression", "usage", "description", "global_usage"}
+_KEPT = {
+    *(*Kind, *(kind + EXCEPT for kind in Kind), "domains.diff", "urls.diff"),
+    *("very_restrictive_expression", "usage", "description", "global_usage"),
+}
 _LICENCES = ("licence", "license", "copying", "readme", "cc-by")  # lists must keep theirs
 
 
@@ -38,10 +43,12 @@ class Staging:
 
     Attributes:
         folder: an empty folder.
+        all_kept: keep files by any name, not only those of squidGuard's layout.
         ignored: names that are not list files, not kept.
     """
 
     folder: Path
+    all_kept: bool = False
     ignored: list[str] = field(default_factory=list)
     _seen: set[PurePosixPath] = field(default_factory=set)
     _files: set[PurePosixPath] = field(default_factory=set)
@@ -69,31 +76,49 @@ class Staging:
             raise CategoryImportError(f"{quoted(name)}: more than {_MAX_DEPTH} folders deep")
         return path
 
-    def add_file(self, path: PurePosixPath, source: IO[bytes], size: int) -> None:
+    def add_file(self, path: PurePosixPath, source: IO[bytes], size: int | None) -> None:
         """Keeps a file, if it is one of a list.
 
+        Args:
+            path: where, see `checked`.
+            source: its content.
+            size: its octets; None: to its end.
+
         Raises:
-            CategoryImportError: when it is too large, shorter than announced, or named twice.
+            CategoryImportError: when it is too large, shorter than announced, named twice, or in an
+                encoding that no list is read in.
         """
         if not self._wanted(path):
             return
-        self._total += size
-        if size > MAX_FILE or self._total > MAX_TOTAL:
+        self._total += size or 0
+        if (size or 0) > MAX_FILE or self._total > MAX_TOTAL:
             raise CategoryImportError(f"{quoted(str(path))}: too large ({size} octets)")
         self._new(path)
         target = self.folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("xb") as file:
-            left = size
-            while left:
-                block = source.read(min(left, _BLOCK))
-                if not block:
-                    raise CategoryImportError(f"{quoted(str(path))}: cut short")
-                file.write(block)
-                left -= len(block)
+            self._copy(path, source, file, size)
             file.flush()
             os.fsync(file.fileno())
         self._files.add(path)
+
+    def _copy(
+        self, path: PurePosixPath, source: IO[bytes], file: IO[bytes], size: int | None
+    ) -> None:
+        done = 0
+        while size is None or done < size:
+            block = source.read(_BLOCK if size is None else min(size - done, _BLOCK))
+            if not done and block.startswith(_UTF16) and not is_licence(path.name):
+                raise CategoryImportError(
+                    f"{quoted(str(path))}: written in UTF-16: convert it to UTF-8"
+                )
+            if not block and size is None:
+                return
+            if not block:
+                raise CategoryImportError(f"{quoted(str(path))}: cut short")
+            done += file.write(block)
+            if done > MAX_FILE:
+                raise CategoryImportError(f"{quoted(str(path))}: too large")
 
     def add_hard_link(self, path: PurePosixPath, target: PurePosixPath) -> None:
         """Keeps a second name of a file that has been kept.
@@ -149,7 +174,7 @@ class Staging:
             sync_folder(Path(folder))
 
     def _wanted(self, path: PurePosixPath) -> bool:
-        if path.name in _KEPT or path.name.lower().startswith(_LICENCES):
+        if self.all_kept or path.name in _KEPT or is_licence(path.name):
             return True
         self.ignored.append(str(path))
         return False
@@ -158,6 +183,11 @@ class Staging:
         if path in self._seen:
             raise CategoryImportError(f"{quoted(str(path))}: is there twice")
         self._seen.add(path)
+
+
+def is_licence(name: str) -> bool:
+    """Whether a file is one of those that a list's author wants kept with it."""
+    return name.lower().startswith(_LICENCES)
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,4 +1,6 @@
-"""One category list in squidGuard layout: `<category>/{domains,urls,expressions}`.
+"""One category list in squidGuard layout: `<category>/{domains,hosts,urls,expressions}`.
+
+Beside each of these there may be one that ends in `.except`.
 
 In: a folder. Out: which files belong to which categories, descriptions, and what is not used.
 Must never: follow a link out of the folder, read what is no regular file, or take policy from a
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 UNCATEGORISED = "uncategorised"  # in local overrides: the entry has no category at all
 LOCAL = "local"
 STARTER = "starter"
+EXCEPT = ".except"  # after a list file's name: what is not in the category
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 _MAX_DEPTH = 4  # of categories within categories (Shalla's lists have two)
@@ -40,12 +43,14 @@ class ListFile:
         place: how reports name it: `<list>/<category>/<file>`.
         kind: what its lines are.
         categories: the categories it fills; more than one where aliases point at it.
+        excepts: its lines are what is not in these categories, whatever broader lines say.
     """
 
     path: Path
     place: str
     kind: Kind
     categories: tuple[str, ...]
+    excepts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,9 @@ class ListTree:
     @property
     def categories(self) -> frozenset[str]:
         """All categories that the list has files for."""
-        return frozenset(category for file in self.files for category in file.categories)
+        return frozenset(
+            category for file in self.files if not file.excepts for category in file.categories
+        )
 
 
 def is_valid_name(name: str) -> bool:
@@ -134,7 +141,7 @@ class _Reader:
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
         self.folder = folder
-        self.found: dict[tuple[Path, Kind], tuple[str, set[str]]] = {}
+        self.found: dict[tuple[Path, Kind, bool], tuple[str, set[str]]] = {}
         self.aliases: dict[str, str] = {}
         self.ignored: list[Problem] = []
         self.problems: list[Problem] = []
@@ -157,8 +164,8 @@ class _Reader:
                 f"{error.filename or self.folder}: cannot be read: {error.strerror}"
             ) from error
         files = (
-            ListFile(path, place, kind, tuple(sorted(categories)))
-            for (path, kind), (place, categories) in self.found.items()
+            ListFile(path, place, kind, tuple(sorted(categories)), excepts)
+            for (path, kind, excepts), (place, categories) in self.found.items()
         )
         return ListTree(
             name=self.name,
@@ -201,7 +208,7 @@ class _Reader:
         category = "-".join(parts).lower()
         place = f"{self.name}/{'/'.join(parts)}"
         if not is_valid_name(category):
-            why = f"{quoted(category)} cannot name a category: use letters, digits, - and _"
+            why = f"not a category's name: use letters, digits, - and _: {quoted(category)}"
             self.problems.append(Problem(place, 0, why))
             return
         if category == UNCATEGORISED and self.name != LOCAL:
@@ -214,7 +221,8 @@ class _Reader:
             self._file(folder / entry.name, f"{place}/{entry.name}", category)
 
     def _file(self, path: Path, place: str, category: str) -> None:
-        kind = _KINDS.get(path.name)
+        kind = _KINDS.get(path.name.removesuffix(EXCEPT))
+        excepts = path.name.endswith(EXCEPT)
         if kind is None:
             if path.name == "very_restrictive_expression":
                 why = "not used: expressions so broad refuse too much; the file expressions is used"
@@ -222,10 +230,14 @@ class _Reader:
             elif path.name not in {"usage", "description"} and not path.is_dir():
                 self.ignored.append(Problem(place, 0, "not used: no list file by its name"))
             return
+        if excepts and self.name == LOCAL:
+            why = f"local entries win as they are: write {UNCATEGORISED}, or the right category"
+            self.problems.append(Problem(place, 0, why))
+            return
         if path.is_symlink() and not self._stays_inside(path):
             return
         if not path.is_file():
             self.problems.append(Problem(place, 0, "not a regular file: replace it"))
             return
-        _, categories = self.found.setdefault((path.resolve(), kind), (place, set()))
+        _, categories = self.found.setdefault((path.resolve(), kind, excepts), (place, set()))
         categories.add(category)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from proxy_addons.settings.model import Settings
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_KINDS = ("domains", "urls", "expressions")
+_KINDS = ("domains", "hosts", "urls", "expressions")
+_FORMATS = ("auto", "squidguard", "domains", "hosts", "adblock", "rpz", "e2guardian")
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,14 +40,32 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     action = actions.add_parser(
         "import",
-        help="import a list in squidGuard layout (UT1 and others)",
+        help="import a list: squidGuard (UT1), domains, hosts, Adblock, RPZ or E2Guardian",
         description="Import a list, replacing one of the same name, and compile the index.",
     )
     action.add_argument(
-        "path", metavar="PATH", type=Path, help="a .tar, .tar.gz or .tgz file, or a folder"
+        "path",
+        metavar="PATH",
+        type=Path,
+        help="a folder, a .tar (.gz, .bz2, .xz) or .zip archive, or one file (it may be packed)",
     )
     action.add_argument(
         "--name", help="name of the list (default: that of the file, without a date)"
+    )
+    action.add_argument(
+        "--format",
+        choices=_FORMATS,
+        default="auto",
+        help="how it is written (default: auto, found out by what is in it)",
+    )
+    action.add_argument(
+        "--category",
+        help="what its entries are, where the format has no categories (default: the file's name)",
+    )
+    action.add_argument(
+        "--very-restrictive",
+        action="store_true",
+        help="also take the expressions that UT1 calls very restrictive; they refuse much",
     )
     add_common(action)
     action.set_defaults(run=explained(_import))
@@ -84,11 +103,17 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _import(args: argparse.Namespace, settings: Settings) -> int:
-    from proxy_addons.categorisation import import_lists
+    from proxy_addons.categorisation import Format, import_lists
 
     with progress_bar() as progress:
         report = import_lists(
-            args.path, settings.paths.imported_lists_dir, name=args.name, progress=progress
+            args.path,
+            settings.paths.imported_lists_dir,
+            name=args.name,
+            format=Format(args.format),
+            category=args.category,
+            very_restrictive=args.very_restrictive,
+            progress=progress,
         )
         ensured = _made(settings, progress)
     _show_import(report)
@@ -135,6 +160,7 @@ def _lookup(args: argparse.Namespace, settings: Settings) -> int:
             "kind": match.kind.value,
             "entry": match.entry,
             "counts": match.counts,
+            "exception": match.excepts,
         }
         for match in index.explain(key)
     ]
@@ -155,7 +181,7 @@ def _lookup(args: argparse.Namespace, settings: Settings) -> int:
             str(match["list"]),
             str(match["kind"]).removesuffix("s"),
             str(match["entry"]),
-            "" if match["counts"] else "overridden by local",
+            _standing(match),
         )
         for match in matches
     ]
@@ -163,6 +189,12 @@ def _lookup(args: argparse.Namespace, settings: Settings) -> int:
     if rows:
         print_table(("category", "list", "kind", "entry", ""), rows)
     return 0
+
+
+def _standing(match: Mapping[str, object]) -> str:
+    if match["exception"]:
+        return "an exception" if match["counts"] else "an exception, overridden"
+    return "" if match["counts"] else "overridden"
 
 
 def _list(args: argparse.Namespace, settings: Settings) -> int:
@@ -211,14 +243,19 @@ def _show_import(report: ImportReport) -> None:
     _complain(report.problems.lines())
     _complain(report.ignored)
     rows = [
-        (category, *_amounts(counts), _same_as(report, category))
+        (category, *_amounts(counts), _exceptions(report, category), _same_as(report, category))
         for category, counts in sorted(report.counts.items())
     ]
-    print_table(("category", *_KINDS, ""), rows, numbers=_KINDS)
+    print_table(("category", *_KINDS, "exceptions", ""), rows, numbers=(*_KINDS, "exceptions"))
     done = "replaced" if report.replaced else "imported"
     print(
-        f"{done} list {report.name}: {len(rows)} categories; {len(report.problems)} lines not used"
+        f"{done} list {report.name}, read as {report.format}: {len(rows)} categories; "
+        f"{len(report.problems)} lines not used"
     )
+
+
+def _exceptions(report: ImportReport, category: str) -> str:
+    return f"{report.exceptions[category]:,}" if report.exceptions.get(category) else ""
 
 
 def _same_as(report: ImportReport, category: str) -> str:

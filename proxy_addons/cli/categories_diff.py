@@ -10,7 +10,7 @@ import re
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from proxy_addons.cli.categories_shown import (
     OK,
@@ -52,14 +52,13 @@ def register(actions: Commands) -> None:
     action.set_defaults(run=explained(_diff))
 
 
-def side_of(text: str, settings: Settings, held: ExitStack, options: dict[str, Any]) -> Side:
+def side_of(text: str, settings: Settings, held: ExitStack) -> Side:
     """What a person names, to be compared.
 
     Args:
         text: see `_SIDE`.
         settings: for where lists are.
         held: what is unpacked for it is removed when this is closed.
-        options: more arguments of `import_lists`.
 
     Raises:
         CategoryError: there is none of that name.
@@ -81,7 +80,7 @@ def side_of(text: str, settings: Settings, held: ExitStack, options: dict[str, A
         return side_of_folder(text, lists / text)
     if _NAME.fullmatch(text) and (paths.categories_dir / text).is_dir():
         return side_of_folder(text, paths.categories_dir / text)
-    return held.enter_context(side_of_path(Path(text), lists / ".compared", options))
+    return held.enter_context(side_of_path(Path(text), lists / ".compared"))
 
 
 def _diff(args: argparse.Namespace, settings: Settings) -> int:
@@ -91,7 +90,7 @@ def _diff(args: argparse.Namespace, settings: Settings) -> int:
         progress("comparing", 0, 1)
         work = settings.paths.imported_lists_dir / ".compared"
         difference = compare(
-            side_of(args.old, settings, held, {}), side_of(args.new, settings, held, {}), work
+            side_of(args.old, settings, held), side_of(args.new, settings, held), work
         )
     if args.json:
         print_json(_as_json(difference))

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from proxy_addons.categorisation import (
     CategoryImportError,
     CategoryIndex,
+    bounded,
     ensure_index,
     import_lists,
     imports,
     staging,
-    unpack,
 )
 from proxy_addons.urlkey import url_key
 
@@ -58,7 +58,8 @@ GOOD = [
     file("bl/forums/domains", "f.test\n"),
     link("bl/mail", "forums"),
     file("bl/LICENSE.pdf", "CC BY-SA"),
-    file("bl/games/domains.diff", "+x\n"),
+    file("bl/games/domains.diff", "+x.test\n"),
+    file("bl/games/other", "+x\n"),
 ]
 
 
@@ -85,7 +86,7 @@ def test_an_archive_becomes_a_list(place: Place, archive: Callable[..., Path], n
     assert report.name == "ut1"
     assert not report.replaced
     assert {category: dict(kinds) for category, kinds in report.counts.items()} == {
-        "games": {"domains": 2, "urls": 1},
+        "games": {"domains": 3, "urls": 1},
         "forums": {"domains": 1},
         "mail": {"domains": 1},
     }
@@ -93,7 +94,7 @@ def test_an_archive_becomes_a_list(place: Place, archive: Callable[..., Path], n
     assert [str(problem) for problem in report.problems.shown] == [
         "ut1/games/domains:3: a name covers its subdomains: leave out the *"
     ]
-    assert report.ignored == ("bl/games/domains.diff",)
+    assert report.ignored == ("bl/games/other",)
     assert (lists / "ut1" / "games" / "domains").read_text().startswith("a.test")
     assert (lists / "ut1" / "mail").is_symlink()
     assert (lists / "ut1" / "LICENSE.pdf").exists()
@@ -170,7 +171,7 @@ HOSTILE: dict[str, tuple[list[Member], str]] = {
     "escape sequence": ([file("\x1b[2Jgames/domains")], "not a sensible file name"),
     "backslash": ([file("games\\domains")], "not a sensible file name"),
     "long name": ([file("g" * 600 + "/domains")], "not a sensible file name"),
-    "no list in it": ([file("README")], "no usable entry"),
+    "no list in it": ([file("README")], "nothing in it tells the format"),
     "no usable entry": ([file("games/domains", "*\n# x\n")], "(?s)no usable entry.*domains:1"),
     "one category": ([file("domains")], "give the folder above"),
     "nothing": ([], "empty archive"),
@@ -235,7 +236,7 @@ def test_a_file_too_large(
 def test_an_archive_that_unpacks_to_too_much(
     place: Place, archive: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unpack, "MAX_TOTAL", 1 << 20)
+    monkeypatch.setattr(bounded, "MAX_TOTAL", 1 << 20)
     members = [file("a/other", "x" * 500_000) for _ in range(5)]
     with pytest.raises(CategoryImportError, match="unpacks to more"):
         import_lists(archive(members), place.folders.lists_dir)

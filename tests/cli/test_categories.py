@@ -47,7 +47,7 @@ def source(tmp_path: Path) -> Path:
 def test_import_look_up_list(run: Run, source: Path) -> None:
     code, out, err = run("import", str(source))
     assert code == 0
-    assert "imported list mine: 3 categories; 1 lines not used" in out
+    assert "imported list mine, read as squidguard: 3 categories; 1 lines not used" in out
     assert "the same entries as gadgets" in out
     assert "compiled" in out
     assert err == "mine/gadgets/domains:2: a name covers its subdomains: leave out the *\n"
@@ -114,7 +114,7 @@ def test_compile_says_what_it_did(run: Run) -> None:
         (["lookup", "example.test"], "there is no category index; make it anew with"),
         (["list"], "there is no category index"),
         (["import", "/nonexistent/list.tar"], "there is no such file"),
-        (["import", str(CONFIG)], "no usable entry in the layout"),
+        (["import", str(CONFIG)], "nothing in it tells the format"),
         (["lookup", "http://user:hunter2@exa%20mple.test/"], "the gateway would refuse this URL"),
     ],
 )

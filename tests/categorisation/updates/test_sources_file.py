@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from proxy_addons.categorisation.formats import Format
 from proxy_addons.categorisation.updates.sourcesfile import (
     HoldBack,
     Source,
@@ -69,6 +70,7 @@ sources:
     enabled: false
     format: hosts
     category: ads
+    very_restrictive: true
     checksum: sha256:{"0" * 64}
     signature: https://lists.test/a.minisig
     public_key: {KEY}
@@ -91,8 +93,9 @@ sources:
         name="a",
         url="/srv/a.txt",
         enabled=False,
-        format="hosts",
+        format=Format.HOSTS,
         category="ads",
+        very_restrictive=True,
         checksum=f"sha256:{'0' * 64}",
         signature="https://lists.test/a.minisig",
         public_key=one.public_key,
