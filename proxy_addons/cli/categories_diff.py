@@ -34,7 +34,8 @@ _SIDE = (
     "NAME (a list in force), NAME@VERSION (one that is kept), index (the compiled one), or a path:"
     " a folder, an archive, a file that can be imported, an index file"
 )
-_VERSION = re.compile(r"([a-z0-9][a-z0-9_-]*)@([0-9TZ-]+)", re.ASCII)
+VERSION = re.compile(r"([a-z0-9][a-z0-9_-]*)@([0-9TZ-]+)", re.ASCII)
+"""A list and a version of it."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*", re.ASCII)
 
 
@@ -71,7 +72,7 @@ def side_of(text: str, settings: Settings, held: ExitStack) -> Side:
 
     paths = settings.paths
     lists = paths.imported_lists_dir
-    if found := _VERSION.fullmatch(text):
+    if found := VERSION.fullmatch(text):
         versions = updater_of(settings).versions(found[1])
         return side_of_folder(text, versions.tree(versions.get(found[2]).id))
     if text == "index":

@@ -109,7 +109,7 @@ def side_of_path(path: Path, work: Path) -> Iterator[Side]:
         raise CategorySourceError(f"{quoted(str(path))}: there is no such file or folder")
     if path.is_dir() and read_tree("compared", list_root(path)).files:
         yield side_of_folder(path.name, path)
-    elif path.is_file() and _is_index(path):
+    elif path.is_file() and is_index(path):
         yield side_of_index(path)
     else:
         work.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,8 @@ def _named(category: str, *, excepts: bool) -> str:
     return category + EXCEPTIONS if excepts else category
 
 
-def _is_index(path: Path) -> bool:
+def is_index(path: Path) -> bool:
+    """Whether a file is a compiled index, whole or damaged."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - len(_INDEX_END)))
         return file.read() == _INDEX_END
