@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,6 +114,14 @@ sources:
     assert found.named(["a", "b", "a"]) == (one, two)
     with pytest.raises(KeyError, match=r"no source \\?\"bb\\?\"; did you mean b"):
         found.named(["bb"])
+
+
+def test_every_key_is_documented() -> None:
+    text = (TESTS.parent / "docs" / "list-updates.md").read_text("utf-8")
+    documented = set(re.findall(r"(?m)^\| `(\w+)` \|", text))
+    assert documented == {each.name for each in fields(Source)} | {"keep"}
+    for each in fields(HoldBack):
+        assert f"`{each.name}`" in text
 
 
 def test_the_file_that_is_shipped_fetches_ut1_by_night() -> None:
