@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from proxy_addons.categorisation.updates.sourcesfile import Source
 
 _CHECKSUMS_MOST: Final = 1 << 20  # octets of a file of checksums
+_LONGEST_NAME: Final = 100  # characters
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+", re.ASCII)
 
 
@@ -139,8 +140,11 @@ def _wanted(source: Source, place: str, most: int, known: Validators) -> Wanted:
 
 
 def _fetched(source: Source, wanted: Wanted, work: Path, progress: Progress) -> Fetched | None:
-    name = _UNSAFE.sub("-", wanted.file_name).strip("-.") or source.name
-    return fetch(wanted, work / name, lambda done, total: progress("fetching", done, total))
+    # The import looks at the name: at its ending, and for a category where the format has none.
+    name = _UNSAFE.sub("-", wanted.file_name)[-_LONGEST_NAME:].strip("-.") or source.name
+    folder = work / "fetched"
+    folder.mkdir()
+    return fetch(wanted, folder / name, lambda done, total: progress("fetching", done, total))
 
 
 def _check(source: Source, fetched: Fetched, work: Path) -> None:
