@@ -12,7 +12,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from proxy_addons.cli import categories_diff, categories_history, categories_update
+from proxy_addons.cli import (
+    categories_diff,
+    categories_history,
+    categories_impact,
+    categories_update,
+)
 from proxy_addons.cli.categories_shown import explained, print_json, print_table, progress_bar
 from proxy_addons.cli.common import add_common
 from proxy_addons.urlkey import UrlKeyError, url_key
@@ -100,6 +105,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     categories_update.register(actions)
     categories_history.register(actions)
     categories_diff.register(actions)
+    categories_impact.register(actions)
 
 
 def _import(args: argparse.Namespace, settings: Settings) -> int:

@@ -10,7 +10,7 @@ import re
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from proxy_addons.cli.categories_shown import (
     OK,
@@ -34,7 +34,8 @@ _SIDE = (
     "NAME (a list in force), NAME@VERSION (one that is kept), index (the compiled one), or a path:"
     " a folder, an archive, a file that can be imported, an index file"
 )
-_VERSION = re.compile(r"([a-z0-9][a-z0-9_-]*)@([0-9TZ-]+)", re.ASCII)
+VERSION = re.compile(r"([a-z0-9][a-z0-9_-]*)@([0-9TZ-]+)", re.ASCII)
+"""A list and a version of it."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*", re.ASCII)
 
 
@@ -52,14 +53,13 @@ def register(actions: Commands) -> None:
     action.set_defaults(run=explained(_diff))
 
 
-def side_of(text: str, settings: Settings, held: ExitStack, options: dict[str, Any]) -> Side:
+def side_of(text: str, settings: Settings, held: ExitStack) -> Side:
     """What a person names, to be compared.
 
     Args:
         text: see `_SIDE`.
         settings: for where lists are.
         held: what is unpacked for it is removed when this is closed.
-        options: more arguments of `import_lists`.
 
     Raises:
         CategoryError: there is none of that name.
@@ -72,7 +72,7 @@ def side_of(text: str, settings: Settings, held: ExitStack, options: dict[str, A
 
     paths = settings.paths
     lists = paths.imported_lists_dir
-    if found := _VERSION.fullmatch(text):
+    if found := VERSION.fullmatch(text):
         versions = updater_of(settings).versions(found[1])
         return side_of_folder(text, versions.tree(versions.get(found[2]).id))
     if text == "index":
@@ -81,7 +81,7 @@ def side_of(text: str, settings: Settings, held: ExitStack, options: dict[str, A
         return side_of_folder(text, lists / text)
     if _NAME.fullmatch(text) and (paths.categories_dir / text).is_dir():
         return side_of_folder(text, paths.categories_dir / text)
-    return held.enter_context(side_of_path(Path(text), lists / ".compared", options))
+    return held.enter_context(side_of_path(Path(text), lists / ".compared"))
 
 
 def _diff(args: argparse.Namespace, settings: Settings) -> int:
@@ -91,7 +91,7 @@ def _diff(args: argparse.Namespace, settings: Settings) -> int:
         progress("comparing", 0, 1)
         work = settings.paths.imported_lists_dir / ".compared"
         difference = compare(
-            side_of(args.old, settings, held, {}), side_of(args.new, settings, held, {}), work
+            side_of(args.old, settings, held), side_of(args.new, settings, held), work
         )
     if args.json:
         print_json(_as_json(difference))

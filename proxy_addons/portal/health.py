@@ -17,7 +17,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from proxy_addons.gate import metricfiles
-from proxy_addons.portal import alerthealth, feedhealth, keeping
+from proxy_addons.portal import alerthealth, feedhealth, keeping, listhealth
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from proxy_addons.portal.alerthealth import AlertHealth
     from proxy_addons.portal.feedhealth import FeedHealth
+    from proxy_addons.portal.listhealth import ListHealth
 
 # Workers beat once a second; ten missed beats are no busy moment any more.
 SILENT_AFTER = 10.0
@@ -78,6 +79,7 @@ class Health:
         sealing: how sealing is; None where the keeper has left nothing yet.
         feeds: of the access log; what is wrong with them never takes the gateway down.
         alerts: likewise; None where there are none in the settings.
+        lists: that are fetched; likewise.
     """
 
     status: str
@@ -89,6 +91,7 @@ class Health:
     sealing: keeping.Sealing | None = None
     feeds: tuple[FeedHealth, ...] = ()
     alerts: AlertHealth | None = None
+    lists: tuple[ListHealth, ...] = ()
 
     @property
     def http_status(self) -> int:
@@ -120,6 +123,7 @@ def read(
     run_dir: Path | None = None,
     feeds: tuple[FeedHealth, ...] = (),
     alerts: AlertHealth | None = None,
+    lists: tuple[ListHealth, ...] = (),
 ) -> Health:
     """How the gateway is now.
 
@@ -130,9 +134,10 @@ def read(
         run_dir: where the keeper says how sealing is; None: it is not looked at.
         feeds: how they go.
         alerts: how they go; None: there are none.
+        lists: how fresh they are.
     """
     sealing = keeping.read(run_dir, now) if run_dir is not None else None
-    return _health(_families(directory), expected, now, sealing, feeds, alerts)
+    return _health(_families(directory), expected, now, sealing, feeds, alerts, lists)
 
 
 def _health(
@@ -142,6 +147,7 @@ def _health(
     sealing: keeping.Sealing | None,
     feeds: tuple[FeedHealth, ...],
     alerts: AlertHealth | None,
+    lists: tuple[ListHealth, ...],
 ) -> Health:
     found: dict[int, dict[str, float]] = {}
     for family in families:
@@ -170,6 +176,7 @@ def _health(
     problems += sealing.problems if sealing is not None else ()
     problems += [said for said in (feed.sentence() for feed in feeds) if said is not None]
     problems += alerts.sentences() if alerts is not None else ()
+    problems += [said for said in (each.sentence() for each in lists) if said is not None]
     log_healthy = all(worker.log_healthy for worker in up)
     serving = bool(up) and log_healthy and len(known) == len(ages)
     return Health(
@@ -182,6 +189,7 @@ def _health(
         sealing=sealing,
         feeds=feeds,
         alerts=alerts,
+        lists=lists,
     )
 
 
@@ -232,9 +240,10 @@ class _Snapshot:
         yield from feedhealth.families(health.feeds)
         if health.alerts is not None:
             yield from alerthealth.families(health.alerts)
+        yield from listhealth.families(health.lists)
 
 
-def exposition(
+def exposition(  # noqa: PLR0913 - what each of the others tells
     directory: Path,
     expected: int,
     now: float,
@@ -242,6 +251,8 @@ def exposition(
     run_dir: Path | None = None,
     feeds: tuple[FeedHealth, ...] = (),
     alerts: AlertHealth | None = None,
+    *,
+    lists: tuple[ListHealth, ...] = (),
 ) -> tuple[bytes, str]:
     """The answer of `/metrics`.
 
@@ -253,6 +264,7 @@ def exposition(
         run_dir: as of `read`.
         feeds: how they go.
         alerts: as of `read`.
+        lists: likewise.
 
     Returns:
         Body and content type.
@@ -260,7 +272,7 @@ def exposition(
     families = _families(directory)
     registry = CollectorRegistry()
     sealing = keeping.read(run_dir, now) if run_dir is not None else None
-    found = _health(families, expected, now, sealing, feeds, alerts)
+    found = _health(families, expected, now, sealing, feeds, alerts, lists)
     registry.register(_Snapshot(families, found))
     encoder, content_type = choose_encoder(accept)
     return encoder(registry), content_type

@@ -19,7 +19,7 @@ from aiohttp import hdrs, web
 from proxy_addons.accesslog.feeds.keeping import STATE_FILE
 from proxy_addons.gate import metricfiles
 from proxy_addons.gate.wording import date_words
-from proxy_addons.portal import alerthealth, authority, feedhealth, health, pac
+from proxy_addons.portal import alerthealth, authority, feedhealth, health, listhealth, pac
 from proxy_addons.portal.answers import NO_STORE
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class OpenPages:
     async def healthz(self, request: web.Request) -> web.Response:
         """Whether requests are served: 200 or 503, and why."""
         del request
-        feeds, alerts = await asyncio.to_thread(self._others)
+        feeds, alerts, lists = await asyncio.to_thread(self._others)
         found = await asyncio.to_thread(
             health.read,
             self._metrics,
@@ -110,6 +110,7 @@ class OpenPages:
             self.settings.paths.run_dir,
             feeds,
             alerts,
+            lists,
         )
         body = {**found.as_json(), "policy_version": self.settings.policy_version}
         return web.json_response(
@@ -122,7 +123,7 @@ class OpenPages:
     async def metrics(self, request: web.Request) -> web.Response:
         """The metrics of all workers, for Prometheus."""
         accept = request.headers.get(hdrs.ACCEPT, "")
-        feeds, alerts = await asyncio.to_thread(self._others)
+        feeds, alerts, lists = await asyncio.to_thread(self._others)
         body, content_type = await asyncio.to_thread(
             health.exposition,
             self._metrics,
@@ -132,6 +133,7 @@ class OpenPages:
             self.settings.paths.run_dir,
             feeds,
             alerts,
+            lists=lists,
         )
         return web.Response(
             body=body, headers={hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: NO_STORE}
@@ -141,14 +143,19 @@ class OpenPages:
 
     def _others(
         self,
-    ) -> tuple[tuple[feedhealth.FeedHealth, ...], alerthealth.AlertHealth | None]:
-        """How the processes beside browsing go that tell it in files."""
+    ) -> tuple[
+        tuple[feedhealth.FeedHealth, ...],
+        alerthealth.AlertHealth | None,
+        tuple[listhealth.ListHealth, ...],
+    ]:
+        """How what goes beside browsing goes, as it tells in files."""
         folder, now = self.settings.paths.run_dir, self.clock()
         names = [feed.name for feed in self.settings.feeds]
         feeds = feedhealth.read(folder / STATE_FILE, names, now)
+        lists = listhealth.read(self.settings.paths.imported_lists_dir, now)
         if not self.settings.alerts:
-            return feeds, None
-        return feeds, alerthealth.read(folder / alerthealth.STATE_FILE, now)
+            return feeds, None, lists
+        return feeds, alerthealth.read(folder / alerthealth.STATE_FILE, now), lists
 
     @property
     def _metrics(self) -> Path:

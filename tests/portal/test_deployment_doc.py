@@ -96,6 +96,26 @@ def test_the_unit_is_valid_and_confined(tmp_path: Path):
     assert exposure_of(unit) <= 1.6
 
 
+@pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
+)
+def test_the_units_of_the_lists_are_valid_and_confined(tmp_path: Path):
+    folder = ROOT / "docs" / "systemd"
+    service, timer = (tmp_path / f"watchhouse-categories.{kind}" for kind in ("service", "timer"))
+    text = (folder / service.name).read_text("utf-8")
+    service.write_text(text.replace("/opt/watchhouse/.venv/bin/watchhouse", "/bin/true"))
+    timer.write_text((folder / timer.name).read_text("utf-8"))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(service), str(timer)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "watchhouse-categories" not in done.stderr
+    assert exposure_of(service) <= 1.1
+
+
 def exposure_of(unit: Path) -> float:
     """How much a service could do if it were taken over: 0 nothing, 10 everything."""
     done = subprocess.run(

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hmac
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from proxy_addons.categorisation.imports import import_lists
+from proxy_addons.categorisation.report import CategoryImportError
 from proxy_addons.categorisation.updates.checksums import ChecksumError, pinned, wanted_of
 from proxy_addons.categorisation.updates.comparing import compare
 from proxy_addons.categorisation.updates.fetching import (
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from proxy_addons.categorisation.updates.sourcesfile import Source
 
 _CHECKSUMS_MOST: Final = 1 << 20  # octets of a file of checksums
+_LONGEST_NAME: Final = 100  # characters
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+", re.ASCII)
 
 
@@ -92,15 +94,20 @@ def obtain(
     if fetched is None:
         return Obtained(None)
     _check(source, fetched, work)
-    options: dict[str, Any] = {}
-    if source.format is not None:
-        options["format"] = source.format
-    if source.category is not None:
-        options["category"] = source.category
     staged = Versions(work / "lists", source.name)
-    report = import_lists(
-        fetched.path, staged.lists_dir, name=source.name, progress=progress, **options
-    )
+    try:
+        report = import_lists(
+            fetched.path,
+            staged.lists_dir,
+            name=source.name,
+            format=source.format,
+            category=source.category,
+            very_restrictive=source.very_restrictive,
+            progress=progress,
+        )
+    except CategoryImportError as error:
+        # Named after what was asked for: the file that it was in is gone by now.
+        raise CategoryImportError(str(error).replace(str(fetched.path), source.url)) from error
     imported = staged.store_in_force()
     assert imported is not None, "an import makes the link"
     in_force = versions.store_in_force()
@@ -133,8 +140,11 @@ def _wanted(source: Source, place: str, most: int, known: Validators) -> Wanted:
 
 
 def _fetched(source: Source, wanted: Wanted, work: Path, progress: Progress) -> Fetched | None:
-    name = _UNSAFE.sub("-", wanted.file_name).strip("-.") or source.name
-    return fetch(wanted, work / name, lambda done, total: progress("fetching", done, total))
+    # The import looks at the name: at its ending, and for a category where the format has none.
+    name = _UNSAFE.sub("-", wanted.file_name)[-_LONGEST_NAME:].strip("-.") or source.name
+    folder = work / "fetched"
+    folder.mkdir()
+    return fetch(wanted, folder / name, lambda done, total: progress("fetching", done, total))
 
 
 def _check(source: Source, fetched: Fetched, work: Path) -> None:

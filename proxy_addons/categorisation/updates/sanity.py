@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from proxy_addons.categorisation.updates.sides import EXCEPTIONS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -66,7 +68,7 @@ def _odd(category: str, amounts: Amounts, limits: HoldBack) -> Iterator[Reason]:
     before = amounts.before
     if not before:
         return  # new: no rule names it yet, and nothing can be said of its size
-    if category and not amounts.after:
+    if category and not amounts.after and not category.endswith(EXCEPTIONS):
         yield Reason(category, "vanishes", before, before, amounts.examples_removed)
         return
     for what, amount, share, examples in (

@@ -20,7 +20,7 @@ from proxy_addons.categorisation.report import CategorySourceError, Problems, qu
 from proxy_addons.categorisation.tree import list_root, read_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from proxy_addons.categorisation.tree import ListTree
@@ -29,6 +29,8 @@ type Batch = tuple[bool, frozenset[str], list[str]]
 """Whether they are expressions; their categories; index texts, or patterns."""
 
 _STEP: Final = 1 << 14  # entries in a batch of an index
+EXCEPTIONS: Final = " (exceptions)"
+"""After a category's name: what a list says is not in it."""
 _INDEX_END: Final = b"WatchhouseCatIdx"
 
 
@@ -57,11 +59,6 @@ def side_of_tree(name: str, tree: ListTree) -> Side:
     return Side(name, batches)
 
 
-def _named(category: str, *, excepts: bool) -> str:
-    """A category, or what is shown of an entry that is not to be in one (`.except`)."""
-    return f"not {category}" if excepts else category
-
-
 def side_of_folder(name: str, folder: Path) -> Side:
     """The entries of a list in squidGuard layout.
 
@@ -78,7 +75,9 @@ def side_of_index(path: Path) -> Side:
         CategoryIndexError: it cannot be used.
     """
     opened = open_index(path)
-    labels = [_named(category, excepts=excepts) for _, category, excepts in opened.meta["labels"]]
+    labels = [
+        _named(str(category), excepts=excepts) for _, category, excepts in opened.meta["labels"]
+    ]
     sets = [frozenset(labels[place] for place in item[1]) for item in opened.meta["sets"][1:]]
     patterns: list[list[Any]] = opened.meta["expressions"]
 
@@ -96,31 +95,35 @@ def side_of_index(path: Path) -> Side:
 
 
 @contextmanager
-def side_of_path(path: Path, work: Path, options: Mapping[str, Any]) -> Iterator[Side]:
+def side_of_path(path: Path, work: Path) -> Iterator[Side]:
     """A side that a person names: a folder, an index file, or anything that can be imported.
 
     Args:
         path: it.
         work: where an archive is unpacked, for as long as the block runs.
-        options: more arguments of `import_lists`: its format, a category.
 
     Raises:
         CategoryError: it cannot be read as any of them.
     """
     if not path.exists():
         raise CategorySourceError(f"{quoted(str(path))}: there is no such file or folder")
-    if path.is_dir() and not options:
+    if path.is_dir() and read_tree("compared", list_root(path)).files:
         yield side_of_folder(path.name, path)
-    elif path.is_file() and _is_index(path):
+    elif path.is_file() and is_index(path):
         yield side_of_index(path)
     else:
         work.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=work, prefix="compared.") as folder:
-            report = import_lists(path, work / folder, name="compared", **options)
+            report = import_lists(path, work / folder, name="compared")
             yield side_of_folder(path.name, report.folder)
 
 
-def _is_index(path: Path) -> bool:
+def _named(category: str, *, excepts: bool) -> str:
+    return category + EXCEPTIONS if excepts else category
+
+
+def is_index(path: Path) -> bool:
+    """Whether a file is a compiled index, whole or damaged."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - len(_INDEX_END)))
         return file.read() == _INDEX_END

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from proxy_addons.categorisation.formats import Format
 from proxy_addons.categorisation.updates.kinds import (
     EVERY,
     SIZE,
@@ -21,7 +22,7 @@ from proxy_addons.categorisation.updates.kinds import (
     WebProxy,
 )
 from proxy_addons.categorisation.updates.minisign import PublicKey
-from proxy_addons.settings.kinds import Fields, Flag, ListOf, Pattern, Text, Whole
+from proxy_addons.settings.kinds import Choice, Fields, Flag, ListOf, Pattern, Text, Whole
 from proxy_addons.settings.problems import Report, SettingsError, nearest, quoted
 from proxy_addons.settings.tree import read
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 SOURCES_FILE: Final = "sources.yaml"
 MIB: Final = 1 << 20
-_WORD = Pattern(r"[a-z0-9][a-z0-9-]{0,31}", "the name of a format such as squidguard or hosts")
 _CATEGORY = Pattern(r"[a-z0-9][a-z0-9_-]{0,63}", "a category such as malware")
 
 
@@ -61,8 +61,9 @@ class Source:
         name: of the list.
         url: an http(s) address, or an absolute path.
         enabled: whether `update` without names takes it.
-        format: as `import_lists` takes it; None: found out by the import.
-        category: for formats that name none.
+        format: how it is written.
+        category: what its entries are, for formats that have no categories.
+        very_restrictive: whether the expressions that UT1 calls so are taken.
         checksum: `sha256:…`, `sha512:…`, or where a file of checksums is; None: none.
         signature: where a minisign signature is; None: none.
         public_key: the minisign key that signs it.
@@ -78,8 +79,9 @@ class Source:
     name: str
     url: str
     enabled: bool = True
-    format: str | None = None
+    format: Format = Format.AUTO
     category: str | None = None
+    very_restrictive: bool = False
     checksum: str | None = None
     signature: str | None = None
     public_key: PublicKey | None = None
@@ -161,8 +163,9 @@ class _SourceKind:
             name=fields.need("name", ListName(), ""),
             url=fields.need("url", Place(), ""),
             enabled=fields.take("enabled", Flag(), plain.enabled),
-            format=fields.take("format", _WORD, None),
+            format=Format(fields.take("format", Choice(tuple(Format)), Format.AUTO)),
             category=fields.take("category", _CATEGORY, None),
+            very_restrictive=fields.take("very_restrictive", Flag(), plain.very_restrictive),
             checksum=fields.take("checksum", Checksum(), None),
             signature=fields.take("signature", Place(), None),
             public_key=fields.take("public_key", _KeyKind(), None),

@@ -215,8 +215,9 @@ class Updater:
     def _forget_orphans(versions: Versions, state: State) -> None:
         """Remove what was fetched by an update that was killed before it was put in force."""
         in_force = versions.in_force()
+        last = max(in_force or "", state.validated or "")  # what is older has had its turn
         for each in versions.all():
-            if in_force is not None and each.id > in_force and each.id != state.held:
+            if in_force is not None and each.id > last and each.id != state.held:
                 versions.forget(each.id)
         versions.tidy()
 

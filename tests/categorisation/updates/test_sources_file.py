@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
+from proxy_addons.categorisation.formats import Format
 from proxy_addons.categorisation.updates.sourcesfile import (
     HoldBack,
     Source,
@@ -69,6 +72,7 @@ sources:
     enabled: false
     format: hosts
     category: ads
+    very_restrictive: true
     checksum: sha256:{"0" * 64}
     signature: https://lists.test/a.minisig
     public_key: {KEY}
@@ -91,8 +95,9 @@ sources:
         name="a",
         url="/srv/a.txt",
         enabled=False,
-        format="hosts",
+        format=Format.HOSTS,
         category="ads",
+        very_restrictive=True,
         checksum=f"sha256:{'0' * 64}",
         signature="https://lists.test/a.minisig",
         public_key=one.public_key,
@@ -109,6 +114,14 @@ sources:
     assert found.named(["a", "b", "a"]) == (one, two)
     with pytest.raises(KeyError, match=r"no source \\?\"bb\\?\"; did you mean b"):
         found.named(["bb"])
+
+
+def test_every_key_is_documented() -> None:
+    text = (TESTS.parent / "docs" / "list-updates.md").read_text("utf-8")
+    documented = set(re.findall(r"(?m)^\| `(\w+)` \|", text))
+    assert documented == {each.name for each in fields(Source)} | {"keep"}
+    for each in fields(HoldBack):
+        assert f"`{each.name}`" in text
 
 
 def test_the_file_that_is_shipped_fetches_ut1_by_night() -> None:

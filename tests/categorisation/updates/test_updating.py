@@ -12,6 +12,7 @@ import pytest
 from support.listserver import Answer, ListServer, names, tarred, tree_of
 
 from proxy_addons.categorisation import CategoryIndex, CategoryIndexError, import_lists
+from proxy_addons.categorisation.formats import Format
 from proxy_addons.categorisation.updates.sourcesfile import HoldBack, Source
 from proxy_addons.categorisation.updates.updating import Asked, Outcome, Status, Updater
 from proxy_addons.categorisation.updates.versions import Versions
@@ -190,7 +191,7 @@ def test_one_failure_does_not_stop_the_others(desk: Desk) -> None:
     assert [bad.status, missing.status, good.status] == [
         Status.FAILED, Status.FAILED, Status.UPDATED,
     ]  # fmt: skip
-    assert "not a whole .tar" in bad.why
+    assert bad.why.startswith(f"{desk.lists.url('c.tar.gz')}: not a whole ")
     assert missing.why == "the server answered with status 404"
     assert desk.categories("b.test") == {"games"}
     state = desk.updater.state("d")
@@ -251,6 +252,29 @@ def test_going_back_pins(desk: Desk) -> None:
     assert desk.one(force=True).status is Status.UPDATED
     assert desk.updater.state("bl").pinned is None
     assert desk.categories("site239.test") == {"games"}
+
+
+def test_what_is_newer_than_a_roll_back_is_kept(desk: Desk) -> None:
+    desk.offer(GAMES)
+    first = desk.one().version
+    desk.offer({**GAMES, "games/domains": names(0, 210)})
+    second = desk.one().version
+    desk.updater.put_back("bl", None, pin=True)
+    desk.updater.unpin("bl")
+    desk.lists.answers["bl.tar.gz"].fault = "404"
+    assert desk.one().status is Status.FAILED
+    assert [each.id for each in desk.versions.all()] == [first, second]
+
+
+@pytest.mark.parametrize("name", ["lists", "beside", "fetched", "x" * 300, "..x"])
+def test_names_of_files_are_the_publishers(name: str, desk: Desk) -> None:
+    body = b"one.test\ntwo.test\n"
+    digest = hashlib.sha256(body).hexdigest()
+    desk.lists.answers |= {name: Answer(body), "SUMS": Answer(digest.encode())}
+    source = desk.source(url=desk.lists.url(name), format=Format.DOMAINS, category="games")
+    (outcome,) = desk.update(replace(source, checksum=desk.lists.url("SUMS")))
+    assert outcome.status is Status.UPDATED, outcome.why
+    assert desk.categories("one.test") == {"games"}
 
 
 def test_unpinning(desk: Desk) -> None:
