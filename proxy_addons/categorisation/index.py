@@ -13,6 +13,7 @@ stands above all entries of its list and category.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -50,6 +51,7 @@ _NONE: frozenset[str] = frozenset()
 _UNIONS_KEPT = 4096
 _HOSTS_KEPT = 16_384
 _SEEN: Literal[False] = False
+_COMMON_LABEL = re.compile(r"(?:www|web|ftp)[0-9]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,31 @@ class CategoryIndex:
             return categories
         sets = [self._sets[hit] for hit in hits]
         return categories_of(sets, [self._pattern_sets[number] for number in found])
+
+    def lookup_plain(self, labels: list[str], target: str) -> frozenset[str]:
+        """As `lookup`, for an address that is as it should be: a shorter way without its key.
+
+        Args:
+            labels: of the host, which is a name and no address, in canonical spelling.
+            target: path and query, canonical, without `%` and `//`.
+        """
+        first, values = labels[0], self._values
+        common = first[0] in "wf" and len(labels) > 2 and _COMMON_LABEL.fullmatch(first) is not None
+        bare = labels[:0:-1] if common else labels[::-1]
+        text = f"{'.'.join(bare)}.{target.lower()}"
+        hits = tuple([values[number] for _, number in self._trie.iter_prefixes_with_ids(text)])
+        if common and (number := self._trie.get(f"{'.'.join(labels[::-1])}.")) is not None:
+            hits = (*hits, values[number])
+        if self._expressions is None:
+            known = self._unions.get(hits)
+            return self._union(hits) if known is None else known
+        host = ".".join(labels)
+        skip = len(first) + 1 if common else 0
+        found = self._expressions.matching(host + target, skip)
+        if not found:
+            return self._union(hits)
+        sets = [self._sets[hit] for hit in hits]
+        return _categories(sets, [self._pattern_sets[number] for number in found])
 
     def _tells_paths_apart(self, root: str) -> bool:
         """Whether any entry is for a part of a host only.

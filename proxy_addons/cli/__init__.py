@@ -26,6 +26,8 @@ COMMANDS = (
     "explain",
     "test",
     "impact",
+    "decide",
+    "import-squidguard",
     "categories",
     "log",
     "witness",
@@ -44,8 +46,8 @@ COMMANDS = (
 )
 """Every command, in the order of the help; each is the module of that name in this room."""
 
-_MODULES = {"break": "breaks"}
-"""But for those whose name Python has a use for itself."""
+_MODULES = {"break": "breaks", "import-squidguard": "import_squidguard"}
+"""But for those whose name cannot be a module's."""
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 

@@ -159,7 +159,7 @@ def explain(args: argparse.Namespace) -> Explanation:
         CategoryIndexError,
     )
 
-    asked = _asked_time(args.at)
+    asked = asked_time(args.at)
     settings = settings_of(args, today=asked.date())
     key = _key(args.url)
     person = replace(
@@ -215,7 +215,12 @@ def explain(args: argparse.Namespace) -> Explanation:
     )
 
 
-def _asked_time(text: str | None, option: str = "--at") -> datetime:
+def asked_time(text: str | None, option: str = "--at") -> datetime:
+    """The moment that an option names, without a zone where it names none; None for the present.
+
+    Raises:
+        ExplainError: it is no time.
+    """
     if text is None:
         return datetime.now(UTC)
     try:
@@ -246,7 +251,7 @@ def _then(
     """
     found = {}
     for time_text, states_text in given:
-        moment = _local(_asked_time(time_text, "--then"), settings)
+        moment = _local(asked_time(time_text, "--then"), settings)
         if moment.timestamp() <= local.timestamp():
             raise ExplainError(f"--then {time_text!r} is not later than the moment asked about")
         found[moment] = _states(states_text.split(","), "--then")

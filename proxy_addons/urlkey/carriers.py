@@ -90,6 +90,21 @@ class Carriers:
         anywhere = [carrier for carrier in self.all if not carrier.hosts]
         self._marked = tuple((mark, carrier) for carrier in anywhere for mark in carrier.marks)
         self._known: dict[str, tuple[Carrier, ...]] = {}
+        named = (*self._exact, *self._below, *self._before)
+        self._words = frozenset(map(_telling_label, named))
+
+    @property
+    def marks(self) -> frozenset[str]:
+        """Plain texts, one of which any address holds that carries another on no carrier's host."""
+        return frozenset(mark for mark, _ in self._marked)
+
+    def surely_none(self, labels: Sequence[str]) -> bool:
+        """Whether a host is no carrier's, by one quick look. False says nothing.
+
+        Args:
+            labels: of a canonical name.
+        """
+        return self._words.isdisjoint(labels)
 
     def inside(self, key: UrlKey) -> tuple[UrlKey, ...]:
         """The addresses that an address carries, and those that they carry.
@@ -148,6 +163,12 @@ class Carriers:
             self._known.clear()
         self._known[host] = carriers
         return carriers
+
+
+def _telling_label(host: str) -> str:
+    """The label of a name that is in the fewest others: `archive` of `web.archive.org`."""
+    labels = host.split(".")
+    return max(labels[:-1] or labels, key=len)
 
 
 def _read(carrier: Carrier, key: UrlKey, target: str) -> Iterator[UrlKey]:

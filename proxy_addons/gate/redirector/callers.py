@@ -1,0 +1,160 @@
+"""Who asks, as far as a line of Squid's says it: a name that Squid authenticated, an address.
+
+In: the file of people (`watchhouse decide --people`), the settings' addresses. Out: a `Person`.
+Must never: take the name in DNS for a proof of anything, or give an exempt profile: whether there
+is a live exemption cannot be known here.
+
+The file is squidGuard's `src` blocks in our form: the first entry that fits counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from proxy_addons.gate.people import person_of
+from proxy_addons.policy.model import Person
+from proxy_addons.policy.people import canonical_name
+from proxy_addons.policy.states import as_given
+from proxy_addons.settings.entries import PROFILE
+from proxy_addons.settings.kinds import Fields, ListOf, Located, Named, Text, Whole
+from proxy_addons.settings.netkinds import Net
+from proxy_addons.settings.problems import Report, nearest
+from proxy_addons.settings.tree import read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from proxy_addons.identity.addresses import AddressMap
+    from proxy_addons.policy.compiled import Policy
+    from proxy_addons.settings.model import Network4or6
+    from proxy_addons.settings.tree import Node
+
+BY_SQUID = "squid"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Some people, and their profile.
+
+    Attributes:
+        names: canonical names that Squid authenticates; None: whatever the name, or without one.
+        networks: of clients; None: from anywhere.
+        profile: theirs.
+    """
+
+    names: frozenset[str] | None
+    networks: tuple[Network4or6, ...] | None
+    profile: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    wanted: str = "a table with the keys names or networks or both, and profile"
+
+    def read(self, node: Node, key: str, report: Report) -> tuple[Entry, Located] | None:
+        fields = Fields(node, key, report, self.wanted)
+        name = Text("the name of a person, as Squid authenticates it")
+        names = fields.take("names", ListOf(name, one=True, least=1), None)
+        networks = fields.take("networks", ListOf(Net(), one=True, least=1), None)
+        profile = fields.need("profile", Named(PROFILE), None)
+        fields.done()
+        if profile is None:
+            return None
+        try:
+            known = None if names is None else frozenset(map(canonical_name, names))
+        except ValueError as problem:
+            # The file is refused: an entry for nobody would be passed by in silence.
+            report.add(node.place, f"{key}.names", str(problem))
+            return None
+        return Entry(known, networks, profile.text), profile
+
+
+def read_people(path: Path, policy: Policy) -> tuple[Entry, ...]:
+    """The entries of a file of people.
+
+    Raises:
+        SettingsError: anything is wrong with it; every problem with file, line and key.
+    """
+    report = Report()
+    entries: tuple[tuple[Entry, Located], ...] = ()
+    try:
+        data = path.read_bytes()
+    except OSError as problem:
+        # Nothing is used of a configuration of which a part is missing.
+        report.add(str(path), "", f"cannot be read: {problem.strerror}")
+    else:
+        root = read(data, str(path), report)
+        if root is not None:
+            fields = Fields(root, "", report, "a table of keys")
+            fields.need("version", Whole(1, 1), 1)
+            entries = fields.need("people", ListOf(_Entry()), ())
+            fields.done()
+    for _, profile in entries:
+        if profile.text not in policy.profiles:
+            hint = nearest(profile.text, policy.profiles)
+            report.add(profile.place, profile.key, f"policy.yaml has no such profile{hint}")
+    report.raise_if_any()
+    return tuple(entry for entry, _ in entries)
+
+
+class Callers:
+    """Who the clients behind Squid are.
+
+    Args:
+        entries: of the file of people, in order.
+        addresses: of the settings; they count where no entry fits.
+        policy: in force.
+    """
+
+    def __init__(self, entries: tuple[Entry, ...], addresses: AddressMap, policy: Policy) -> None:
+        self._entries = entries
+        self._addresses = addresses
+        self._policy = policy
+        self._states = as_given(())
+
+    def person(self, client: str, name: str | None) -> Person:
+        """Who it is; somebody unknown has the strictest profile.
+
+        Args:
+            client: address.
+            name: canonical, as Squid authenticated it; None for nobody.
+        """
+        known = self._addresses.person(client)
+        profile = self._profile(client, name)
+        if profile is None:
+            profile = known.profile
+        if name is None and known.name is None:
+            person = Person(None, known.how, self._without(profile))
+        elif name is None:
+            assert known.name is not None
+            person = Person(known.name, known.how, self._without(profile))
+        else:
+            person = Person(name, BY_SQUID, self._without(profile))
+        return replace(person, states=self._states)
+
+    def _profile(self, client: str, name: str | None) -> str | None:
+        address = None
+        try:
+            address = ip_address(client)
+        except ValueError:
+            pass  # no address: entries for networks are passed by
+        mapped = getattr(address, "ipv4_mapped", None)
+        address = mapped or address
+        for entry in self._entries:
+            if entry.names is not None and name not in entry.names:
+                continue
+            if entry.networks is not None and not any(
+                address is not None and address in network for network in entry.networks
+            ):
+                continue
+            return entry.profile
+        return None
+
+    def _without(self, profile: str) -> str:
+        """The profile without an exemption, as the gate gives it to somebody who has none."""
+        held = person_of(
+            "-", BY_SQUID, profile, policy=self._policy, snapshot=None, age=0.0, stale=0.0, now=0.0
+        )
+        return held.person.profile

@@ -1,0 +1,247 @@
+"""Answers lines of Squid's by the policy, as the gate decides.
+
+In: lines; settings, index and people in force. Out: an answer for each, in their order.
+Must never: let pass what could not be read or decided, give fewer answers than lines, or hold a
+rule of its own: what is decided, `gate.judge` decides.
+
+What a redirector cannot know is not looked at: what a person has confirmed, their breaks, minutes
+and duties, exemptions, withdrawals, reviews, what is in a body (docs/squidguard.md).
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from proxy_addons.gate.facts import RequestFacts
+from proxy_addons.gate.judge import judge
+from proxy_addons.gate.names import host_key_of, with_carried
+from proxy_addons.gate.redirector.answers import Refused, leads, passes
+from proxy_addons.gate.redirector.lines import (
+    ODD,
+    ORDINARY,
+    caller,
+    channel_of,
+    name_of,
+    read,
+)
+from proxy_addons.gate.rules import (
+    RULE_BAD_REQUEST,
+    RULE_INDEX_MISSING,
+    RULE_INNER_ADDRESS,
+    RULE_UNDECIDED,
+)
+from proxy_addons.gate.traits import NONE as NO_TRAITS
+from proxy_addons.gate.traits import traits_of
+from proxy_addons.policy.cache import Decider
+from proxy_addons.policy.model import Action, Moment
+from proxy_addons.urlkey import UrlKey, UrlKeyError, authority_key, url_key
+from proxy_addons.urlkey.carriers import CarriedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from proxy_addons.categorisation import CategoryIndex
+    from proxy_addons.gate.redirector.answers import Redirect
+    from proxy_addons.gate.redirector.callers import Callers
+    from proxy_addons.gate.redirector.lines import Asked
+    from proxy_addons.policy.model import Person
+    from proxy_addons.settings.model import Settings
+
+_log = logging.getLogger(__name__)
+_REMEMBERED: Final = 16_384
+_HTTPS: Final = 443
+BAD: Final = Refused(RULE_BAD_REQUEST)
+MISSING: Final = Refused(RULE_INDEX_MISSING)
+_UNKNOWN: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What answers rest on; replaced as a whole.
+
+    Attributes:
+        settings: with the compiled policy.
+        index: category index.
+        callers: who the clients are.
+    """
+
+    settings: Settings
+    index: CategoryIndex
+    callers: Callers
+
+
+class Desk:
+    """Answers lines. Not for several threads.
+
+    Args:
+        redirect: where what is refused leads to.
+        protocol: of `answers.PROTOCOLS`.
+    """
+
+    def __init__(self, redirect: Redirect, protocol: str) -> None:
+        self._redirect = redirect
+        self._protocol = protocol
+        # The answer where nothing of the line is in it.
+        self._fixed: str | None = None
+        if redirect.is_fixed and protocol == "3.4":
+            self._fixed = leads("", protocol, redirect, redirect.address(None, BAD), None)
+        self._basis: Basis | None = None
+        self.rest_on(None)
+
+    def rest_on(self, basis: Basis | None) -> None:
+        """Decide by this from now on; by None everything is refused."""
+        self._basis = basis
+        self._people: dict[str, Person] = {}
+        # Why what is asked by a profile, for addresses of these categories, is refused; None where
+        # it is not. Of this minute.
+        self._known: dict[tuple[object, ...], Refused | None] = {}
+        self._minute: tuple[int, ...] = ()
+        self._moment: Moment | None = None
+        if basis is not None:
+            self._decider = Decider(basis.settings.policy)
+
+    def answers(self, text: str, now: datetime) -> list[str]:
+        """Answer lines.
+
+        Args:
+            text: one or more, without the end of the last one.
+            now: aware.
+        """
+        if self._basis is None:
+            return [self._leads(channel_of(line), None, MISSING) for line in text.split("\n")]
+        try:
+            self._at(now)
+            return self._many(self._basis, text)
+        except Exception:  # the outermost: each line is answered by itself, and refused if need be
+            _log.exception("lines could not be answered together")
+            return [self._one("", line) for line in text.split("\n")]
+
+    def _many(self, basis: Basis, text: str) -> list[str]:
+        """As `_one` for each line, by a shorter way for those that say what nearly all do."""
+        carriers, lookup = basis.settings.carriers, basis.index.lookup_plain
+        # Marks of web proxies and the like may stand anywhere; most are nowhere in many lines.
+        odd = [mark for mark in (*ODD, *carriers.marks) if mark in text]
+        hosts_matter = basis.settings.policy.names_hosts
+        surely_none, people, known = carriers.surely_none, self._people, self._known
+        passed, fixed = passes("", self._protocol), self._fixed
+        found: list[str] = []
+        add = found.append
+        for channel, url, https, host, target, who, method, rest in ORDINARY.findall(text):
+            labels = host.split(".")
+            if not (host and surely_none(labels)) or (odd and any(mark in url for mark in odd)):
+                add(self._one(channel, f"{url} {who} {method}" if host else rest))
+                continue
+            person = people.get(who)
+            if person is None and (person := self._person(who)) is None:
+                add(self._one(channel, f"{url} {who} {method}"))
+                continue
+            question = (person.profile, lookup(labels, target), method, host if hosts_matter else "")
+            refused = known.get(question, _UNKNOWN)
+            if refused is _UNKNOWN:
+                path, _, query = target.partition("?")
+                scheme, port = ("https", _HTTPS) if https else ("http", 80)
+                key = UrlKey(scheme, host, port, path, query)
+                refused = self._judged(basis, person, (key,), method, NO_TRAITS)
+                if len(known) < _REMEMBERED:
+                    known[question] = refused
+            if refused is None:
+                add(passes(channel, self._protocol) if channel else passed)
+            elif fixed is not None:
+                add(f"{channel} {fixed}" if channel else fixed)
+            else:
+                assert isinstance(refused, Refused)
+                add(self._leads(channel, read(f"{url} {who} {method}"), refused))
+        return found
+
+    def _one(self, channel: str, line: str) -> str:
+        """The answer to any line."""
+        if not channel:
+            channel = channel_of(line)
+            line = line[len(channel) :]
+        asked = None
+        try:
+            asked = read(line)
+            refused = BAD if asked is None else self._decided(asked)
+        except CarriedError:
+            refused = Refused(RULE_INNER_ADDRESS)
+        except UrlKeyError:
+            refused = BAD
+        except Exception:  # the outermost: what could not be decided is refused
+            _log.exception("a line could not be answered")
+            refused = Refused(RULE_UNDECIDED)
+        if refused is None:
+            return passes(channel, self._protocol)
+        return self._leads(channel, asked, refused)
+
+    def _decided(self, asked: Asked) -> Refused | None:
+        basis = self._basis
+        assert basis is not None
+        person = basis.callers.person(asked.client, name_of(asked.ident))
+        url, method = asked.url, asked.method
+        if method == "CONNECT" and "://" not in url:
+            keys: Sequence[UrlKey] = (host_key_of(*authority_key(url, _HTTPS)),)
+            traits = NO_TRAITS
+        else:
+            if url[:6].lower() == "ftp://":  # judged like the same address of the Web
+                url = f"http{url[3:]}"
+            key = url_key(url)
+            keys = (key,)
+            target = f"{key.path}?{key.query}"
+            traits = traits_of(RequestFacts(method, "", key.host, 1, target, scheme=key.scheme))
+        keys = with_carried(keys, basis.settings.carriers)
+        return self._judged(basis, person, keys, method, traits)
+
+    def _judged(
+        self,
+        basis: Basis,
+        person: Person,
+        keys: Sequence[UrlKey],
+        method: str,
+        traits: frozenset[str],
+    ) -> Refused | None:
+        """Why a request is refused; None for one that passes."""
+        assert self._moment is not None
+        judgement = judge(self._decider, basis.index, person, keys, method, self._moment, traits)
+        decision = judgement.decision
+        if decision.action is Action.ALLOW:
+            return None
+        return Refused(decision.rule, decision.profile, decision.categories)
+
+    def _person(self, who: str) -> Person | None:
+        """The person of the fields client and ident; None where they cannot be read."""
+        assert self._basis is not None
+        client, _, ident = who.partition(" ")
+        try:
+            address, _, name = caller(client, ident)
+        except ValueError:
+            return None  # the line is read in full, and refused
+        person = self._basis.callers.person(address, name_of(name))
+        if len(self._people) >= _REMEMBERED:
+            self._people.clear()
+        self._people[who] = person
+        return person
+
+    def _leads(self, channel: str, asked: Asked | None, why: Refused) -> str:
+        address = self._redirect.address(asked, why)
+        return leads(channel, self._protocol, self._redirect, address, asked)
+
+    def too_long(self, beginning: str) -> str:
+        """The answer to a line that is longer than any may be.
+
+        Args:
+            beginning: of the line.
+        """
+        return self._leads(channel_of(beginning), None, BAD)
+
+    def _at(self, now: datetime) -> None:
+        """What was decided holds for its minute: time spaces begin and end on whole ones."""
+        assert self._basis is not None
+        local = now.astimezone(self._basis.settings.policy.time_zone)
+        minute = (local.toordinal(), local.hour, local.minute, local.fold)
+        if minute != self._minute:
+            self._minute = minute
+            self._moment = Moment(local)
+            self._known.clear()
