@@ -44,7 +44,7 @@ def add_about(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--person",
         metavar="NAME",
-        help="as if proven to be this person (login name), for `persons`",
+        help="as if proven to be this person",
     )
     parser.add_argument(
         "--group",

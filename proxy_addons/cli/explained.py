@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from proxy_addons.cli.explain_about import About
 from proxy_addons.cli.explain_file import file_as_json, file_table
 from proxy_addons.gate.wording import why_then
 from proxy_addons.policy.explain import NOT_REACHED
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
+    from proxy_addons.cli.explain_about import About
     from proxy_addons.cli.explain_file import Looked
     from proxy_addons.gate.judge import Judgement
     from proxy_addons.urlkey import UrlKey

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
+REPS = {"groups": "Fed Reps"}
 RULES = [
     ("not-ours", "block", {"clients": "10.9.0.0/16", "not": {"url": "example.test/ours"}}),
     ("scripts", "block", {"user_agent": "^curl/", "ports": [443, "8000-8999"]}),
-    ("reps", "allow", {"any": [{"groups": "Fed Reps"}, {"persons": "pc1234"}], "hosts": "hotmail.com"}),
+    ("reps", "allow", {"hosts": "hotmail.com", "any": [REPS, {"persons": "pc1234"}]}),
 ]  # fmt: skip
 
 
@@ -63,8 +64,8 @@ def test_conditions_in_words(explain: Callable[..., dict[str, Any]]):
     assert why(found, "not-ours") == "the client is not in 10.9.0.0/16"
     assert why(found, "scripts") == "the user agent does not match ^curl/"
     assert why(found, "reps") == (
-        "it is not known whether the person is in the group Fed Reps, and it is not known whether the"
-        " person is pc1234"
+        "it is not known whether the person is in the group Fed Reps, and it is not known whether"
+        " the person is pc1234"
     )
     found = explain("hotmail.com", *home, "--group", "FED reps", "--person", "Somebody")
     assert (found["rule"], found["groups"], found["user"]) == ("reps", ["fed reps"], "somebody")
@@ -96,7 +97,8 @@ def test_what_is_not_given_is_not_known(explain: Callable[..., dict[str, Any]]):
     found = explain("example.test", "--method", "CONNECT", "--client", "10.9.1.1")
     assert (found["rule"], found["url"]) == ("not-ours", "example.test:443")
     assert why(found, "not-ours") == (
-        "the client is in 10.9.0.0/16; it is not known whether the address begins with example.test/ours"
+        "the client is in 10.9.0.0/16; it is not known whether the address begins with"
+        " example.test/ours"
     )
     assert found["notes"] == [f"the program is not known (--user-agent): {against}"]
     assert explain("x.test", "--user", "Sample Person")["client"] is not None
