@@ -305,7 +305,8 @@ def _groups(
         elif isinstance(node, Sequence) and node.items:
             items = tuple((item, f"{inner}[{n}]") for n, item in enumerate(node.items))
         else:
-            message = f"{describe(node)}; wanted a list, each {_TABLE}"
+            what = "found an empty list" if isinstance(node, Sequence) else describe(node)
+            message = f"{what}; wanted a list, each {_TABLE}"
             report.add(node.place, inner, message)
             continue
         parts = (_table(item, at, report, depth + 1, negated=below) for item, at in items)

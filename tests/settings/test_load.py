@@ -11,8 +11,10 @@ import pytest
 import yaml
 
 from proxy_addons.gate import rules
+from proxy_addons.policy.conditions import TIME
 from proxy_addons.policy.decide import NO_RULE_MATCHED
 from proxy_addons.policy.model import RESERVED_RULES, Action
+from proxy_addons.settings.condition_kinds import _DEEPER
 from proxy_addons.settings.load import SettingsError, load
 from proxy_addons.settings.model import Endpoint
 
@@ -238,10 +240,16 @@ def test_the_examples_of_the_policys_documentation_are_valid(
     assert "our-translator" in {carrier.id for carrier in settings.carriers.all}
     assert len(blocks) >= 5
     assert set(policy.time_spaces) == {"breaks", "nights", "holidays"}
-    assert [rule.action for rule in policy.rules] == [
-        "allow", "coach", "allow", "block", "allow",
-    ]  # fmt: skip
+    assert [rule.action for rule in policy.rules] == [rule["action"] for rule in document["rules"]]
+    assert len(policy.rules) >= 11
     assert policy.social
+
+
+def test_every_condition_is_documented():
+    text = (ROOT / "docs/policy.md").read_text()
+    rows = {name for row in re.findall(r"(?m)^\| (`.+?`) \|", text) for name in row.split(", ")}
+    for name in (*_DEEPER, TIME, "any", "all", "not"):
+        assert f"`{name}`" in rows, name
 
 
 def test_every_rule_of_the_default_policy_is_documented(look: Callable[..., Examined]):
