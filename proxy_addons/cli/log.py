@@ -24,6 +24,7 @@ from proxy_addons.accesslog.reference import ReferenceNumberError, normalise
 from proxy_addons.accesslog.render import dump
 from proxy_addons.cli import log_compact, log_seal, log_verifier
 from proxy_addons.cli.common import add_common, settings_of
+from proxy_addons.policy.model import REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +35,13 @@ if TYPE_CHECKING:
 LOCAL = ZoneInfo("Europe/London")
 _FOLLOW_INTERVAL = 0.5  # seconds
 _OK, _NOT_FOUND, _WRONG = 0, 1, 2
-_STYLES = {"block": "bold red", "allow": "green", "open": "yellow", "gap": "bold magenta"}
+_STYLES = {
+    "block": "bold red",
+    "redirect": "red",
+    "allow": "green",
+    "open": "yellow",
+    "gap": "bold magenta",
+}
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -165,7 +172,7 @@ def _tell_problems(reader: LogReader) -> None:
 
 def run_tail(args: argparse.Namespace) -> int:
     """Runs `log tail`."""
-    wanted = Filter(person=args.person, host=args.host, action="block" if args.refused else None)
+    wanted = Filter(person=args.person, host=args.host, actions=REFUSALS if args.refused else None)
     directory = _folder(args)
     console = _console()
     try:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from proxy_addons.policy.model import Action
+from proxy_addons.policy.effects import NO_EFFECTS, NOTHING_MASKED, Effects, QueryMask
+from proxy_addons.policy.model import AFTER_ALL, REFUSALS, Action
 from proxy_addons.policy.timespaces import Reading, reading
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 _NO_HOSTS: frozenset[str] = frozenset()
 _NONE: frozenset[str] = frozenset()
+
+OF_TUNNELS = frozenset({Action.SPLICE, Action.INSPECT})
+"""Actions of rules on whether a tunnel is decrypted; what else is decided is nothing to them."""
 
 BY_NAME_ONLY = frozenset({"malware", "phishing"})
 """Categories that an exemption for everything does not open, where the policy names no others."""
@@ -60,7 +64,8 @@ class Rule:
         id: kebab-case, unique; the same in configuration, log, block page, metrics and tests.
         clause: the clause of the force's policy that the rule carries out; may be empty.
         reason: a plain sentence for the person concerned.
-        action: what it does. A rule that coaches decides only where those after it would allow.
+        action: what it does. A rule that coaches decides only where those after it would allow;
+            one that modifies, splices or inspects never does.
         profiles: profiles that it is for.
         categories: category ids, groups expanded, list aliases included.
         category_names: the categories and groups as written, for the trace.
@@ -70,6 +75,11 @@ class Rule:
         findings: what has to have been found in a body, each kind by itself. Before a body has been
             looked at, such a rule never matches.
         time: when it applies.
+        effects: what it does besides (effects.py).
+        ends: whether nothing after it is looked at: it allows, redirects or blocks, and is not on
+            trial.
+        coaches: whether it does, and is not on trial.
+        passed_by: whether it does not see the categories that an exemption opens.
     """
 
     id: str
@@ -84,6 +94,18 @@ class Rule:
     states: frozenset[str] | None = None
     findings: tuple[Wanted, ...] = ()
     time: TimeCondition | None = None
+    effects: Effects = NO_EFFECTS
+    ends: bool = field(init=False, repr=False, compare=False)
+    coaches: bool = field(init=False, repr=False, compare=False)
+    passed_by: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # As below: what is derived once.
+        object.__setattr__(self, "ends", self.action in AFTER_ALL and not self.effects.stealth)
+        coaches = self.action is Action.COACH and not self.effects.stealth
+        object.__setattr__(self, "coaches", coaches)
+        passed_by = {*REFUSALS, Action.COACH} if not self.effects.never_overridden else ()
+        object.__setattr__(self, "passed_by", self.action in passed_by)
 
     @property
     def is_catch_all(self) -> bool:
@@ -103,10 +125,11 @@ class Rule:
     def concerns(self, facts: Facts) -> bool:
         """Whether every condition but the time is met.
 
-        A rule that blocks or coaches does not see the categories that an exemption opens.
+        A rule that is against something does not see the categories that an exemption opens, unless
+        it is never overridden.
         """
         categories = facts.categories
-        if facts.exempted and self.action is not Action.ALLOW:
+        if facts.exempted and self.passed_by:
             categories = categories - facts.exempted
         return (
             (self.categories is None or not self.categories.isdisjoint(categories))
@@ -147,6 +170,7 @@ class Policy:
             aliases included (Inf/27 2.9.1).
         social: those of them that count as social networks too, list aliases included.
         personal_names: the categories and groups of both as written.
+        masks: of what no query is logged.
     """
 
     profiles: Mapping[str, str]
@@ -164,13 +188,18 @@ class Policy:
     personal: frozenset[str] = _NONE
     social: frozenset[str] = _NONE
     personal_names: tuple[str, ...] = ()
+    masks: QueryMask = NOTHING_MASKED
     _rules_of: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
+    _tunnels_of: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
     _hosts: frozenset[str] = field(init=False, repr=False, compare=False)
     _methods: frozenset[str] = field(init=False, repr=False, compare=False)
     _states: frozenset[str] = field(init=False, repr=False, compare=False)
     _findings: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        # What is never overridden is tried before all else, wherever it is written.
+        rules = sorted(self.rules, key=lambda rule: not rule.effects.never_overridden)
+        object.__setattr__(self, "rules", tuple(rules))
         if self.strictest_profile not in self.profiles:
             msg = f"the strictest profile {self.strictest_profile!r} is not among the profiles"
             raise ValueError(msg)
@@ -180,6 +209,14 @@ class Policy:
             )
             for profile in self.profiles
         }
+        tunnels_of = {
+            profile: tuple(rule for rule in rules if rule.action in OF_TUNNELS)
+            for profile, rules in rules_of.items()
+        }
+        rules_of = {
+            profile: tuple(rule for rule in rules if rule.action not in OF_TUNNELS)
+            for profile, rules in rules_of.items()
+        }
         hosts = self.never_inspect_hosts.union(*(rule.hosts or () for rule in self.rules))
         methods = frozenset[str]().union(*(rule.methods or () for rule in self.rules))
         states = frozenset[str]().union(*(rule.states or () for rule in self.rules))
@@ -188,6 +225,7 @@ class Policy:
         )
         # A frozen dataclass has no other way to hold what is derived once.
         object.__setattr__(self, "_rules_of", rules_of)
+        object.__setattr__(self, "_tunnels_of", tunnels_of)
         object.__setattr__(self, "_hosts", hosts)
         object.__setattr__(self, "_methods", methods)
         object.__setattr__(self, "_states", states)
@@ -251,9 +289,9 @@ class Policy:
             if rule.concerns(facts):
                 if rule.time is not None:
                     return True
-                if rule.action is not Action.COACH:
-                    return False  # it decides at the latest, whenever
-        return False
+                if rule.ends:
+                    break  # it decides at the latest, whenever
+        return any(rule.time and rule.concerns(facts) for rule in self.tunnel_rules(facts))
 
     def _turns_on_states(self, facts: Facts) -> bool:
         anything = facts._replace(states=self._states)
@@ -261,9 +299,9 @@ class Policy:
             if rule.concerns(anything):
                 if rule.states is not None:
                     return True
-                if rule.time is None and rule.action is not Action.COACH:
-                    return False  # it decides at the latest, whatever stands
-        return False
+                if rule.time is None and rule.ends:
+                    break  # it decides at the latest, whatever stands
+        return any(rule.states and rule.concerns(anything) for rule in self.tunnel_rules(facts))
 
     def looks(self, facts: Facts) -> frozenset[str]:
         """The kinds of findings (findings.py) that could make the decision another one.
@@ -279,7 +317,7 @@ class Policy:
                 continue
             if rule.findings:
                 kinds.update(each.kind for each in rule.findings)
-            elif rule.time is None and rule.states is None and rule.action is not Action.COACH:
+            elif rule.time is None and rule.states is None and rule.ends:
                 break  # it decides at the latest
         return frozenset(kinds)
 
@@ -294,8 +332,12 @@ class Policy:
         )
 
     def rules_of(self, profile: str) -> tuple[Rule, ...]:
-        """The rules, in order, that can concern a profile."""
+        """The rules, as they are tried, that can concern a profile; without those on tunnels."""
         return self._rules_of[profile]
+
+    def tunnel_rules(self, facts: Facts) -> tuple[Rule, ...]:
+        """The rules on whether a tunnel is decrypted that can concern a request's profile."""
+        return self._tunnels_of[facts.profile]
 
     @property
     def names_hosts(self) -> bool:
@@ -306,6 +348,12 @@ class Policy:
     def findings(self) -> frozenset[str]:
         """The findings that rules look at; all others make no difference."""
         return self._findings
+
+    @property
+    def stays(self) -> frozenset[str]:
+        """Categories that no review takes from a site: of threats, of what is never overridden."""
+        final = (rule.categories or () for rule in self.rules if rule.effects.never_overridden)
+        return self.by_name_only.union(*final)
 
     @property
     def states(self) -> frozenset[str]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
-from proxy_addons.policy.compiled import Facts, host_and_parents
+from proxy_addons.policy.compiled import OF_TUNNELS, Facts, host_and_parents
 from proxy_addons.policy.model import Action
 from proxy_addons.policy.states import ALLOWANCE_LOW, ALLOWANCE_USED, SOCIAL_LOW, SOCIAL_USED
 from proxy_addons.policy.timespaces import BANK_HOLIDAY, Reading
@@ -68,11 +68,14 @@ def _unreachable(policy: Policy) -> Iterator[Finding]:
     always = (1 << len(grid)) - 1
     timed = [_Timed(rule, _mask(rule.time, grid) if rule.time else always) for rule in policy.rules]
     for number, (rule, mask) in enumerate(timed):
-        earlier = timed[:number]
-        if rule.action is not Action.COACH:
-            # A rule that coaches takes nothing from those after it: one of them still decides
-            # whether the request passes at all.
-            earlier = [other for other in earlier if other.rule.action is not Action.COACH]
+        # A rule that coaches takes nothing from those after it: one of them still decides whether
+        # the request passes at all. One that only has effects takes nothing from anybody.
+        earlier = [
+            other
+            for other in timed[:number]
+            if (other.rule.action in OF_TUNNELS if rule.action in OF_TUNNELS else other.rule.ends)
+            or (rule.coaches and other.rule.coaches)
+        ]
         shadows: set[str] = set()
         if not mask:
             yield Finding("rules", rule.id, "can never decide: its time never comes")
@@ -80,7 +83,7 @@ def _unreachable(policy: Policy) -> Iterator[Finding]:
             names = ", ".join(other.rule.id for other in earlier if other.rule.id in shadows)
             message = f"can never decide: earlier rules always do ({names})"
             yield Finding("rules", rule.id, message)
-        elif rule.action is Action.COACH and not _can_coach(policy, timed, number):
+        elif rule.coaches and not _can_coach(policy, timed, number):
             message = "can never decide: no rule after it allows what it would coach"
             yield Finding("rules", rule.id, message)
 
@@ -117,14 +120,15 @@ def _is_left(
 def _can_coach(policy: Policy, timed: Sequence[_Timed], number: int) -> bool:
     """Whether there is a request that a rule coaches and one after it allows."""
     coach = timed[number]
+    before = [each for each in timed[:number] if each.rule.ends or each.rule.coaches]
     between: list[_Timed] = []
     for later in timed[number + 1 :]:
         requests = _hardest(policy, coach.rule, later.rule)
         if later.rule.action is Action.ALLOW and _is_left(
-            requests, coach.mask & later.mask, [*timed[:number], *between], set()
+            requests, coach.mask & later.mask, [*before, *between], set()
         ):
             return True
-        if later.rule.action is not Action.COACH:
+        if later.rule.ends:
             between.append(later)
     return False
 
@@ -205,7 +209,7 @@ def _unused(policy: Policy, profiles_of_people: Collection[str]) -> Iterator[Fin
         if name not in spaces:
             yield Finding("time_spaces", name, "is used by no rule")
     groups = {name for rule in policy.rules for name in rule.category_names}
-    groups.update(policy.personal_names)
+    groups.update(policy.personal_names, policy.masks.names)
     for name in policy.category_groups:
         if name not in groups:
             yield Finding("category_groups", name, "is used by no rule")

@@ -114,7 +114,7 @@ def _may_open(policy: Policy, facts: Facts) -> bool:
         if rule.concerns(anyhow):
             if rule.action is Action.ALLOW:
                 return True
-            if rule.time is None and rule.states is None and rule.action is Action.BLOCK:
+            if rule.time is None and rule.states is None and rule.ends:
                 return False
     return False
 
@@ -164,7 +164,7 @@ def _candidates(policy: Policy, facts: Facts) -> list[Rule]:
     for rule in policy.rules_of(facts.profile):
         if rule.concerns(facts):
             found.append(rule)
-            if rule.time is None and rule.action is not Action.COACH:
+            if rule.time is None and rule.ends:
                 break
     return found
 

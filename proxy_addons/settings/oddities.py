@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxy_addons.policy.lint import findings
+from proxy_addons.policy.oddeffects import odd_effects
 from proxy_addons.settings import content_build, feeds_build
 from proxy_addons.settings.insecure import insecure, open_files, readable_secrets
 from proxy_addons.settings.problems import Problem
@@ -79,7 +80,7 @@ def _of_the_policy(loaded: Loaded) -> Iterator[Problem]:
         for name, (written, *_) in entries.items():
             places[section, name] = (written.place, written.key)
     used = profiles_given(loaded.settings)
-    for finding in findings(policy, used):
+    for finding in (*findings(policy, used), *odd_effects(policy)):
         place, key = places[finding.where, finding.name]
         subject = f"the rule {finding.name} " if finding.where == "rules" else ""
         yield Problem(place, key, f"{subject}{finding.message}")
@@ -117,5 +118,6 @@ def policy_uses(policy: Policy, category: str) -> bool:
     return (
         category in policy.never_inspect_categories
         or category in policy.personal
+        or category in policy.masks.categories
         or any(category in (rule.categories or ()) for rule in policy.rules)
     )

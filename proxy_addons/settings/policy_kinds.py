@@ -11,10 +11,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from proxy_addons.policy.effects import NO_EFFECTS, Effects
 from proxy_addons.policy.findings import KINDS, Wanted, names_of, wanted
 from proxy_addons.policy.model import Action
 from proxy_addons.policy.states import STATES
 from proxy_addons.policy.timespaces import DAY_NAMES, EVERY_DAY, MINUTES_A_DAY, TimeRange
+from proxy_addons.settings.effect_kinds import read_effects
 from proxy_addons.settings.entries import CATEGORY, PROFILE
 from proxy_addons.settings.kinds import (
     Choice,
@@ -70,6 +72,7 @@ class RuleSource:
         outside: time spaces, none of which may hold.
         states: states of the person, one of which must hold.
         findings: what has to have been found in a body, each kind by itself.
+        effects: what it does besides deciding.
     """
 
     place: str
@@ -86,6 +89,7 @@ class RuleSource:
     outside: tuple[Located, ...] | None
     states: tuple[str, ...] | None
     findings: tuple[Wanted, ...] = ()
+    effects: Effects = NO_EFFECTS
 
     @property
     def is_catch_all(self) -> bool:
@@ -237,6 +241,7 @@ class RuleKind:
         reason = fields.need("reason", Text("a plain sentence for the person concerned"), "")
         action = fields.need("action", Choice(tuple(Action)), "block")
         when = fields.node("when")
+        effects = read_effects(fields, Action(action), node.place, key, report)
         fields.done()
         conditions = _Conditions(when, dotted(key, "when"), report)
         return RuleSource(
@@ -254,6 +259,7 @@ class RuleKind:
             outside=conditions.outside,
             states=conditions.states,
             findings=conditions.findings,
+            effects=effects,
         )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from proxy_addons.policy.compiled import BY_NAME_ONLY, Policy, Rule
 from proxy_addons.policy.model import RESERVED_RULES, Action
 from proxy_addons.policy.timespaces import TimeCondition
+from proxy_addons.settings.effect_names import check_effects
 from proxy_addons.settings.problems import nearest
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def check_names(
         last = source.rules[-1]
         message = "the last rule coaches, and none after it allows; let it allow or block"
         report.add(last.place, f"{last.key}.action", message)
+    check_effects(source.rules, report)
 
 
 def compile_policy(
@@ -115,6 +117,7 @@ def compile_policy(
                 methods=None if rule.methods is None else frozenset(rule.methods),
                 states=None if rule.states is None else frozenset(rule.states),
                 findings=rule.findings,
+                effects=rule.effects,
                 time=_time(rule, spaces),
             )
         )
@@ -138,6 +141,7 @@ def compile_policy(
         by_name_only=expanded(by_name_only),
         personal=expanded([name.text for name in source.personal]),
         social=expanded([name.text for name in source.social]),
+        masks=source.masks.built(expanded),
         personal_names=tuple(name.text for name in (*source.personal, *source.social)),
     )
 
@@ -157,6 +161,7 @@ class _Categories:
             self._check_all(rule.categories or (), groups)
         self._check_all(self._source.by_name_only or (), groups)
         self._check_all((*self._source.personal, *self._source.social, *or_groups), groups)
+        self._check_all(self._source.masks.categories, groups)
         for name_used in never_inspect:
             self._check(name_used, ())
 

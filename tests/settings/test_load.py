@@ -239,7 +239,9 @@ def test_the_examples_of_the_policys_documentation_are_valid(
     assert len(blocks) >= 5
     assert set(policy.time_spaces) == {"breaks", "nights", "holidays"}
     assert [rule.action for rule in policy.rules] == [
-        "allow", "coach", "allow", "block", "allow",
+        "block",  # which is never overridden, and so first
+        "allow", "coach", "redirect", "modify", "inspect", "splice", "block", "allow", "block",
+        "allow",
     ]  # fmt: skip
     assert policy.social
 

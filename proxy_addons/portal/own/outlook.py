@@ -16,7 +16,7 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from proxy_addons.policy.decide import decide_facts
-from proxy_addons.policy.model import Action, Resource
+from proxy_addons.policy.model import REFUSALS, STRICTNESS, Action, Resource
 from proxy_addons.policy.retry import instants
 from proxy_addons.policy.states import ON_BREAK
 from proxy_addons.urlkey import url_key
@@ -117,15 +117,15 @@ def outlook(
                     changes, then = moment, later
                     break
         in_break = (
-            now.action is Action.BLOCK
+            now.action in REFUSALS
             and prospect.break_possible
-            and ask(local, frozenset({ON_BREAK})).action is not Action.BLOCK
+            and ask(local, frozenset({ON_BREAK})).action not in REFUSALS
         )
         kind = Kind(
             (), now.action, now.reason, now.clause, now.rule, name in personal, changes, then,
             in_break,
         )  # fmt: skip
-        opens = then is not None and then is not Action.BLOCK
+        opens = then is not None and then not in REFUSALS
         key = (bool(name), kind.action, kind.rule, kind.personal, changes, opens, in_break)
         kinds.setdefault(key, kind)
         answers[key].append(name)
@@ -133,7 +133,7 @@ def outlook(
         replace(kind, categories=tuple(map(_words, filter(None, answers[key]))))
         for key, kind in kinds.items()
     ]
-    order = (Action.ALLOW, Action.COACH, Action.BLOCK)
+    order = tuple(STRICTNESS)
     return tuple(sorted(made, key=lambda kind: (not kind.personal, order.index(kind.action))))
 
 
@@ -169,7 +169,7 @@ def _can_change(policy: Policy, person: Person, categories: frozenset[str]) -> b
         if rule.categories is None or not rule.categories.isdisjoint(categories):
             if rule.time is not None or rule.states is not None:
                 return True
-            if rule.hosts is None and rule.methods is None and rule.action is not Action.COACH:
+            if rule.hosts is None and rule.methods is None and rule.ends:
                 return False
     return False
 
