@@ -13,6 +13,7 @@ from proxy_addons.policy.lint import findings
 from proxy_addons.policy.oddeffects import odd_effects
 from proxy_addons.settings import content_build, feeds_build
 from proxy_addons.settings.insecure import insecure, open_files, readable_secrets
+from proxy_addons.settings.packs import FOLDER
 from proxy_addons.settings.problems import Problem
 from proxy_addons.settings.read_table import Given, misspelt_variables
 from proxy_addons.settings.shifts_build import odd
@@ -59,6 +60,8 @@ def oddities(loaded: Loaded, environ: MappingOf[str, str]) -> Iterator[Problem]:
             yield Problem(loaded.given[key].place, key, message)
     folder = settings.paths.config_dir
     files = [folder, *(folder / name for name in (MAIN_FILE, POLICY_FILE))]
+    if (packs := folder / FOLDER).is_dir():
+        files += [packs, *sorted(packs.glob("*.yaml"))]
     if trusted := settings.tls.trusted_ca_file:
         files.append(trusted)
     for path, message in (*open_files(files), *readable_secrets(_secret_files(settings))):

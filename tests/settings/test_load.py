@@ -219,6 +219,9 @@ def test_warnings_name_the_line(look: Callable[..., Examined], config: Path):
     )
 
 
+_OF_PACKS = ("safe-search-", "tenant-restrictions-", "our-pack-")
+
+
 def test_the_examples_of_the_policys_documentation_are_valid(
     look: Callable[..., Examined], config: Path
 ):
@@ -229,6 +232,9 @@ def test_the_examples_of_the_policys_documentation_are_valid(
     for block in blocks:
         if "carriers:" in block:
             (config / "carriers.yaml").write_text(block)
+        elif "parameters:" in block:
+            (config / "packs/our-pack.yaml").write_text(block)
+            rules.append({"pack": "our-pack", "with": {"tenants": "borsetshire.police.example"}})
         else:
             document |= yaml.safe_load(block)
             rules += document.pop("rules", [])
@@ -238,7 +244,9 @@ def test_the_examples_of_the_policys_documentation_are_valid(
     assert "our-translator" in {carrier.id for carrier in settings.carriers.all}
     assert len(blocks) >= 5
     assert set(policy.time_spaces) == {"breaks", "nights", "holidays"}
-    assert [rule.action for rule in policy.rules] == [
+    own = [rule for rule in policy.rules if not rule.id.startswith(_OF_PACKS)]
+    assert sum(rule.id.startswith(_OF_PACKS) for rule in policy.rules) == 6
+    assert [rule.action for rule in own] == [
         "block",  # which is never overridden, and so first
         "allow", "coach", "redirect", "modify", "inspect", "splice", "block", "allow", "block",
         "allow",
