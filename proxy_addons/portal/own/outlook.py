@@ -147,6 +147,7 @@ def _names(policy: Policy, person: Person, personal: Collection[str]) -> list[st
     named = {
         category
         for rule in policy.rules_of(_profile(policy, person))
+        if rule.ends or rule.coaches  # nobody is to see what is on trial
         for category in rule.categories or ()
         if category not in policy.category_aliases
     }
