@@ -33,7 +33,7 @@ from proxy_addons.accesslog.unpacked import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
 _HOUR = timedelta(hours=1)
@@ -63,7 +63,7 @@ class Filter:
     Attributes:
         person: exact proven name.
         host: a host, or a domain whose subdomains count too.
-        action: `allow` or `block`.
+        actions: one of these, such as `block`.
         since: records of transactions that began at this time (aware) or later.
         until: ... and before this one.
         reference: number in its canonical form.
@@ -71,7 +71,7 @@ class Filter:
 
     person: str | None = None
     host: str | None = None
-    action: str | None = None
+    actions: Collection[str] | None = None
     since: datetime | None = None
     until: datetime | None = None
     reference: str | None = None
@@ -82,7 +82,7 @@ class Filter:
             return False
         if self.person is not None and record.get("person") != self.person:
             return False
-        if self.action is not None and record.get("action") != self.action:
+        if self.actions is not None and record.get("action") not in self.actions:
             return False
         if self.host is not None:
             host, wanted = record.get("host"), self.host.lower().rstrip(".")

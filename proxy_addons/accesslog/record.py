@@ -95,7 +95,7 @@ FIELDS: tuple[Field, ...] = (
     Field("judged_host", "string?", "The name that decided, where it is another than `host`."),
     Field("categories", "strings", "Categories of the address; empty when in none."),
     Field("list_version", "string?", "Version of the category index that was asked."),
-    Field("action", "string?", "What was decided: allow, coach or block."),
+    Field("action", "string?", "What was decided: allow, coach, redirect or block."),
     Field("rule", "string?", "Id of the rule that decided."),
     Field("clause", "string?", "Clause of the force's policy that the rule carries out."),
     Field("reason", "string?", "The rule in plain words, as the person was told."),
@@ -118,6 +118,8 @@ FIELDS: tuple[Field, ...] = (
     Field("virus", "string?", "Name of the virus, as the scanner gave it."),
     Field("members", "strings", "Names of files in an archive that tell what it is."),
     Field("opened", "boolean?", "Whether the person opened it; false: a browser's own doing."),
+    Field("changed", "strings", "What rules changed about the request, as kind:name@rule."),
+    Field("would_block", "string?", "Id of the rule on trial that would not have let it pass."),
 )
 
 NAMES: tuple[str, ...] = tuple(field.name for field in FIELDS)

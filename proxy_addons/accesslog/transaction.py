@@ -72,6 +72,8 @@ class Transaction:
         self.virus: str | None = None
         self.members: Collection[str] = ()
         self.opened: bool | None = None
+        self.changed: Collection[str] = ()
+        self.would_block: str | None = None
 
     def __repr__(self) -> str:
         # The number alone: a repr ends up in logs, and the fields belong in this one only.
@@ -158,6 +160,8 @@ class Transaction:
             "virus": self.virus,
             "members": self.members,
             "opened": self.opened,
+            "changed": self.changed,
+            "would_block": self.would_block,
         }
 
 

@@ -108,7 +108,7 @@ class Requests:
             default = 443 if facts.scheme == "https" else 80
             bare = f"[{verdict.host}]" if ":" in verdict.host else verdict.host
             host = (bare if verdict.port == default else f"{bare}:{verdict.port}").encode()
-        fields, watch = headers.fields, verdict.watch
+        fields, watch, changes = headers.fields, verdict.watch, verdict.changes
 
         def written() -> tuple[tuple[bytes, bytes], ...]:
             sent = forward_fields(
@@ -119,9 +119,11 @@ class Requests:
                 watched=watch is not None,
                 part=None if watch is None else watch.part,
             )
-            return tuple(sent)
+            return tuple(sent if changes is None else changes.fields(sent))
 
         headers.fields = written()
+        if changes is not None:
+            request.path = changes.path(facts.path)
         if watch is not None:
             flow.metadata[WATCH], flow.metadata[WRITTEN] = watch, written
         if verdict.sending is not None:

@@ -321,7 +321,7 @@ def ordered(
 
 
 _SUMS: Final = (
-    "count(*), count(*) FILTER (action = 'block'),"
+    "count(*), count(*) FILTER (action IN ('block', 'redirect')),"
     " coalesce(sum(bytes_up), 0) + coalesce(sum(bytes_down), 0)"
 )
 

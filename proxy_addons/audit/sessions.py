@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from proxy_addons.policy.model import REFUSALS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
@@ -103,7 +105,7 @@ def _session(who: str, client: str, rows: list[Row]) -> Session:
         rows[-1].values["start"],
         len(rows),
         opened,
-        sum(row.values.get("action") == "block" for row in rows),
+        sum(row.values.get("action") in REFUSALS for row in rows),
         tuple((host, asked[host]) for host, _ in sites.most_common(_SITES)),
         sum(row.masked for row in rows),
     )

@@ -91,7 +91,7 @@ class Question:
         host: this host and its subdomains.
         category: one of the record's categories.
         rule: id.
-        action: allow, coach or block.
+        action: allow, coach, redirect or block.
         file_type: a finding `file_type=…`.
         text: in the URL, whatever the case.
         event: kind of record; "": of closing records and of those still open, of which no closing

@@ -26,7 +26,7 @@ from proxy_addons.gate.judge import judge
 from proxy_addons.gate.names import host_key_of, with_carried
 from proxy_addons.policy.cache import Decider
 from proxy_addons.policy.decide import decide
-from proxy_addons.policy.model import Action, Decision, Moment, Person, Resource
+from proxy_addons.policy.model import REFUSALS, Decision, Moment, Person, Resource
 from proxy_addons.policy.retry import retry_ahead, spans
 from proxy_addons.policy.states import STATES, as_given
 from proxy_addons.settings.problems import nearest
@@ -199,7 +199,7 @@ def explain(args: argparse.Namespace) -> Explanation:
     resource = Resource(judged.key, index.lookup(judged.key), method, about.known)
     looked = None if args.file is None else _looked(args, settings)
     # What is refused anyhow is never fetched: its body makes no difference.
-    decides = looked is not None and judged.decision.action is not Action.BLOCK
+    decides = looked is not None and judged.decision.action not in REFUSALS
     findings = looked.findings if looked is not None and decides else frozenset[str]()
     decision = decide(settings.policy, person, resource, moment, findings=findings, trace=True)
     if args.then:
@@ -284,7 +284,7 @@ def _in_time(
     then: tuple[datetime, dict[datetime, frozenset[str]]],
 ) -> Decision:
     """A decision, with when it would be allowed by what will stand for the person."""
-    if decision.action is not Action.BLOCK:
+    if decision.action not in REFUSALS:
         return decision
     policy, (local, states) = settings.policy, then
     facts = policy.facts(person, resource)

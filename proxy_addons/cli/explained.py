@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from proxy_addons.cli.explain_file import file_as_json, file_table
+from proxy_addons.gate.changes import changes_of, names_of_changes
 from proxy_addons.gate.wording import why_then
 from proxy_addons.policy.explain import NOT_REACHED
 from proxy_addons.policy.findings import words_of
-from proxy_addons.policy.model import Action, Decision, Person
+from proxy_addons.policy.model import REFUSALS, Action, Decision, Person
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,7 +26,12 @@ if TYPE_CHECKING:
     from proxy_addons.gate.judge import Judgement
     from proxy_addons.urlkey import UrlKey
 
-_COLOURS = {Action.ALLOW: "green", Action.COACH: "yellow", Action.BLOCK: "red"}
+_COLOURS = {
+    Action.ALLOW: "green",
+    Action.COACH: "yellow",
+    Action.REDIRECT: "red",
+    Action.BLOCK: "red",
+}
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
@@ -104,6 +110,9 @@ def _as_json(explanation: Explanation) -> dict[str, Any]:
         "reason": decision.reason,
         "matched_categories": list(decision.categories),
         "inspect": not explanation.judged.splice,
+        "to": decision.to or None,
+        "changed": list(_changed(explanation)),
+        "would_block": _would_block(explanation) or None,
         "retry_at": None if retry_at is None else retry_at.isoformat(),
         "retry_ended": sorted(decision.retry_ended),
         "trace": [
@@ -113,6 +122,20 @@ def _as_json(explanation: Explanation) -> dict[str, Any]:
         "policy_version": explanation.policy_version,
         "notes": list(explanation.notes),
     }
+
+
+def _changed(explanation: Explanation) -> tuple[str, ...]:
+    """What rules change about the request, if it passes, as the record would say it."""
+    if explanation.decision.action in REFUSALS:
+        return ()
+    return names_of_changes(changes_of(explanation.judged, (explanation.key,)))
+
+
+def _would_block(explanation: Explanation) -> str:
+    """The rule on trial that would not have let it pass, if it passes."""
+    if explanation.decision.action is not Action.ALLOW:
+        return ""
+    return explanation.decision.would_block or explanation.judged.would_block
 
 
 def url_text(key: UrlKey) -> str:
@@ -135,10 +158,13 @@ def show(explanation: Explanation) -> None:
     colour = _COLOURS[decision.action]
     retry_at = decision.retry_at
     who = explanation.person.name or "anybody"
-    judged = explanation.judged
+    judged, tried = explanation.judged, _would_block(explanation)
     lines: tuple[tuple[str, str | Text], ...] = (
         ("decision", Text(f"{decision.action} by rule {decision.rule}", style=f"bold {colour}")),
         *(("but", Text(note, style="bold red")) for note in explanation.notes),
+        ("leads to", decision.to),
+        ("on trial", f"{tried} would not let it pass" if tried else ""),
+        ("changed", ", ".join(_changed(explanation))),
         ("because", ", ".join(words_of(each) for each in decision.findings)),
         ("reason", decision.reason),
         ("clause", decision.clause or "none"),

@@ -25,6 +25,7 @@ from proxy_addons.cli.log_read import (
     tell_problems,
 )
 from proxy_addons.cli.log_text import complain, console_of, line_for
+from proxy_addons.policy.model import REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,7 +74,7 @@ def _print(console: Console, entries: Iterable[Entry], *, as_json: bool) -> None
 
 def run_tail(args: argparse.Namespace) -> int:
     """Runs `log tail`."""
-    wanted = Filter(person=args.person, host=args.host, action="block" if args.refused else None)
+    wanted = Filter(person=args.person, host=args.host, actions=REFUSALS if args.refused else None)
     directory = folder(args)
     console = console_of()
     try:

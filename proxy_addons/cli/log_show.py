@@ -37,6 +37,7 @@ from proxy_addons.cli.log_read import (
 )
 from proxy_addons.cli.log_text import LOCAL, complain, console_of, explain
 from proxy_addons.cli.times import when
+from proxy_addons.policy.model import REFUSALS
 from proxy_addons.settings.feeds import DEFAULT_MASK
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def _show_many(args: argparse.Namespace) -> int:
     wanted = Filter(
         person=args.person,
         host=args.host,
-        action="block" if args.refused else None,
+        actions=REFUSALS if args.refused else None,
         since=args.since and args.since.begin(LOCAL),
         until=args.until and args.until.end(LOCAL),
     )

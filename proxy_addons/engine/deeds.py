@@ -98,7 +98,7 @@ class StoreDeeds:
         """Ask for a review. Gives its reference."""
         policy = self._settings().policy
         register = Reviews(
-            self._store, threats=policy.by_name_only, zone=policy.time_zone, clock=self._clock
+            self._store, threats=policy.stays, zone=policy.time_zone, clock=self._clock
         )
         actor = Actor(who.name, how=who.how)
         review = await self._in_thread(

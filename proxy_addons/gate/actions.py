@@ -239,6 +239,8 @@ class Actions:
                 rule = judgement.decision.rule if judgement else ""
                 categories = judgement.categories if judgement else ()
                 url = _url(doing.asked, deed.back)
+                if judgement is not None:
+                    url = self._recorder.recordable(url, judgement)
                 return await deeds.ask_review(who, url, rule, categories, REASONS[deed.argument][1])
         return ""
 

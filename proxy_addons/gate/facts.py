@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from proxy_addons.accesslog import Transaction
+    from proxy_addons.gate.changes import HeadChanges
     from proxy_addons.gate.refusal import Answer
     from proxy_addons.gate.sending import Sending
     from proxy_addons.gate.watching import Watch
@@ -173,6 +174,7 @@ class Verdict:
         watch: looks at the answer as it passes, and says which part of a file to ask for; None
             where nothing has to be looked at.
         sending: looks at the request's body before it is sent on; None where none is looked at.
+        changes: what rules change about its head as it is sent on; None where they do not.
     """
 
     course: Course
@@ -183,3 +185,4 @@ class Verdict:
     close: bool = False
     watch: Watch | None = None
     sending: Sending | None = None
+    changes: HeadChanges | None = None

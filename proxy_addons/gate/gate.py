@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from proxy_addons.gate import metrics
 from proxy_addons.gate.actions import Actions, is_ours
 from proxy_addons.gate.basis import Basis, basis_of
+from proxy_addons.gate.changes import changes_of, head_changes, names_of_changes
 from proxy_addons.gate.clients import Clients
 from proxy_addons.gate.facts import Course, RequestFacts, Verdict, Visitor
 from proxy_addons.gate.judge import Judgement, judge
@@ -51,9 +52,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from zoneinfo import ZoneInfo
 
-    from proxy_addons.accesslog import AccessLog
+    from proxy_addons.accesslog import AccessLog, Transaction
     from proxy_addons.gate.loops import Loops
     from proxy_addons.gate.people import Standing
+    from proxy_addons.policy.effects import Change
     from proxy_addons.urlkey import UrlKey
 
 _LOG_FAULT = "the access log cannot be written"
@@ -247,6 +249,7 @@ class Gate(Looking):
             self._recorder.note(transaction, judgement)
             metrics.count(str(judgement.decision.action), judgement.decision.rule)
             verdict = Verdict(Course.PASS, None, transaction, reached.host, reached.port)
+            _change(verdict, transaction, changes_of(judgement, keys))
             if judgement.looks or facts.body is not None:
                 verdict = self._look(visitor, facts, judgement, verdict)
             if verdict.course is Course.PASS:
@@ -380,6 +383,13 @@ class Gate(Looking):
             self._moment = Moment(self._local(now))
             self._moment_second = second
         return self._moment
+
+
+def _change(verdict: Verdict, transaction: Transaction, changes: Sequence[Change]) -> None:
+    """What rules change about a request that is let through, for the lane and for the record."""
+    if changes:
+        verdict.changes = head_changes(changes)
+        transaction.changed = names_of_changes(changes)
 
 
 def _port_allowed(port: int, ranges: tuple[tuple[int, int], ...]) -> bool:

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 from proxy_addons.gate.actions import action_of
 from proxy_addons.gate.judge import in_time, judge
 from proxy_addons.gate.names import names_of
+from proxy_addons.gate.redirecting import answer_to, can_lead, target_of
 from proxy_addons.gate.refusal import Kind
 from proxy_addons.gate.traits import traits_of
 from proxy_addons.gate.visits import Visits
-from proxy_addons.policy.model import Action
+from proxy_addons.policy.model import REFUSALS, Action
 from proxy_addons.policy.states import ON_BREAK
-from proxy_addons.urlkey import UrlKeyError, request_key
+from proxy_addons.urlkey import UrlKeyError, request_key, url_key
 from proxy_addons.urlkey.carriers import CarriedError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from proxy_addons.gate.facts import RequestFacts, Verdict, Visitor
     from proxy_addons.gate.judge import Judgement
     from proxy_addons.gate.personal import Personal
+    from proxy_addons.gate.refusal import Answer
     from proxy_addons.gate.resolved import Resolved
     from proxy_addons.gate.signin import Found
     from proxy_addons.gate.tokens import Tokens
@@ -104,7 +106,8 @@ class Helping(Visits):
         """
         action, personal, at = judgement.decision.action, self.personal, self._now().local
         found = judgement.decision.findings
-        if action is Action.BLOCK:
+        answer = None
+        if action in REFUSALS:
             kind = Kind.POLICY
             personal.refused(visitor, facts, judgement, at)
             if not found:
@@ -112,6 +115,8 @@ class Helping(Visits):
             # No time and no break makes another file of it.
             in_a_break = lambda: not found and self._in_a_break(visitor, facts, judgement)  # noqa: E731 - asked for only where it helps
             offer = personal.instead(visitor, facts, key, judgement, at, in_a_break)
+            if action is Action.REDIRECT:
+                answer = self._leads(visitor, facts, key, judgement)
         elif personal.waits(visitor, judgement, at):
             kind = Kind.STATEMENT if personal.statement is not None else Kind.UNDECIDED
             judgement, offer = personal.unread(judgement), personal.to_read(visitor, facts, key)
@@ -121,9 +126,33 @@ class Helping(Visits):
             kind, offer = Kind.COACH, personal.to_confirm(visitor, facts, key, judgement)
         if kind in {Kind.POLICY, Kind.COACH} and not judgement.key.is_address and not found:
             self.resolved.refused(judgement.key.host)
+        if answer is not None:
+            return self._recorder.lead(visitor, facts, key, judgement, answer, transaction)
         return self._recorder.refuse_by_policy(
             visitor, facts, key, judgement, kind, offer, transaction
         )
+
+    def _leads(
+        self, visitor: Visitor, facts: RequestFacts, key: UrlKey, judgement: Judgement
+    ) -> Answer | None:
+        """The answer of a rule that redirects; None where a page says more.
+
+        That is: where nobody would follow, or where it leads to what is redirected itself, which
+        could go round for ever.
+        """
+        decision = judgement.decision
+        if not can_lead(facts):
+            return None
+        url = self._recorder.url_of(key, facts, judgement)
+        target = target_of(decision.to, url=url, host=key.host, rule=decision.rule)
+        try:
+            then = self._judge(visitor, (url_key(target.partition("#")[0]),), "GET")
+        except (UrlKeyError, CarriedError):
+            # What was filled in has made an address of it that nothing could be said of.
+            return None
+        if then.decision.action is Action.REDIRECT:
+            return None
+        return answer_to(target, facts.method)
 
     def _in_time(self, visitor: Visitor, facts: RequestFacts, judgement: Judgement) -> Judgement:
         """What is refused, with when it would be allowed by what will stand for the person."""
@@ -146,7 +175,7 @@ class Helping(Visits):
             basis.decider, basis.index, other, judgement.keys, method, now, traits, today,
             about=about,
         )  # fmt: skip
-        return then.decision.action is not Action.BLOCK
+        return then.decision.action not in REFUSALS
 
     def _asked_now(self, visitor: Visitor, asked: UrlKey, path: str) -> Judgement | None:
         """What is said of a page on a host if it is asked for now; None: it cannot be judged."""

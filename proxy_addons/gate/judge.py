@@ -49,6 +49,7 @@ class Judgement:
         splice: True only when every name is one that must not be decrypted.
         keys: all names, those inside others too.
         looks: kinds of findings (policy/findings.py) in a body that could make it a stricter one.
+        each: where there are several names: each with what was decided of it.
     """
 
     decision: Decision
@@ -57,6 +58,15 @@ class Judgement:
     splice: bool
     keys: Sequence[UrlKey] = field(default=(), compare=False)
     looks: frozenset[str] = _NONE
+    each: Sequence[tuple[UrlKey, Decision]] = field(default=(), compare=False)
+
+    @property
+    def would_block(self) -> str:
+        """Id of the first rule on trial that would not have let pass what does; "" where none."""
+        if self.decision.action is not Action.ALLOW:
+            return ""
+        found = (decision.would_block for _, decision in self.each)
+        return self.decision.would_block or next(filter(None, found), "")
 
     @property
     def host(self) -> str:
@@ -106,6 +116,7 @@ def judge(  # noqa: PLR0913, PLR0917 - each is a fact of its own
     deciding = keys[0]
     categories = looks = _NONE
     splice = True
+    each: list[tuple[UrlKey, Decision]] = []
     for key in keys:
         found = _categories(decider, index, key, today)
         if traits:
@@ -114,6 +125,7 @@ def judge(  # noqa: PLR0913, PLR0917 - each is a fact of its own
         decision = _decided(decider, person, resource, moment, findings)
         if decision.action is not Action.ALLOW and person.name is not None:
             decision = _settled(decider, person, resource, decision, moment, today, findings)
+        each.append((key, decision))
         categories = categories | found if categories else found
         looks |= decision.looks
         splice = splice and not decision.inspect
@@ -121,7 +133,7 @@ def judge(  # noqa: PLR0913, PLR0917 - each is a fact of its own
             strictest = decision
             deciding = key
     assert strictest is not None
-    return Judgement(strictest, deciding, in_order(categories), splice, keys, looks)
+    return Judgement(strictest, deciding, in_order(categories), splice, keys, looks, each)
 
 
 def _decided(
@@ -186,12 +198,12 @@ def _categories(
     """What an address is: as the lists say, or as a review has given it.
 
     What the lists know as a threat stays one, whatever a review has given: it may have become one
-    since, or be one below the site that was looked at.
+    since, or be one below the site that was looked at. So does what is never overridden.
     """
     given = today.site_categories(key.host)
     if given is None:
         return index.lookup(key)
-    return given | (index.lookup(key) & decider.policy.by_name_only)
+    return given | (index.lookup(key) & decider.policy.stays)
 
 
 def _settled(
@@ -206,8 +218,8 @@ def _settled(
     """What the policy said of one name, after what the person did about it.
 
     A confirmation lets through what is coached; a review lets through what is blocked, but no
-    threat that only an exemption by name opens, nothing for whom nothing counts any more, and no
-    file that rules refuse for what it is.
+    threat that only an exemption by name opens, nothing that is never overridden, nothing for whom
+    nothing counts any more, and no file that rules refuse for what it is.
     """
     assert person.name is not None
     key, categories = resource.key, resource.categories
@@ -217,6 +229,8 @@ def _settled(
         return decision
     policy = decider.policy
     if person.profile == policy.strictest_profile or categories & policy.by_name_only:
+        return decision
+    if decision.final:
         return decision
     reference = today.allowed_site(person.name, key.host, moment.local)
     if reference is None:
@@ -231,5 +245,6 @@ def _settled(
         reason=f"Information security allowed it after a review ({reference}).",
         retry_at=None,
         retry_ended=_NONE,
+        to="",
         looks=looks_anyhow(policy, policy.facts(person, resource)),
     )

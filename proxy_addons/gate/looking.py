@@ -15,6 +15,7 @@ from proxy_addons.content.outgoing import findings_of_address
 from proxy_addons.gate.facts import Course, Verdict
 from proxy_addons.gate.helping import Helping
 from proxy_addons.gate.parts import PartWatch, Seen, shows_its_beginning
+from proxy_addons.gate.recording import full_url
 from proxy_addons.gate.refusal import Kind
 from proxy_addons.gate.rules import KINDS, RULE_MARKED_IN_CLEAR, RULE_UNDECIDED
 from proxy_addons.gate.sending import Sending
@@ -85,6 +86,7 @@ class Looking(Helping):
             if told := findings_of_address(facts.path, domains):
                 answer = self._found(visitor, facts, judgement, transaction, told)
                 if answer is not None:
+                    transaction.changed = ()
                     return Verdict(Course.REFUSE, answer, transaction)
         if facts.body is not None:
             self._hold(visitor, facts, judgement, verdict)
@@ -105,7 +107,9 @@ class Looking(Helping):
         def judge(what: frozenset[str]) -> Answer | None:
             refused = self._found(visitor, facts, judgement, transaction, what)
             if refused is None and in_clear and not _MARKED.isdisjoint(what):
-                return self._in_clear(visitor, facts, judgement, transaction, what)
+                refused = self._in_clear(visitor, facts, judgement, transaction, what)
+            if refused is not None:
+                transaction.changed = ()  # nothing was sent on
             return refused
 
         def fail(problem: str) -> Answer:
@@ -190,7 +194,7 @@ class Looking(Helping):
                 about=about,
             )  # fmt: skip
         elif facts.method == "GET" and facts.body is None:
-            address = transaction.url or ""
+            address = full_url(judgement.keys[0], facts)  # the record may not have all of it
             verdict.watch = PartWatch(
                 facts.path, judge, fail, address, self.seen, bodies=self.bodies,
                 kinds=judgement.looks, told=note,
@@ -237,6 +241,8 @@ class Looking(Helping):
         )
         method, traits = facts.method.upper(), traits_of(facts)
         then = self._judge(visitor, judgement.keys, method, traits, findings, facts.user_agent)
+        if would := then.would_block:
+            self._recorder.tried(transaction, would)
         if not then.decision.findings:
             return None  # no rule looks at it: what was decided holds
         if then.decision.action is Action.ALLOW:

@@ -44,6 +44,12 @@ class Families:
         self.refusals = Counter(
             "watchhouse_refusals", "Answers of the gateway's own.", ("kind",), registry=registry
         )
+        self.would_block = Counter(
+            "watchhouse_would_block",
+            "Requests let through that a rule on trial would not have.",
+            ("rule",),
+            registry=registry,
+        )
         self.unusable = Counter(
             "watchhouse_unusable_connections",
             "Connections that ended before a request could be made on them.",

@@ -47,6 +47,7 @@ class WorkerMetrics:
         self._connections = 0
         self._decided = Tally(MAX_SERIES, ("block", OTHER))
         self._refused = Tally(MAX_SERIES, OTHER)
+        self._tried = Tally(MAX_SERIES, OTHER)
         self._unusable = Tally(MAX_SERIES, OTHER)
         self._signed_in = Tally(MAX_SERIES, (OTHER, OTHER))
         self._durations, self._decisions = Spread(REQUEST_BUCKETS), Spread(DECISION_BUCKETS)
@@ -83,6 +84,10 @@ class WorkerMetrics:
     def count_refusal(self, kind: str) -> None:
         """One answer of the gateway's own was given."""
         self._refused.add(kind)
+
+    def count_would_block(self, rule: str) -> None:
+        """One request was let through that a rule on trial would not have."""
+        self._tried.add(rule)
 
     def count_unusable(self, why: str) -> None:
         """One connection ended before a request could be made on it."""
@@ -154,6 +159,8 @@ class WorkerMetrics:
             self._request(families, action, rule).inc(count)
         for kind, count in self._refused.take().items():
             self._refusal(families, kind).inc(count)
+        for rule, count in self._tried.take().items():
+            families.would_block.labels(rule[:100]).inc(count)
         for why, count in self._unusable.take().items():
             families.unusable.labels(why).inc(count)
         for (way, outcome), count in self._signed_in.take().items():
@@ -293,6 +300,12 @@ def count_refusal(kind: str) -> None:
     """One answer of the gateway's own was given: its `refusal.Kind`."""
     if _current is not None:
         _current.count_refusal(kind)
+
+
+def count_would_block(rule: str) -> None:
+    """One request was let through that a rule on trial would not have: id of the rule."""
+    if _current is not None:
+        _current.count_would_block(rule)
 
 
 def count_unusable(why: str) -> None:

@@ -178,9 +178,8 @@ class Personal:
             )
         reviews: tuple[Button, ...] = ()
         # What a review may not open is not asked about (judge.py).
-        if person.profile != policy.strictest_profile and policy.by_name_only.isdisjoint(
-            judgement.categories
-        ):
+        may_ask = person.profile != policy.strictest_profile and not judgement.decision.final
+        if may_ask and policy.by_name_only.isdisjoint(judgement.categories):
             reviews = tuple(make(label, ASK_REVIEW, why) for why, (label, _) in REASONS.items())
         return Help(breaks=starts, words=words, end_break=end, reviews=reviews)
 

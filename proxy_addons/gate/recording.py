@@ -16,10 +16,12 @@ from proxy_addons.gate.blockpage import render
 from proxy_addons.gate.challenge import STATUS, challenge, for_tunnel
 from proxy_addons.gate.facts import Course, RequestFacts, Verdict
 from proxy_addons.gate.judge import in_order
+from proxy_addons.gate.masking import is_masked, without_query
 from proxy_addons.gate.own_doing import is_own_doing
 from proxy_addons.gate.refusal import NO_HELP, Refusal
 from proxy_addons.gate.rules import RULE_SIGN_IN_REQUIRED
 from proxy_addons.identity.addresses import UNIDENTIFIED
+from proxy_addons.policy.model import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from proxy_addons.gate.basis import Basis
     from proxy_addons.gate.facts import Visitor
     from proxy_addons.gate.judge import Judgement
-    from proxy_addons.gate.refusal import Help
+    from proxy_addons.gate.refusal import Answer, Help
     from proxy_addons.policy.model import Moment
     from proxy_addons.urlkey import UrlKey
 
@@ -84,7 +86,7 @@ class Recorder:
         transaction.states = in_order(person.states)
         transaction.kind = kind
         transaction.method = facts.method
-        transaction.url = _url(key, facts)
+        transaction.url = self._url_unjudged(key, facts, basis)
         transaction.host = key.host if key else visitor.connect_host
         transaction.port = key.port if key else visitor.connect_port or None
         transaction.sni = visitor.sni
@@ -111,8 +113,21 @@ class Recorder:
             transaction.exemption = None  # without it the same would have been decided
         elif transaction.exemption is not None:
             self._used(transaction.exemption)
+        if transaction.url is not None:
+            transaction.url = self.recordable(transaction.url, judgement)
+        if decision.action is not Action.ALLOW:
+            transaction.would_block = None
+        elif would := judgement.would_block:
+            self.tried(transaction, would)
         if judgement.host != transaction.host:
             transaction.judged_host = judgement.host
+
+    @staticmethod
+    def tried(transaction: Transaction, rule: str) -> None:
+        """A rule on trial would not have let pass what does. The first that shows stays."""
+        if transaction.would_block is None:
+            transaction.would_block = rule
+            metrics.count_would_block(rule)
 
     def refuse_by_policy(
         self,
@@ -135,6 +150,49 @@ class Recorder:
             offer: what the person can do about it.
             transaction: its record, where it was let through and what came back is refused.
         """
+        transaction = self._refused(visitor, facts, key, judgement, transaction)
+        decision = judgement.decision
+        refusal = replace(
+            self.refusal(visitor, facts, full_url(key, facts), key.host, page, "", transaction.id),
+            decision=decision,
+            help=offer,
+            judged=judgement.host if judgement.host != key.host else "",
+        )
+        metrics.count_refusal(page)
+        return Verdict(Course.REFUSE, render(refusal), transaction)
+
+    def lead(
+        self,
+        visitor: Visitor,
+        facts: RequestFacts,
+        key: UrlKey,
+        judgement: Judgement,
+        answer: Answer,
+        transaction: Transaction | None = None,
+    ) -> Verdict:
+        """Refuse what a rule of the policy redirects, with the answer that leads elsewhere.
+
+        Args:
+            visitor: whose request it is.
+            facts: its head.
+            key: its canonical address.
+            judgement: of it.
+            answer: that leads elsewhere.
+            transaction: as of `refuse_by_policy`.
+        """
+        transaction = self._refused(visitor, facts, key, judgement, transaction)
+        metrics.count_refusal("redirect")
+        return Verdict(Course.REFUSE, answer, transaction)
+
+    def _refused(
+        self,
+        visitor: Visitor,
+        facts: RequestFacts,
+        key: UrlKey,
+        judgement: Judgement,
+        transaction: Transaction | None,
+    ) -> Transaction:
+        """The record of what a rule does not let through."""
         if transaction is None:
             kind = "connect" if facts.method == "CONNECT" else ("https" if visitor.tls else "http")
             transaction = self.begin(
@@ -145,16 +203,29 @@ class Recorder:
                 handling="none" if kind == "connect" else "inspected" if visitor.tls else "plain",
             )
         self.note(transaction, judgement)
-        decision = judgement.decision
-        refusal = replace(
-            self.refusal(visitor, facts, _url(key, facts), key.host, page, "", transaction.id),
-            decision=decision,
-            help=offer,
-            judged=judgement.host if judgement.host != key.host else "",
-        )
-        metrics.count(str(decision.action), decision.rule)
-        metrics.count_refusal(page)
-        return Verdict(Course.REFUSE, render(refusal), transaction)
+        metrics.count(str(judgement.decision.action), judgement.decision.rule)
+        return transaction
+
+    def url_of(self, key: UrlKey, facts: RequestFacts, judgement: Judgement) -> str:
+        """The address of a judged request as its record has it."""
+        return self.recordable(full_url(key, facts), judgement)
+
+    def recordable(self, url: str, judgement: Judgement) -> str:
+        """An address of a judged request as a record may have it."""
+        policy = self._basis().decider.policy
+        if policy.masks and is_masked(policy, judgement.categories, judgement.keys):
+            return without_query(url)
+        return url
+
+    def _url_unjudged(self, key: UrlKey | None, facts: RequestFacts, basis: Basis) -> str:
+        """The address for the record of a request that is not judged yet, or never will be."""
+        url, policy = full_url(key, facts), basis.decider.policy
+        if not policy.masks or "?" not in url:
+            return url
+        if key is None or basis.index is None:
+            return without_query(url)  # nobody can tell what site it is of
+        masked = is_masked(policy, basis.index.lookup(key), (key,))
+        return without_query(url) if masked else url
 
     def refuse(
         self,
@@ -188,7 +259,7 @@ class Recorder:
             self.refusal(
                 visitor,
                 facts,
-                _url(key, facts),
+                full_url(key, facts),
                 key.host if key else "",
                 kind,
                 problem,
@@ -208,7 +279,7 @@ class Recorder:
             page = self.refusal(
                 visitor,
                 facts,
-                _url(key, facts),
+                full_url(key, facts),
                 key.host if key else "",
                 "sign-in-required",
                 "",
@@ -256,8 +327,8 @@ class Recorder:
         )
 
 
-def _url(key: UrlKey | None, facts: RequestFacts) -> str:
-    """The address for record and page: host in canonical form, the rest as it was sent.
+def full_url(key: UrlKey | None, facts: RequestFacts) -> str:
+    """The whole address, for pages: host in canonical form, the rest as it was sent.
 
     Userinfo is dropped: it is a credential. A tunnel is `host:port`.
     """

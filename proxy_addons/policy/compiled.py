@@ -19,8 +19,9 @@ from proxy_addons.policy.conditions import (
     STATE,
     TIME,
 )
+from proxy_addons.policy.effects import NO_EFFECTS, NOTHING_MASKED, Effects, QueryMask
 from proxy_addons.policy.gathering import atoms_of, deeper, uncompiled
-from proxy_addons.policy.model import Action
+from proxy_addons.policy.model import AFTER_ALL, REFUSALS, Action
 from proxy_addons.policy.timespaces import Reading, reading
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 _NO_HOSTS: frozenset[str] = frozenset()
 _NONE: frozenset[str] = frozenset()
+
+OF_TUNNELS = frozenset({Action.SPLICE, Action.INSPECT})
+"""Actions of rules on whether a tunnel is decrypted; what else is decided is nothing to them."""
 
 BY_NAME_ONLY = frozenset({"malware", "phishing"})
 """Categories that an exemption for everything does not open, where the policy names no others."""
@@ -66,6 +70,11 @@ class Facts(NamedTuple):
     atoms: frozenset[str] = _NONE
 
 
+def is_passed_by(action: Action, effects: Effects) -> bool:
+    """Whether a rule does not see the categories that an exemption opens: it is against them."""
+    return (action in REFUSALS or action is Action.COACH) and not effects.never_overridden
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One rule. A condition that is None is always met; a set is met by any one of its members.
@@ -74,7 +83,8 @@ class Rule:
         id: kebab-case, unique; the same in configuration, log, block page, metrics and tests.
         clause: the clause of the force's policy that the rule carries out; may be empty.
         reason: a plain sentence for the person concerned.
-        action: what it does. A rule that coaches decides only where those after it would allow.
+        action: what it does. A rule that coaches decides only where those after it would allow;
+            one that modifies, splices or inspects never does.
         profiles: profiles that it is for.
         categories: category ids, groups expanded, list aliases included.
         category_names: the categories and groups as written, for the trace.
@@ -85,6 +95,11 @@ class Rule:
             looked at, such a rule never matches.
         time: when it applies.
         also: conditions on what else is known, and any, all and not of conditions (conditions.py).
+        effects: what it does besides (effects.py).
+        ends: whether nothing after it is looked at: it allows, redirects or blocks, and is not on
+            trial.
+        coaches: whether it does, and is not on trial.
+        passed_by: whether it does not see the categories that an exemption opens.
     """
 
     id: str
@@ -100,6 +115,17 @@ class Rule:
     findings: tuple[Wanted, ...] = ()
     time: TimeCondition | None = None
     also: Condition | None = None
+    effects: Effects = NO_EFFECTS
+    ends: bool = field(init=False, repr=False, compare=False)
+    coaches: bool = field(init=False, repr=False, compare=False)
+    passed_by: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # As below: what is derived once.
+        object.__setattr__(self, "ends", self.action in AFTER_ALL and not self.effects.stealth)
+        coaches = self.action is Action.COACH and not self.effects.stealth
+        object.__setattr__(self, "coaches", coaches)
+        object.__setattr__(self, "passed_by", is_passed_by(self.action, self.effects))
 
     @property
     def is_catch_all(self) -> bool:
@@ -163,7 +189,8 @@ class Rule:
     def concerns(self, facts: Facts) -> bool:
         """Whether every condition is met at some time: all but the clock's.
 
-        A rule that blocks or coaches does not see the categories that an exemption opens.
+        A rule that is against something does not see the categories that an exemption opens, unless
+        it is never overridden.
         """
         return self._plain(facts) and (self.also is None or self.also.holds(facts, None))
 
@@ -179,7 +206,7 @@ class Rule:
 
     def _plain(self, facts: Facts) -> bool:
         categories = facts.categories
-        if facts.exempted and self.action is not Action.ALLOW:
+        if facts.exempted and self.passed_by:
             categories = categories - facts.exempted
         return (
             (self.categories is None or not self.categories.isdisjoint(categories))
@@ -221,6 +248,7 @@ class Policy:
         social: those of them that count as social networks too, list aliases included.
         personal_names: the categories and groups of both as written.
         compiled: makes a matcher of an expression of a rule; settings/ gives one in linear time.
+        masks: of what no query is logged.
     """
 
     profiles: Mapping[str, str]
@@ -239,7 +267,9 @@ class Policy:
     social: frozenset[str] = _NONE
     personal_names: tuple[str, ...] = ()
     compiled: Compile = uncompiled
+    masks: QueryMask = NOTHING_MASKED
     _rules_of: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
+    _tunnels_of: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
     _hosts: frozenset[str] = field(init=False, repr=False, compare=False)
     _methods: frozenset[str] = field(init=False, repr=False, compare=False)
     _states: frozenset[str] = field(init=False, repr=False, compare=False)
@@ -247,6 +277,9 @@ class Policy:
     _atoms: Atoms | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        # What is never overridden is tried before all else, wherever it is written.
+        rules = sorted(self.rules, key=lambda rule: not rule.effects.never_overridden)
+        object.__setattr__(self, "rules", tuple(rules))
         if self.strictest_profile not in self.profiles:
             msg = f"the strictest profile {self.strictest_profile!r} is not among the profiles"
             raise ValueError(msg)
@@ -255,6 +288,14 @@ class Policy:
                 rule for rule in self.rules if rule.profiles is None or profile in rule.profiles
             )
             for profile in self.profiles
+        }
+        tunnels_of = {
+            profile: tuple(rule for rule in rules if rule.action in OF_TUNNELS)
+            for profile, rules in rules_of.items()
+        }
+        rules_of = {
+            profile: tuple(rule for rule in rules if rule.action not in OF_TUNNELS)
+            for profile, rules in rules_of.items()
         }
         hosts = self.never_inspect_hosts.union(*(rule.hosts or () for rule in self.rules))
         methods = frozenset[str]().union(*(rule.methods or () for rule in self.rules))
@@ -269,6 +310,7 @@ class Policy:
                 methods |= named | {"CONNECT"}
         # A frozen dataclass has no other way to hold what is derived once.
         object.__setattr__(self, "_rules_of", rules_of)
+        object.__setattr__(self, "_tunnels_of", tunnels_of)
         object.__setattr__(self, "_hosts", hosts)
         object.__setattr__(self, "_methods", methods)
         object.__setattr__(self, "_states", states)
@@ -346,8 +388,12 @@ class Policy:
         )
 
     def rules_of(self, profile: str) -> tuple[Rule, ...]:
-        """The rules, in order, that can concern a profile."""
+        """The rules, as they are tried, that can concern a profile; without those on tunnels."""
         return self._rules_of[profile]
+
+    def tunnel_rules(self, facts: Facts) -> tuple[Rule, ...]:
+        """The rules on whether a tunnel is decrypted that can concern a request's profile."""
+        return self._tunnels_of[facts.profile]
 
     @property
     def names_hosts(self) -> bool:
@@ -358,6 +404,12 @@ class Policy:
     def findings(self) -> frozenset[str]:
         """The findings that rules look at; all others make no difference."""
         return self._findings
+
+    @property
+    def stays(self) -> frozenset[str]:
+        """Categories that no review takes from a site: of threats, of what is never overridden."""
+        final = (rule.categories or () for rule in self.rules if rule.effects.never_overridden)
+        return self.by_name_only.union(*final)
 
     @property
     def states(self) -> frozenset[str]:

@@ -51,7 +51,8 @@ class Leaf:
         names: as written, for people.
         meant: names that `Facts` may have, groups expanded; tokens of `atoms.Atoms`.
         negated: whether none of them may be there.
-        strict: whether the rule does not allow: then what is not known counts as holding.
+        strict: whether what is not known counts as holding (`by_ignorance`).
+        passed_by: whether the rule does not see the categories that an exemption opens.
         time: of the kind `time`.
         wanted: of the kind `findings`.
         atom: of the kinds of `atoms.ATOM_KINDS`.
@@ -62,6 +63,7 @@ class Leaf:
     meant: frozenset[str] = frozenset()
     negated: bool = False
     strict: bool = False
+    passed_by: bool = False
     time: TimeCondition | None = None
     wanted: Wanted | None = None
     atom: Atom | None = None
@@ -78,7 +80,7 @@ class Leaf:
             return not meant.isdisjoint(facts.atoms)
         if kind == CATEGORIES:
             seen = facts.categories
-            if self.strict and not negated and facts.exempted:
+            if self.passed_by and not negated and facts.exempted:
                 seen = seen - facts.exempted  # an exemption never makes a rule match
             return meant.isdisjoint(seen) is negated
         if kind == TIME:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from proxy_addons.policy.effects import Change
 from proxy_addons.policy.explain import trace_of
-from proxy_addons.policy.matching import match_of
-from proxy_addons.policy.model import Action, Decision
+from proxy_addons.policy.matching import decrypted, match_of
+from proxy_addons.policy.model import REFUSALS, Action, Decision
 from proxy_addons.policy.retry import retry_at
 from proxy_addons.policy.turning import looks
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from proxy_addons.policy.compiled import Facts, Policy, Rule
+    from proxy_addons.policy.matching import Match
     from proxy_addons.policy.model import Moment, Person, Resource
 
 NO_RULE_MATCHED = "no-rule-matched"
@@ -75,7 +77,7 @@ def decide_facts(policy: Policy, facts: Facts, local: datetime, *, trace: bool =
     """
     match = match_of(policy, facts, local)
     steps = trace_of(policy, facts, local, match) if trace else ()
-    rule = match.decides
+    rule, inspect = match.decides, decrypted(policy, facts, local)
     if rule is None:
         return Decision(
             action=Action.BLOCK,
@@ -84,7 +86,7 @@ def decide_facts(policy: Policy, facts: Facts, local: datetime, *, trace: bool =
             reason=_NO_RULE_REASON,
             categories=tuple(sorted(facts.categories)),
             profile=facts.profile,
-            inspect=policy.inspects(facts),
+            inspect=inspect,
             retry_at=retry_at(policy, facts, local),
             trace=steps,
         )
@@ -96,11 +98,11 @@ def decide_facts(policy: Policy, facts: Facts, local: datetime, *, trace: bool =
             reason=_THREAT_REASON,
             categories=tuple(sorted(facts.categories & policy.by_name_only)),
             profile=facts.profile,
-            inspect=policy.inspects(facts),
+            inspect=inspect,
             trace=steps,
         )
     met = facts.categories if rule.categories is None else facts.categories & rule.categories
-    blocks = rule.action is Action.BLOCK
+    refuses, on_trial = rule.action in REFUSALS, match.on_trial
     return Decision(
         action=rule.action,
         rule=rule.id,
@@ -108,11 +110,15 @@ def decide_facts(policy: Policy, facts: Facts, local: datetime, *, trace: bool =
         reason=rule.reason,
         categories=tuple(sorted(met)),
         profile=facts.profile,
-        inspect=policy.inspects(facts),
-        exempted=not blocks and _rests_on_exemption(policy, facts, rule, local),
-        retry_at=retry_at(policy, facts, local) if blocks else None,
-        looks=frozenset() if blocks else looks(policy, facts),
+        inspect=inspect,
+        exempted=not refuses and _rests_on_exemption(policy, facts, rule, local),
+        retry_at=retry_at(policy, facts, local) if refuses else None,
+        looks=frozenset() if refuses else looks(policy, facts),
         findings=rule.told(facts),
+        to=rule.effects.to,
+        final=rule.effects.never_overridden,
+        changes=_changes(match),
+        would_block="" if on_trial is None else on_trial.id,
         trace=steps,
     )
 
@@ -128,8 +134,9 @@ def against(
     facts = policy.facts(person, resource, findings)
     now = policy.reading(policy.local(moment))
     for rule in policy.rules_of(facts.profile):
-        met = rule.wanted and rule.concerns(facts) and rule.holds(facts, now) and rule.told(facts)
-        if met:
+        if not rule.wanted or rule.effects.stealth or not rule.concerns(facts):
+            continue
+        if rule.holds(facts, now) and rule.told(facts):
             if rule.action is Action.ALLOW:
                 return None
             return Decision(
@@ -139,10 +146,18 @@ def against(
                 reason=rule.reason,
                 categories=tuple(sorted(facts.categories)),
                 profile=facts.profile,
-                inspect=policy.inspects(facts),
+                inspect=decrypted(policy, facts, policy.local(moment)),
                 findings=rule.told(facts),
+                to=rule.effects.to,
+                final=rule.effects.never_overridden,
             )
     return None
+
+
+def _changes(match: Match) -> tuple[Change, ...]:
+    return tuple(
+        Change(rule.id, rule.effects) for rule in match.before if rule.action is Action.MODIFY
+    )
 
 
 def _rests_on_exemption(policy: Policy, facts: Facts, rule: Rule, local: datetime) -> bool:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy_addons.policy import words
+from proxy_addons.policy.compiled import OF_TUNNELS
+from proxy_addons.policy.effects import Change
 from proxy_addons.policy.findings import words_of
 from proxy_addons.policy.model import Action, TraceStep
 
@@ -38,15 +40,20 @@ def trace_of(policy: Policy, facts: Facts, local: datetime, match: Match) -> tup
     # What an exemption does not name is refused at the rule that would have allowed it.
     decides = match.rests if match.withheld(policy, facts) else match.decides
     steps = []
-    reached = True
+    reached, said = True, False
     for rule in policy.rules:
-        if not reached:
+        on_tunnels = rule.action in OF_TUNNELS
+        if not reached and not on_tunnels:
             why = NOT_REACHED
-        elif rule is match.rests or (
-            rule.action is Action.COACH and _matches(rule, policy, facts, local)
-        ):
-            why = _met(policy, rule, facts, local) + _role(rule, match, decides)
-            reached = rule is not match.rests
+        elif rule is match.rests or (not rule.ends and _matches(rule, policy, facts, local)):
+            why = _met(policy, rule, facts, local)
+            why += (
+                _on_tunnels(rule, policy, facts, said=said)
+                if on_tunnels
+                else _role(rule, match, decides)
+            )
+            said = said or on_tunnels
+            reached = reached and rule is not match.rests
         else:
             why = _unmet(policy, rule, facts, local)
         steps.append(TraceStep(rule.id, matched=rule is decides, why=why))
@@ -62,15 +69,32 @@ def _matches(rule: Rule, policy: Policy, facts: Facts, local: datetime) -> bool:
 
 
 def _role(rule: Rule, match: Match, decides: Rule | None) -> str:
-    """What became of a rule that matched, where one that coaches is in it."""
+    """What became of a rule that matched, where that is not simply that it decided."""
     if rule is match.rests:
         coached = match.coach is not None and decides is match.coach
-        return "; allows what has been coached" if coached else ""
-    if match.coach is not rule:
-        return "; would coach, but an earlier rule does"
-    if rule is decides:
-        return "; coaches, as a rule after it allows"
-    return "; would coach, but no rule after it allows"
+        told = "; allows what has been coached" if coached else ""
+    elif rule.effects.stealth:
+        verb = "lead elsewhere" if rule.action is Action.REDIRECT else str(rule.action)
+        told = f"; on trial: would {verb}" if rule is match.on_trial else "; on trial"
+    elif rule.action is Action.MODIFY:
+        changed = (name.partition("@")[0] for name in Change(rule.id, rule.effects).names())
+        told = f"; changes {', '.join(changed)}"
+    elif match.coach is not rule:
+        told = "; would coach, but an earlier rule does"
+    elif rule is decides:
+        told = "; coaches, as a rule after it allows"
+    else:
+        told = "; would coach, but no rule after it allows"
+    return told + ("; never overridden" if rule.effects.never_overridden else "")
+
+
+def _on_tunnels(rule: Rule, policy: Policy, facts: Facts, *, said: bool) -> str:
+    """What became of a rule on decrypting that matched."""
+    if not policy.inspects(facts):
+        return "; never decrypted, whatever rules say (tls.never_inspect)"
+    if said:
+        return "; an earlier rule says whether it is decrypted"
+    return "; not decrypted" if rule.action is Action.SPLICE else "; decrypted"
 
 
 def _met(policy: Policy, rule: Rule, facts: Facts, local: datetime) -> str:
@@ -133,7 +157,7 @@ def _unmet_now(policy: Policy, rule: Rule, facts: Facts, local: datetime) -> str
 def _passed_by(rule: Rule, facts: Facts) -> bool:
     """Whether the rule is against categories that an exemption opens, and no others."""
     return (
-        rule.action is not Action.ALLOW
+        rule.passed_by
         and rule.categories is not None
         and rule.categories.isdisjoint(facts.categories - facts.exempted)
     )

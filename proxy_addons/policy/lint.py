@@ -84,7 +84,7 @@ def _unused(policy: Policy, profiles_of_people: Collection[str]) -> Iterator[Fin
     groups = {name for rule in policy.rules for name in rule.category_names}
     for rule in policy.rules:
         groups.update(name for leaf in rule.leaves("categories") for name in leaf.names)
-    groups.update(policy.personal_names)
+    groups.update(policy.personal_names, policy.masks.names)
     for name in policy.category_groups:
         if name not in groups:
             yield Finding("category_groups", name, "is used by no rule")

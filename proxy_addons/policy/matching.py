@@ -1,7 +1,8 @@
 """Matching: which rule of a policy is the first that a request meets.
 
 In: a compiled policy, the facts of a request, the moment.
-Out: a `Match`: the rule that allows or blocks, and the one before it that coaches, if any.
+Out: a `Match`: the rule that allows or refuses, the one before it that coaches, if any, and those
+that decide nothing.
 Must never: let a rule that coaches open what the rules after it refuse.
 
 Coaching is a step on the way, not a permission: it says what is expected, and what comes after it
@@ -27,19 +28,39 @@ class Match(NamedTuple):
     """What a request meets.
 
     Attributes:
-        rests: the first rule that matches and allows or blocks; None where none does.
-        coach: the first before it that matches and coaches; None where none does.
+        rests: the first rule that matches and allows, redirects or blocks; None where none does.
+        before: those before it that match, in order: they coach, modify, or are on trial.
     """
 
     rests: Rule | None
-    coach: Rule | None = None
+    before: tuple[Rule, ...] = ()
+
+    @property
+    def coach(self) -> Rule | None:
+        """The first of those before that coaches; None where none does."""
+        return next((rule for rule in self.before if rule.coaches), None)
 
     @property
     def decides(self) -> Rule | None:
-        """The rule that decides; None where none allows or blocks."""
+        """The rule that decides; None where none allows or refuses."""
         if self.coach is not None and self.rests is not None:
             return self.coach if self.rests.action is Action.ALLOW else self.rests
         return self.rests
+
+    @property
+    def on_trial(self) -> Rule | None:
+        """The first rule on trial that would not have let pass what does; None where none is."""
+        allows = self.rests is not None and self.rests.action is Action.ALLOW
+        coached = False
+        for rule in self.before:
+            coached = coached or rule.coaches
+            # What a review opens later, it would not have opened for a rule that stays.
+            if not rule.effects.stealth or not (allows or rule.effects.never_overridden):
+                continue
+            # Behind a rule that coaches, another would never have its say.
+            if rule.action is not Action.COACH or not coached:
+                return rule
+        return None
 
     def withheld(self, policy: Policy, facts: Facts) -> bool:
         """Whether it would pass, and is a threat that the person's exemption does not name."""
@@ -66,7 +87,8 @@ def match_of(policy: Policy, facts: Facts, local: datetime) -> Match:
         facts: as `policy.facts` gives them.
         local: as `policy.local` gives it.
     """
-    now = coach = None
+    now = None
+    before: tuple[Rule, ...] = ()
     categories = facts.categories
     for rule in policy.rules_of(facts.profile):
         # Most rules fail by their categories: that is tried here, which saves most of the calls.
@@ -78,11 +100,28 @@ def match_of(policy: Policy, facts: Facts, local: datetime) -> Match:
                     now = policy.reading(local)
                 if not rule.holds(facts, now):
                     continue
-            if rule.action is not Action.COACH:
-                return Match(rule, coach)
-            if coach is None:
-                coach = rule
-    return Match(None, coach)
+            if rule.ends:
+                return Match(rule, before)
+            before += (rule,)
+    return Match(None, before)
+
+
+def decrypted(policy: Policy, facts: Facts, local: datetime) -> bool:
+    """Whether a connection may be decrypted: the first rule on that which matches says.
+
+    What is never inspected (`tls.never_inspect`) stays so, whatever rules say.
+
+    Args:
+        policy: the compiled policy.
+        facts: as `policy.facts` gives them.
+        local: as `policy.local` gives it.
+    """
+    if not policy.inspects(facts):
+        return False
+    for rule in policy.tunnel_rules(facts):
+        if rule.concerns(facts) and rule.holds(facts, policy.reading(local)):
+            return rule.action is Action.INSPECT
+    return True
 
 
 def match_at(concerned: Iterable[Rule], facts: Facts, now: Reading) -> Match:
@@ -93,11 +132,10 @@ def match_at(concerned: Iterable[Rule], facts: Facts, now: Reading) -> Match:
         facts: as `policy.facts` gives them.
         now: what the clock says then.
     """
-    coach = None
+    before: tuple[Rule, ...] = ()
     for rule in concerned:
         if rule.holds(facts, now):
-            if rule.action is not Action.COACH:
-                return Match(rule, coach)
-            if coach is None:
-                coach = rule
-    return Match(None, coach)
+            if rule.ends:
+                return Match(rule, before)
+            before += (rule,)
+    return Match(None, before)

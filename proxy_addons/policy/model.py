@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from proxy_addons.policy.effects import Change
     from proxy_addons.urlkey import UrlKey
 
 
@@ -52,15 +53,31 @@ TRAITS = frozenset({"dns-over-https", "websocket"})
 
 
 class Action(StrEnum):
-    """What a rule does. Whatever is not `ALLOW` does not pass; see `STRICTNESS`."""
+    """What a rule does. Of what decides, whatever is not `ALLOW` does not pass; see `STRICTNESS`.
+
+    `MODIFY`, `SPLICE` and `INSPECT` decide nothing: no decision and no record has them.
+    """
 
     ALLOW = "allow"
     COACH = "coach"
+    REDIRECT = "redirect"
     BLOCK = "block"
+    MODIFY = "modify"
+    SPLICE = "splice"
+    INSPECT = "inspect"
 
 
-STRICTNESS = {Action.ALLOW: 0, Action.COACH: 1, Action.BLOCK: 2}
-"""Of several names of one request, the one with the strictest decision counts."""
+STRICTNESS = {Action.ALLOW: 0, Action.COACH: 1, Action.REDIRECT: 2, Action.BLOCK: 3}
+"""Of several names of one request, the one with the strictest decision counts. All that decide."""
+
+OPENING = frozenset({Action.ALLOW, Action.SPLICE})
+"""What opens something: what is not known never makes such a rule match. Any other it does."""
+
+REFUSALS = frozenset({Action.REDIRECT, Action.BLOCK})
+"""What refuses, whatever the person does about it."""
+
+AFTER_ALL = frozenset({Action.ALLOW, Action.REDIRECT, Action.BLOCK})
+"""What ends the search for a rule: nothing after it is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +153,8 @@ class Decision:
     """What the policy says of one resource.
 
     Attributes:
-        action: allow, coach or block. A coach does not pass by itself: the gate passes it once the
-            person has confirmed.
+        action: allow, coach, redirect or block. A coach does not pass by itself: the gate passes it
+            once the person has confirmed.
         rule: id of the rule that decided; the same in the configuration, log, block page and tests.
         clause: the clause of the force's policy that the rule carries out, e.g. `Inf/27 2.10.1`.
         reason: a plain sentence for the person refused.
@@ -152,6 +169,11 @@ class Decision:
         looks: kinds of findings (findings.py) in a body that could make it another decision.
         findings: of what was found, that which made the rule match.
         retry_ended: states (states.py) whose end it is that opens it then; else empty.
+        to: where a rule that redirects leads, as it is written; else "".
+        final: whether nothing the person or anybody else does opens it (`never_overridden`).
+        changes: what rules change about the request if it passes, in their order.
+        would_block: id of the first rule on trial that would not have let it pass, if it passes;
+            else "".
         trace: rule by rule, filled only on request (`explain`).
     """
 
@@ -167,4 +189,8 @@ class Decision:
     retry_ended: frozenset[str] = frozenset()
     looks: frozenset[str] = frozenset()
     findings: tuple[str, ...] = ()
+    to: str = ""
+    final: bool = False
+    changes: tuple[Change, ...] = ()
+    would_block: str = ""
     trace: tuple[TraceStep, ...] = ()

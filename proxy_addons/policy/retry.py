@@ -114,12 +114,7 @@ def _may_open(policy: Policy, facts: Facts) -> bool:
         if rule.could(anyhow):
             if rule.action is Action.ALLOW:
                 return True
-            if (
-                not rule.timed
-                and not rule.stated
-                and not rule.wanted
-                and rule.action is Action.BLOCK
-            ):
+            if not rule.timed and not rule.stated and not rule.wanted and rule.ends:
                 return False
     return False
 
@@ -169,7 +164,7 @@ def _candidates(policy: Policy, facts: Facts) -> list[Rule]:
     for rule in policy.rules_of(facts.profile):
         if rule.concerns(facts):
             found.append(rule)
-            if not rule.timed and rule.action is not Action.COACH:
+            if not rule.timed and rule.ends:
                 break
     return found
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy_addons.policy.model import Action
-
 if TYPE_CHECKING:
     from proxy_addons.policy.compiled import Facts, Policy
 
@@ -40,9 +38,9 @@ def _turns_on_time(policy: Policy, facts: Facts) -> bool:
         if rule.concerns(facts):
             if rule.timed:
                 return True
-            if rule.action is not Action.COACH:
-                return False  # it decides at the latest, whenever
-    return False
+            if rule.ends:
+                break  # it decides at the latest, whenever
+    return any(rule.timed and rule.concerns(facts) for rule in policy.tunnel_rules(facts))
 
 
 def _turns_on_states(policy: Policy, facts: Facts) -> bool:
@@ -51,9 +49,9 @@ def _turns_on_states(policy: Policy, facts: Facts) -> bool:
         if rule.could(anything):
             if rule.stated:
                 return True
-            if not rule.timed and rule.concerns(facts) and rule.action is not Action.COACH:
-                return False  # it decides at the latest, whatever stands
-    return False
+            if not rule.timed and rule.concerns(facts) and rule.ends:
+                break  # it decides at the latest, whatever stands
+    return any(rule.stated and rule.could(anything) for rule in policy.tunnel_rules(facts))
 
 
 def looks(policy: Policy, facts: Facts) -> frozenset[str]:
@@ -70,7 +68,7 @@ def looks(policy: Policy, facts: Facts) -> frozenset[str]:
             continue
         if wanted := rule.wanted:
             kinds.update(each.kind for each in wanted)
-        elif not rule.timed and not rule.stated and rule.action is not Action.COACH:
+        elif not rule.timed and not rule.stated and rule.ends:
             break  # it decides at the latest
     return frozenset(kinds)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from proxy_addons.categorisation import CategoryIndex
 from proxy_addons.identity.addresses import AddressMap
 from proxy_addons.policy.decide import decide
-from proxy_addons.policy.model import Action, Moment, Resource
+from proxy_addons.policy.model import REFUSALS, Action, Moment, Resource
 from proxy_addons.urlkey import url_key
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Plan:
             PlanError: unknown hosts are refused, so that nothing could be told by it.
         """
         decision = self.decision(ALLOWED)
-        if decision.action is Action.BLOCK:
+        if decision.action in REFUSALS:
             raise PlanError(
                 f"for {self.person.name or 'this client'} (profile {decision.profile}) rule"
                 f" {decision.rule} refuses every unknown host, so a refusal would show nothing:"
@@ -100,7 +100,7 @@ class Plan:
         """A host that is allowed and never decrypted, if any is known here."""
         for host in SPLICED:
             decision = self.decision(host)
-            if decision.action is not Action.BLOCK and not decision.inspect:
+            if decision.action not in REFUSALS and not decision.inspect:
                 return host
         return None
 

@@ -46,7 +46,7 @@ class AlertWhen:
     Attributes:
         rules: ids of rules.
         categories: with groups taken apart and aliases, as records have them.
-        actions: `allow`, `coach`, `block`.
+        actions: `allow`, `coach`, `redirect`, `block`.
         profiles: ids of profiles.
         outside: time spaces of the policy, in none of which the transaction began.
         hours: range of the force's clock in which the transaction began.

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from proxy_addons.policy.model import STRICTNESS
 from proxy_addons.settings.alerts import DAY, MEASURES, PER, QUEUE, SEVERITIES, Hours
 from proxy_addons.settings.condition_kinds import NAME
 from proxy_addons.settings.entries import CATEGORY, PROFILE
@@ -164,9 +165,7 @@ def _when(node: Node, key: str, report: Report) -> WrittenWhen:
     found = WrittenWhen(
         rules=fields.take("rules", ListOf(Named(NAME), one=True, least=1), None),
         categories=fields.take("categories", ListOf(Named(CATEGORY), one=True, least=1), None),
-        actions=fields.take(
-            "actions", ListOf(Choice(("allow", "coach", "block")), one=True, least=1), None
-        ),
+        actions=fields.take("actions", ListOf(Choice(tuple(STRICTNESS)), one=True, least=1), None),
         profiles=fields.take("profiles", ListOf(Named(PROFILE), one=True, least=1), None),
         outside=fields.take("outside", ListOf(Named(NAME), one=True, least=1), None),
         hours=fields.take("hours", _Hours(), None),

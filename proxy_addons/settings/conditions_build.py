@@ -52,12 +52,14 @@ class Compiler:
     Attributes:
         spaces: time spaces by name.
         expanded: categories of which some may be groups, with their list aliases.
-        strict: whether the rule does not allow.
+        strict: whether the rule takes what is not known for met.
+        passed_by: whether it does not see the categories that an exemption opens.
     """
 
     spaces: Mapping[str, TimeSpace]
     expanded: Callable[[Collection[str]], frozenset[str]]
     strict: bool
+    passed_by: bool
 
     def compiled(self, sources: Sequence[ConditionSource]) -> Condition | None:
         """All of some conditions; None where there are none."""
@@ -87,7 +89,7 @@ class Compiler:
             found = wanted(kind, names)
             return Leaf(FINDINGS, names, found.meant, wanted=found)
         texts = self.expanded(names) if kind == CATEGORIES else frozenset(names)
-        return Leaf(kind, names, texts, negated, strict)
+        return Leaf(kind, names, texts, negated, strict, self.passed_by)
 
 
 def _all(parts: Sequence[Condition]) -> Condition:

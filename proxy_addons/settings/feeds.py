@@ -31,7 +31,7 @@ _OF_THE_REQUEST: Final = (
 WHERE_IT_WENT: Final = (
     *("kind", "method", "url", "host", "port", "sni", "judged_host", "categories", "rule"),
     *("clause", "reason", "content_type", "server_ip", "server_port", "error", "findings"),
-    *("virus", "members"),
+    *("virus", "members", "changed", "would_block"),
 )
 """Fields that tell which site it was, or what came from it; what a rule without `fields` masks."""
 

@@ -22,6 +22,7 @@ from proxy_addons.settings.content_build import ContentBuilder
 from proxy_addons.settings.feeds_build import FeedsBuilder
 from proxy_addons.settings.log_build import LogBuilder
 from proxy_addons.settings.oddities import MAIN_FILE, POLICY_FILE, Loaded, oddities
+from proxy_addons.settings.packs import with_packs
 from proxy_addons.settings.people_build import PeopleBuilder
 from proxy_addons.settings.policy_file import PolicySource, read_policy
 from proxy_addons.settings.policy_names import check_names, compile_policy
@@ -129,6 +130,9 @@ def _load(
         known = TRAITS.union(known)
     source = PolicySource("")
     if policy_tree is not None:
+        policy_tree = with_packs(
+            policy_tree, config_dir, lambda path: _read_file(path, digest, report), report
+        )
         year = (today or datetime.now(UTC).date()).year
         source = read_policy(policy_tree, report, year)
         check_names(

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxy_addons.policy.lint import findings
+from proxy_addons.policy.oddeffects import odd_effects
 from proxy_addons.settings import content_build, feeds_build
 from proxy_addons.settings.insecure import insecure, open_files, readable_secrets
+from proxy_addons.settings.packs import FOLDER
 from proxy_addons.settings.problems import Problem
 from proxy_addons.settings.read_table import Given, misspelt_variables
 from proxy_addons.settings.rule_oddities import policy_uses, rule_oddities
@@ -59,6 +61,8 @@ def oddities(loaded: Loaded, environ: MappingOf[str, str]) -> Iterator[Problem]:
             yield Problem(loaded.given[key].place, key, message)
     folder = settings.paths.config_dir
     files = [folder, *(folder / name for name in (MAIN_FILE, POLICY_FILE))]
+    if (packs := folder / FOLDER).is_dir():
+        files += [packs, *sorted(packs.glob("*.yaml"))]
     if trusted := settings.tls.trusted_ca_file:
         files.append(trusted)
     for path, message in (*open_files(files), *readable_secrets(_secret_files(settings))):
@@ -80,7 +84,7 @@ def _of_the_policy(loaded: Loaded) -> Iterator[Problem]:
         for name, (written, *_) in entries.items():
             places[section, name] = (written.place, written.key)
     used = profiles_given(loaded.settings)
-    for finding in findings(policy, used):
+    for finding in (*findings(policy, used), *odd_effects(policy)):
         place, key = places[finding.where, finding.name]
         subject = f"the rule {finding.name} " if finding.where == "rules" else ""
         yield Problem(place, key, f"{subject}{finding.message}")

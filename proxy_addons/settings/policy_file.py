@@ -24,6 +24,7 @@ from proxy_addons.settings.kinds import (
     Whole,
     text_of,
 )
+from proxy_addons.settings.mask_kinds import NO_MASK, Log, MaskSource
 from proxy_addons.settings.policy_kinds import (
     MapOf,
     Profile,
@@ -61,6 +62,7 @@ class PolicySource:
             those that the program knows.
         personal: categories and groups whose use counts as personal use.
         social: those of them that count as social networks too.
+        masks: of what no query is logged.
         written: section → every name written in it, also of entries that could not be read; no
             entry for a section that is no table (then names cannot be checked against it).
     """
@@ -76,6 +78,7 @@ class PolicySource:
     by_name_only: tuple[Located, ...] | None = None
     personal: tuple[Located, ...] = ()
     social: tuple[Located, ...] = ()
+    masks: MaskSource = NO_MASK
     written: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def time_spaces(self) -> dict[str, TimeSpace]:
@@ -102,6 +105,7 @@ def read_policy(root: Mapping, report: Report, year: int) -> PolicySource:
     source.spaces = fields.take("time_spaces", MapOf(NAME, _RANGES), {})
     source.by_name_only = fields.take("exemptions", _Exemptions(), None)
     source.personal, source.social = fields.take("personal_use", _PersonalUse(), ((), ()))
+    source.masks = fields.take("log", Log(), NO_MASK)
     source.rules = fields.need("rules", ListOf(RuleKind(), least=1), ())
     fields.done()
     for section in ("category_groups", "profiles", "time_spaces"):

@@ -11,11 +11,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from proxy_addons.policy.effects import NO_EFFECTS, Effects
 from proxy_addons.policy.findings import KINDS, Wanted, names_of, wanted
 from proxy_addons.policy.model import Action
 from proxy_addons.policy.states import STATES
 from proxy_addons.policy.timespaces import DAY_NAMES, EVERY_DAY, MINUTES_A_DAY, TimeRange
 from proxy_addons.settings.condition_kinds import METHOD, NAME, more_of
+from proxy_addons.settings.effect_kinds import read_effects
 from proxy_addons.settings.entries import CATEGORY, PROFILE
 from proxy_addons.settings.kinds import (
     Choice,
@@ -71,6 +73,7 @@ class RuleSource:
         states: states of the person, one of which must hold.
         findings: what has to have been found in a body, each kind by itself.
         more: conditions of condition_kinds.py, all of which must be met.
+        effects: what it does besides deciding.
     """
 
     place: str
@@ -88,6 +91,7 @@ class RuleSource:
     states: tuple[str, ...] | None
     findings: tuple[Wanted, ...] = ()
     more: tuple[ConditionSource, ...] = ()
+    effects: Effects = NO_EFFECTS
 
     @property
     def is_catch_all(self) -> bool:
@@ -241,6 +245,7 @@ class RuleKind:
         reason = fields.need("reason", Text("a plain sentence for the person concerned"), "")
         action = fields.need("action", Choice(tuple(Action)), "block")
         when = fields.node("when")
+        effects = read_effects(fields, Action(action), node.place, key, report)
         fields.done()
         conditions = _Conditions(when, dotted(key, "when"), report)
         return RuleSource(
@@ -259,6 +264,7 @@ class RuleKind:
             states=conditions.states,
             findings=conditions.findings,
             more=conditions.more,
+            effects=effects,
         )
 
 

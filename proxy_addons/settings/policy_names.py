@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy_addons.policy.compiled import BY_NAME_ONLY, Policy, Rule
+from proxy_addons.policy.compiled import BY_NAME_ONLY, Policy, Rule, is_passed_by
 from proxy_addons.policy.conditions import CATEGORIES, PROFILES
-from proxy_addons.policy.model import RESERVED_RULES, Action
+from proxy_addons.policy.model import OPENING, RESERVED_RULES, Action
 from proxy_addons.policy.timespaces import TimeCondition
 from proxy_addons.settings.condition_kinds import OUTSIDE, WITHIN, searching
 from proxy_addons.settings.conditions_build import Compiler, names_in
+from proxy_addons.settings.effect_names import check_effects
 from proxy_addons.settings.problems import nearest
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def check_names(
         last = source.rules[-1]
         message = "the last rule coaches, and none after it allows; let it allow or block"
         report.add(last.place, f"{last.key}.action", message)
+    check_effects(source.rules, report)
 
 
 def compile_policy(
@@ -119,10 +121,14 @@ def compile_policy(
                 methods=None if rule.methods is None else frozenset(rule.methods),
                 states=None if rule.states is None else frozenset(rule.states),
                 findings=rule.findings,
+                effects=rule.effects,
                 time=_time(rule, spaces),
-                also=Compiler(spaces, expanded, strict=rule.action is not Action.ALLOW).compiled(
-                    rule.more
-                ),
+                also=Compiler(
+                    spaces,
+                    expanded,
+                    strict=rule.action not in OPENING,
+                    passed_by=is_passed_by(rule.action, rule.effects),
+                ).compiled(rule.more),
             )
         )
     (strictest,) = (name for name, (_, each) in source.profiles.items() if each.strictest)
@@ -145,6 +151,7 @@ def compile_policy(
         by_name_only=expanded(by_name_only),
         personal=expanded([name.text for name in source.personal]),
         social=expanded([name.text for name in source.social]),
+        masks=source.masks.built(expanded),
         personal_names=tuple(name.text for name in (*source.personal, *source.social)),
         compiled=searching,
     )
@@ -165,6 +172,7 @@ class _Categories:
             self._check_all((*(rule.categories or ()), *names_in(rule.more, CATEGORIES)), groups)
         self._check_all(self._source.by_name_only or (), groups)
         self._check_all((*self._source.personal, *self._source.social, *or_groups), groups)
+        self._check_all(self._source.masks.categories, groups)
         for name_used in never_inspect:
             self._check(name_used, ())
 

@@ -60,6 +60,7 @@ def policy_uses(policy: Policy, category: str) -> bool:
     return (
         category in policy.never_inspect_categories
         or category in policy.personal
+        or category in policy.masks.categories
         or any(category in rule.all_categories for rule in policy.rules)
     )
 

@@ -108,13 +108,13 @@ def holding(review: Review, now: datetime) -> None:
 
 
 def no_threat(categories: Collection[str], threats: Collection[str]) -> None:
-    """What lists know as a security threat stays shut; who works on it has an exemption."""
+    """What no review opens stays shut: threats, and what the policy says is never overridden."""
     if found := sorted(set(categories) & set(threats)):
         raise StepRefusedError(
             "threat",
-            f"This site is in the category {', '.join(found)}. A review cannot open security"
-            " threats. If the list is wrong, have its maintainer take the site out; who needs it"
-            " for their work asks for an exemption.",
+            f"This site is in the category {', '.join(found)}, which no review can open. If the"
+            " list is wrong, have its maintainer take the site out; who needs a security threat for"
+            " their work asks for an exemption.",
             rules.POST_HOLDERS,
         )
 

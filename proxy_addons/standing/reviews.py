@@ -53,7 +53,7 @@ class Reviews:
 
     Args:
         store: where it is kept.
-        threats: categories that no review opens (`Policy.by_name_only`).
+        threats: categories that no review opens (`Policy.stays`).
         zone: the force's.
         catalogue: all categories; None when no list can be read: then names are not checked.
         categories_of: what the lists say of an address now; a site that has become a threat since

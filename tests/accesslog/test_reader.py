@@ -121,12 +121,12 @@ RECORDS = [
         (Filter(host="Example.COM."), [1, 3]),
         (Filter(host="www.example.com"), [1]),
         (Filter(host="xample.com"), []),
-        (Filter(action="block"), [2, 3]),
+        (Filter(actions={"block"}), [2, 3]),
         (Filter(reference="C"), [3]),
         (Filter(since=NOON + timedelta(minutes=1)), [2, 3, 4]),
         (Filter(until=NOON + timedelta(minutes=1)), [1]),
         (Filter(since=NOON + timedelta(minutes=1), until=NOON + timedelta(minutes=3)), [2, 3]),
-        (Filter(person="AB1234", action="block"), [2]),
+        (Filter(person="AB1234", actions={"block"}), [2]),
     ],
 )
 def test_filters(tmp_path: Path, wanted: Filter, found: list[int]) -> None:

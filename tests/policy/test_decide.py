@@ -12,7 +12,7 @@ from proxy_addons.policy.cache import Decider
 from proxy_addons.policy.compiled import Policy, Rule, host_and_parents
 from proxy_addons.policy.decide import NO_RULE_MATCHED, decide
 from proxy_addons.policy.explain import NOT_REACHED
-from proxy_addons.policy.model import Action, Moment, Person, Resource
+from proxy_addons.policy.model import REFUSALS, STRICTNESS, Action, Moment, Person, Resource
 from proxy_addons.urlkey import UrlKey
 
 if TYPE_CHECKING:
@@ -241,12 +241,12 @@ def naive(
         if rule["hours"] is not None:
             start, length, outside = rule["hours"]
             met.append(((local.hour - start) % 24 < length) is not outside)
-        if not all(met):
+        if not all(met) or rule["action"] not in STRICTNESS:
             continue
         if rule["action"] is COACH:
             coach = number if coach is None else coach
         else:
-            return number if coach is None or rule["action"] is BLOCK else coach
+            return number if coach is None or rule["action"] in REFUSALS else coach
     return None
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from proxy_addons.policy.compiled import Facts, Policy, Rule, host_and_parents
 from proxy_addons.policy.lint import findings
 from proxy_addons.policy.matching import match_at
-from proxy_addons.policy.model import Action
+from proxy_addons.policy.model import STRICTNESS, Action
 from proxy_addons.policy.timespaces import (
     BANK_HOLIDAY,
     Reading,
@@ -173,7 +173,7 @@ rules = st.fixed_dictionaries(
         "hosts": some(HOSTS[:3]),
         "methods": some(("GET",)),
         "states": some(STANDING),
-        "action": st.sampled_from(Action),
+        "action": st.sampled_from(tuple(STRICTNESS)),
         "time": times,
     }
 )

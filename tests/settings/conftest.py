@@ -27,6 +27,7 @@ def config(tmp_path: Path) -> Path:
     folder.mkdir()
     for name in ("watchhouse.yaml", "policy.yaml", "statement.md"):
         shutil.copy(ROOT / "config" / name, folder / name)
+    shutil.copytree(ROOT / "config/packs", folder / "packs")
     # The alerts name rules of the default policy; tests have policies of their own.
     main = folder / "watchhouse.yaml"
     before, alerts, after = main.read_text().partition("\nalerts:\n")

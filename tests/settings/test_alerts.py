@@ -94,7 +94,11 @@ alerts:
         (LEAST.replace("{}", "{outside: x}") + "}", "", "policy.yaml has no time space x"),
         (LEAST.replace("{}", "{hours: '8-9'}") + "}", "", "wanted hours of the clock"),
         (LEAST.replace("{}", "{hours: '08:00-08:00'}") + "}", "", "ends when it starts"),
-        (LEAST.replace("{}", "{actions: warn}") + "}", "", "wanted allow, coach or block"),
+        (
+            LEAST.replace("{}", "{actions: warn}") + "}",
+            "",
+            "wanted allow, coach, redirect or block",
+        ),
         (LEAST.replace("{}", "{rule: games}") + "}", "", "alerts[0].when.rule: unknown key"),
         (f"{LEAST}}}, {LEAST}}}", "", "watchhouse.yaml:1: alerts[1].id: a is given twice"),
         (f"{LEAST}, measure: bytes}}", "", "wanted records, up, down or hosts"),

@@ -20,8 +20,7 @@ CASES = sorted((Path(__file__).parents[1] / "cases/settings_errors").iterdir())
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_what_is_said(case: Path, config: Path, look: Callable[..., Examined]):
-    for file in case.glob("*.yaml"):
-        shutil.copy(file, config / file.name)
+    shutil.copytree(case, config, dirs_exist_ok=True)
     with pytest.raises(SettingsError) as caught:
         look()
     said = str(caught.value).replace(f"{config.parent}/", "")

@@ -221,6 +221,9 @@ def test_warnings_name_the_line(look: Callable[..., Examined], config: Path):
     )
 
 
+_OF_PACKS = ("safe-search-", "tenant-restrictions-", "our-pack-")
+
+
 def test_the_examples_of_the_policys_documentation_are_valid(
     look: Callable[..., Examined], config: Path
 ):
@@ -231,6 +234,9 @@ def test_the_examples_of_the_policys_documentation_are_valid(
     for block in blocks:
         if "carriers:" in block:
             (config / "carriers.yaml").write_text(block)
+        elif "parameters:" in block:
+            (config / "packs/our-pack.yaml").write_text(block)
+            rules.append({"pack": "our-pack", "with": {"tenants": "borsetshire.police.example"}})
         else:
             document |= yaml.safe_load(block)
             rules += document.pop("rules", [])
@@ -240,8 +246,14 @@ def test_the_examples_of_the_policys_documentation_are_valid(
     assert "our-translator" in {carrier.id for carrier in settings.carriers.all}
     assert len(blocks) >= 5
     assert set(policy.time_spaces) == {"breaks", "nights", "holidays"}
-    assert [rule.action for rule in policy.rules] == [rule["action"] for rule in document["rules"]]
-    assert len(policy.rules) >= 11
+    own = [rule for rule in policy.rules if not rule.id.startswith(_OF_PACKS)]
+    assert sum(rule.id.startswith(_OF_PACKS) for rule in policy.rules) == 6
+    written = [rule for rule in document["rules"] if "id" in rule]
+    first = [rule for rule in written if rule.get("never_overridden")]
+    assert [rule.id for rule in own] == [
+        rule["id"] for rule in (*first, *(each for each in written if each not in first))
+    ] + ["everything-else"] * (CATCH_ALL not in written)
+    assert len(own) >= 11
     assert policy.social
 
 

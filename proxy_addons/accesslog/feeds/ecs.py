@@ -65,15 +65,23 @@ FIELDS: Final[dict[str, str]] = {
     "virus": "watchhouse.virus",
     "members": "watchhouse.members",
     "opened": "watchhouse.opened",
+    "changed": "watchhouse.changed",
+    "would_block": "watchhouse.would_block",
 }
 """Field of the record → field of ECS. `watchhouse.…` is our own."""
 
 _TYPES: Final = {
     "allow": ["access", "allowed"],
     "coach": ["access", "denied"],
+    "redirect": ["access", "denied"],
     "block": ["access", "denied"],
 }
-_OUTCOMES: Final = {"allow": "success", "coach": "failure", "block": "failure"}
+_OUTCOMES: Final = {
+    "allow": "success",
+    "coach": "failure",
+    "redirect": "failure",
+    "block": "failure",
+}
 _PROTOCOLS: Final = {"http": "http", "https": "http", "websocket": "http", "tunnel": "tls"}
 _ADDRESSES: Final = {"source.ip": "source.address", "destination.ip": "destination.address"}
 

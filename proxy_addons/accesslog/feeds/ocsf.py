@@ -39,6 +39,7 @@ and their name is in `activity_name` and `unmapped.method`: `http_method` has no
 ACTIONS: Final = {
     "allow": (1, "Allowed", 1, "Allowed"),
     "coach": (2, "Denied", 2, "Blocked"),
+    "redirect": (2, "Denied", 2, "Blocked"),
     "block": (2, "Denied", 2, "Blocked"),
 }
 """Action → action_id, action, disposition_id, disposition."""

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from proxy_addons.settings.feeds import Feed
 
 _FACILITY: Final = 13  # log audit (RFC 5424 6.2.1)
-_SEVERITIES: Final = {"allow": 6, "coach": 5, "block": 4}  # informational, notice, warning
+# informational, notice, warning
+_SEVERITIES: Final = {"allow": 6, "coach": 5, "redirect": 5, "block": 4}
 _LOST: Final = 3  # error
 _SHORTEST: Final = 16  # characters that are left of a text that was cut to fit
 _NIL: Final = "-"

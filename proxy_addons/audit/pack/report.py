@@ -15,6 +15,7 @@ from proxy_addons.accesslog.seal.packing import start_of
 from proxy_addons.audit.pack.reportparts import LOCAL, Chart, Table, both, shown
 from proxy_addons.audit.pack.reporttables import charts_of, listed, tables_of
 from proxy_addons.audit.pack.texts import limits_of
+from proxy_addons.policy.model import REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -150,7 +151,7 @@ def _summary(
 ) -> tuple[tuple[str, str], ...]:
     records = [line.record for _, line in timed]
     octets = sum(_number(each.get(k)) for each in records for k in ("bytes_up", "bytes_down"))
-    refused = sum(each.get("action") == "block" for each in records)
+    refused = sum(each.get("action") in REFUSALS for each in records)
     rows = [
         ("Records", f"{len(records):,}"),
         ("Refused", f"{refused:,}"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from proxy_addons.audit.pack.charts import heat_map, timeline
 from proxy_addons.audit.pack.reportparts import LOCAL, Chart, Table, local, shown
+from proxy_addons.policy.model import REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -97,14 +98,14 @@ def _label(moment: datetime, *, hourly: bool) -> str:
 def tables_of(timed: Sequence[tuple[datetime, Line]]) -> tuple[Table, ...]:
     """Tables of categories, sites, what was refused, and sessions."""
     records = [(moment, line.record) for moment, line in timed]
-    refused = [(moment, each) for moment, each in records if each.get("action") == "block"]
+    refused = [(moment, each) for moment, each in records if each.get("action") in REFUSALS]
     sites: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
     blocked: Counter[str] = Counter()
     for _, each in records:
         host = shown(each.get("host") or "(none)")
         sites[host] += 1
-        blocked[host] += each.get("action") == "block"
+        blocked[host] += each.get("action") in REFUSALS
         listed = each.get("categories")
         kinds.update(map(shown, listed if isinstance(listed, list) and listed else ["(none)"]))
     made = [
@@ -152,7 +153,7 @@ def _sessions(records: Iterable[tuple[datetime, dict[str, Any]]]) -> Table:
     rows = []
     for run in runs[:200]:
         sites = Counter(shown(record.get("host") or "(none)") for _, record in run)
-        refused = sum(record.get("action") == "block" for _, record in run)
+        refused = sum(record.get("action") in REFUSALS for _, record in run)
         often = ", ".join(name for name, _ in _top(sites)[:3])
         rows.append((local(run[0][0]), local(run[-1][0]), f"{len(run):,}", f"{refused:,}", often))
     note = (

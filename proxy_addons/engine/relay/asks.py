@@ -173,6 +173,7 @@ class Asks(layer.Layer):
             host,
             absolute=self._mode is HTTPMode.upstream,
             watch=verdict.watch,
+            changes=verdict.changes,
         )
         exchange.head = exchange.written()
         exchange.address = (verdict.host, verdict.port)

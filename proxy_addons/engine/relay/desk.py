@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from proxy_addons.addons.visitors import Visitors
     from proxy_addons.engine.relay.exchange import Exchange
     from proxy_addons.engine.relay.heads import RequestHead
+    from proxy_addons.gate.changes import HeadChanges
     from proxy_addons.gate.facts import RequestFacts, Visitor
     from proxy_addons.gate.gate import Gate
     from proxy_addons.gate.refusal import Answer
@@ -157,6 +158,7 @@ class Desk:
         *,
         absolute: bool,
         watch: Watch | None,
+        changes: HeadChanges | None = None,
     ) -> bytes:
         """A request's head as it goes on.
 
@@ -167,6 +169,7 @@ class Desk:
             host: what `Host` has to say; None leaves what the client said.
             absolute: for a parent proxy, which is told the whole address (RFC 9112 3.2.2).
             watch: of the answer, or None.
+            changes: what rules change about it, or None.
         """
         fields = forward_fields(
             head.fields,
@@ -176,6 +179,8 @@ class Desk:
             watched=watch is not None,
             part=None if watch is None else watch.part,
         )
+        if changes is not None:
+            fields, path = changes.fields(fields), changes.path(path)
         if absolute:
             path = f"http://{host}{path}"
             if self.login is not None:

@@ -69,7 +69,7 @@ class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     rule: Annotated[Text, Meta(description="Id of the rule that decided.")] = ""
     file_type: Annotated[Text, Meta(description="Type of a file that was found.")] = ""
     text: Annotated[Text, Meta(description="In the URL, whatever the case.")] = ""
-    action: Literal["", "allow", "coach", "block"] = ""
+    action: Literal["", "allow", "coach", "redirect", "block"] = ""
 
 
 class Records(Filters, frozen=True, forbid_unknown_fields=True, kw_only=True):

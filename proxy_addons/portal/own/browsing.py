@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import hdrs, web
 
 from proxy_addons.gate.wording import date_words, when_words
-from proxy_addons.policy.model import Action
+from proxy_addons.policy.model import REFUSALS
 from proxy_addons.portal.access import PAGES
 from proxy_addons.portal.own import mine, told
 from proxy_addons.portal.own.outlook import Prospect, outlook
@@ -273,7 +273,7 @@ def _closes(own: Mine, outlooks: list[tuple[str, tuple[Kind, ...]]]) -> bool:
     """Whether personal use ends with the break: lunch, or going off duty, may go on from there."""
     running = own.running
     return running is not None and any(
-        kind.personal and kind.then is Action.BLOCK and kind.changes == running.ends
+        kind.personal and kind.then in REFUSALS and kind.changes == running.ends
         for _, kinds in outlooks
         for kind in kinds
     )

@@ -16,7 +16,7 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from proxy_addons.policy.decide import decide_facts
-from proxy_addons.policy.model import Action, Resource
+from proxy_addons.policy.model import REFUSALS, STRICTNESS, Action, Resource
 from proxy_addons.policy.retry import instants
 from proxy_addons.policy.states import ON_BREAK
 from proxy_addons.urlkey import url_key
@@ -119,15 +119,15 @@ def outlook(
                     changes, then = moment, later
                     break
         in_break = (
-            now.action is Action.BLOCK
+            now.action in REFUSALS
             and prospect.break_possible
-            and ask(local, frozenset({ON_BREAK})).action is not Action.BLOCK
+            and ask(local, frozenset({ON_BREAK})).action not in REFUSALS
         )
         kind = Kind(
             (), now.action, now.reason, now.clause, now.rule, name in personal, changes, then,
             in_break,
         )  # fmt: skip
-        opens = then is not None and then is not Action.BLOCK
+        opens = then is not None and then not in REFUSALS
         key = (bool(name), kind.action, kind.rule, kind.personal, changes, opens, in_break)
         kinds.setdefault(key, kind)
         answers[key].append(name)
@@ -135,7 +135,7 @@ def outlook(
         replace(kind, categories=tuple(map(_words, filter(None, answers[key]))))
         for key, kind in kinds.items()
     ]
-    order = (Action.ALLOW, Action.COACH, Action.BLOCK)
+    order = tuple(STRICTNESS)
     return tuple(sorted(made, key=lambda kind: (not kind.personal, order.index(kind.action))))
 
 
@@ -149,6 +149,7 @@ def _names(policy: Policy, person: Person, personal: Collection[str]) -> list[st
     named = {
         category
         for rule in policy.rules_of(_profile(policy, person))
+        if rule.ends or rule.coaches  # nobody is to see what is on trial
         for category in rule.all_categories
         if category not in policy.category_aliases
     }
@@ -172,7 +173,7 @@ def _can_change(policy: Policy, person: Person, categories: frozenset[str]) -> b
             if rule.timed or rule.stated:
                 return True
             plain = rule.hosts is None and rule.methods is None and rule.also is None
-            if plain and rule.action is not Action.COACH:
+            if plain and rule.ends:
                 return False
     return False
 

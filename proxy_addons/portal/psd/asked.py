@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PLAIN: Final = ("person", "client", "host", "category", "rule", "file_type", "text")
 """Fields that are taken as they are typed."""
-ACTIONS: Final = ("", "allow", "coach", "block")
+ACTIONS: Final = ("", "allow", "coach", "redirect", "block")
 ORDERS: Final = ("newest", "oldest")
 _LONGEST: Final = 512  # characters of a field
 _MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d))?)?", re.ASCII)
@@ -83,7 +83,7 @@ def asked(query: Mapping[str, str], zone: tzinfo) -> Asked:
         reference = ""
     action = fields.get("action", "")
     if action not in ACTIONS:
-        problems.append(("action", "What was decided is allow, coach or block"))
+        problems.append(("action", "What was decided is allow, coach, redirect or block"))
     since = _moment(fields, "since", zone, problems, whole_day=False)
     until = _moment(fields, "until", zone, problems, whole_day=True)
     if since is not None and until is not None and since >= until:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from proxy_addons.policy.model import REFUSALS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import tzinfo
@@ -20,7 +22,12 @@ if TYPE_CHECKING:
 
 _LONGEST_URL: Final = 160  # characters; the whole of it is in the files
 MASKED: Final = "(masked: special category)"
-_ACTIONS: Final = {"allow": "let through", "coach": "coached", "block": "refused"}
+_ACTIONS: Final = {
+    "allow": "let through",
+    "coach": "coached",
+    "redirect": "led elsewhere",
+    "block": "refused",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,7 @@ def shown_row(row: Row, zone: tzinfo, around: str) -> ShownRow:
         MASKED if row.masked else what or "not shown",
         "" if opened is None else "opened" if opened else "fetched by the browser",
         _ACTIONS.get(action, action),
-        "bad" if action == "block" else "",
+        "bad" if action in REFUSALS else "",
         str(values.get("rule") or ""),
         ", ".join(values.get("categories") or ()),
         str(values.get("id") or ""),

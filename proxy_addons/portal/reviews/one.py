@@ -45,7 +45,7 @@ class OneReview(SteppedPages[Review]):
     def __init__(self, services: Services, guard: Guard) -> None:
         super().__init__(services, guard)
         self._reading = ReviewReading(services)
-        self._threats = services.settings.policy.by_name_only
+        self._threats = services.settings.policy.stays
 
     @override
     async def _found(self, visit: Visit, reference: str) -> Review:

@@ -205,7 +205,7 @@ class Services:
         """The register of reviews, with the categories as they are now. Blocks."""
         return Reviews(
             self.store,
-            threats=self.settings.policy.by_name_only,
+            threats=self.settings.policy.stays,
             zone=self.settings.policy.time_zone,
             catalogue=self.catalogue.read(),
             categories_of=self.catalogue.categories_of,

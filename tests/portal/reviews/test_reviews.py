@@ -144,14 +144,14 @@ async def test_a_threat_is_not_opened(house: House):
     jane, ines = await house.visitor("jane"), await house.visitor("ines")
     reference = await asked(jane, "https://secure.eicar.org/file")
     page = await ines.get(f"/reviews/{reference}")
-    assert "Security threat: malware." in page.words
+    assert "Not by a review: malware." in page.words
     assert re.findall(rf'href="/reviews/{reference}/([a-z]+)"', page.text) == ["decline"]
     sent = {"csrf": page.token, "seen": "1", "why": ANSWER, "scope": "person"}
     for kind in ("allow", "recategorise"):
         fields = sent | {"until": "2026-12-24", "category": "shopping"}
         seen = await ines.post(f"/reviews/{reference}/{kind}", fields)
         assert seen.status == 403
-        assert "cannot open security threats" in seen.words
+        assert "which no review can open" in seen.words
     assert "Declined" in await decide(ines, reference, "decline")
 
 
