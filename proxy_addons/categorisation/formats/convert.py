@@ -111,7 +111,7 @@ def _single(
     entries: Iterable[Entry] = read(path, place, problems)
     if read is adblock.read:  # the others mean their entries as the index does
         left_out = partial(_left_out, place, problems)
-        entries = standing(read(path, place, Problems()), entries, left_out)
+        entries = standing(adblock.read_strong(path, place), entries, left_out)
     for found in entries:
         add(found)
 
