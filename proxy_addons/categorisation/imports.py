@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from proxy_addons.categorisation.compiler import Progress
 
 _STORE = ".store"
+_MOST_EXPRESSIONS = 10_000
 _RAW = ".raw"
 _ARCHIVE = re.compile(
     r"\.(?:(?:tar\.)?(?:gz|bz2|xz)|tar|tgz|tbz2?|txz|zip)\Z|\.(?:txt|list|lst|zone|rpz|hosts|conf)"
@@ -279,6 +280,11 @@ def _report(
             usable += len(found)
             if file.kind is Kind.EXPRESSIONS:
                 patterns.update(found)
+                if len(patterns) > _MOST_EXPRESSIONS:
+                    raise CategoryImportError(
+                        f"{file.place}: more than {_MOST_EXPRESSIONS:,} expressions in one list: "
+                        "each request would be searched for all of them"
+                    )
         for category in file.categories:
             if file.excepts:
                 exceptions[category] += usable

@@ -247,7 +247,9 @@ class CategoryIndex:
             return stands[label] is not excepts
 
         return tuple(
-            Match(*label, item.kind, entry, counts(label, place, excepts=excepts), excepts)
+            Match(
+                label[0], label[1], item.kind, entry, counts(label, place, excepts=excepts), excepts
+            )
             for entry, item, place in found
             for labels, excepts in ((item.labels, False), (item.excepted, True))
             for label in labels
