@@ -210,6 +210,10 @@ def _put_together(
         staging = Staging(work)
         unpack(path, staging, told)
     if written is Format.SQUIDGUARD:
+        if wanted.category:
+            raise CategoryImportError(
+                f"{path}: squidGuard's layout has categories of its own: leave out --category"
+            )
         finish(work, wanted.name, problems, very_restrictive=wanted.very_restrictive)
         return written, tuple(staging.ignored)
     raw = Staging(work / _RAW, all_kept=True)
@@ -221,6 +225,11 @@ def _put_together(
         except CategoryImportError as error:
             raise CategoryImportError(f"{path}: {error}") from error
     files = Files(raw.folder, path.resolve(), wanted.name, wanted.category)
+    if wanted.very_restrictive:
+        raise CategoryImportError(
+            f"{path}: read as {written}, which has no very restrictive expressions: "
+            "leave out --very-restrictive"
+        )
     ignored = convert(written, files, work, default_name, problems)
     shutil.rmtree(raw.folder)
     return written, (*raw.ignored, *ignored)
