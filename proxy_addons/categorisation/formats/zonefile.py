@@ -17,15 +17,17 @@ from proxy_addons.categorisation.lines import MAX_LINE, batches
 from proxy_addons.categorisation.report import CategoryImportError, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from proxy_addons.categorisation.report import Problems
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[()]|;|(?:[^\s();"\\]|\\.)+|.', re.DOTALL)
-_TTL = re.compile(r"(?:[0-9]+[smhdw]?)+", re.IGNORECASE | re.ASCII)
+_SPECIAL = re.compile(r'[();"\\]')
+_TTL = re.compile(r"(?=[0-9])(?:[0-9]+[smhdw])*[0-9]*", re.IGNORECASE | re.ASCII)
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9-]*", re.ASCII)
 _CLASSES = {"IN", "CH", "HS", "CS", "ANY"}
+_LONGEST = 1024  # characters of a name in full, escapes counted
 _MOST_WORDS = 10_000  # of one record: more is an open parenthesis that nobody has closed
 
 
@@ -95,7 +97,11 @@ def _entries(path: Path, place: str, problems: Problems) -> Iterator[tuple[int, 
         problems.add(place, start, "a record without an end: a parenthesis is left open")
 
 
-def _words(line: str) -> Iterator[str]:
+def _words(line: str) -> Iterable[str]:
+    return _apart(line) if _SPECIAL.search(line) else line.split()
+
+
+def _apart(line: str) -> Iterator[str]:
     for found in _TOKEN.finditer(line):
         word = found[0]
         if word == ";":
@@ -150,6 +156,8 @@ class _Zone:
 
     def _full(self, name: str) -> tuple[str, bool]:
         """A name in lower case without the dot at its end, and whether it is in full."""
+        if len(name) > _LONGEST:
+            raise EntryError(f"a name longer than any name is: {quoted(name)}")
         name = name.lower()
         if name == "@":
             return self.origin or "", self.origin is not None
@@ -157,4 +165,6 @@ class _Zone:
             return name[:-1], True
         if self.origin is None:
             return name, False
+        if len(name) + len(self.origin) > _LONGEST:
+            raise EntryError(f"with its origin a name longer than any name is: {quoted(name)}")
         return f"{name}.{self.origin}" if self.origin else name, True
