@@ -1,7 +1,8 @@
 """How the gateway is, seen from the workers' shared metrics.
 
 In: the folder of shared metrics (gate/metricfiles.py), the number of workers there should be, the
-time; the run folder, for what the keeper says of itself (keeping.py).
+time; the run folder, for what the keeper says of itself (keeping.py), and the supervisor of the
+configuration (confighealth.py).
 Out: a `Health` for `/healthz`, and the text of `/metrics` over all workers.
 Must never: wait for a worker, or fail because one file is damaged.
 """
@@ -17,7 +18,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from proxy_addons.gate import metricfiles
-from proxy_addons.portal import alerthealth, feedhealth, keeping
+from proxy_addons.portal import alerthealth, confighealth, feedhealth, keeping
+from proxy_addons.settings import inforce
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from proxy_addons.portal.alerthealth import AlertHealth
     from proxy_addons.portal.feedhealth import FeedHealth
+    from proxy_addons.settings.inforce import Rejected
 
 # Workers beat once a second; ten missed beats are no busy moment any more.
 SILENT_AFTER = 10.0
@@ -78,6 +81,8 @@ class Health:
         sealing: how sealing is; None where the keeper has left nothing yet.
         feeds: of the access log; what is wrong with them never takes the gateway down.
         alerts: likewise; None where there are none in the settings.
+        config_rejected: that the configuration files are not in force, since when, and where they
+            are wrong; None while they are.
     """
 
     status: str
@@ -89,6 +94,7 @@ class Health:
     sealing: keeping.Sealing | None = None
     feeds: tuple[FeedHealth, ...] = ()
     alerts: AlertHealth | None = None
+    config_rejected: Rejected | None = None
 
     @property
     def http_status(self) -> int:
@@ -131,18 +137,26 @@ def read(
         feeds: how they go.
         alerts: how they go; None: there are none.
     """
-    sealing = keeping.read(run_dir, now) if run_dir is not None else None
-    return _health(_families(directory), expected, now, sealing, feeds, alerts)
+    beside = _beside(run_dir, now)
+    return _health(_families(directory), expected, now, beside, feeds, alerts)
+
+
+def _beside(run_dir: Path | None, now: float) -> tuple[keeping.Sealing | None, Rejected | None]:
+    """What the keeper and the supervisor say."""
+    if run_dir is None:
+        return None, None
+    return keeping.read(run_dir, now), inforce.rejected(run_dir)
 
 
 def _health(
     families: Iterable[Metric],
     expected: int,
     now: float,
-    sealing: keeping.Sealing | None,
+    beside: tuple[keeping.Sealing | None, Rejected | None],
     feeds: tuple[FeedHealth, ...],
     alerts: AlertHealth | None,
 ) -> Health:
+    sealing, rejected = beside
     found: dict[int, dict[str, float]] = {}
     for family in families:
         for sample in family.samples:
@@ -170,6 +184,7 @@ def _health(
     problems += sealing.problems if sealing is not None else ()
     problems += [said for said in (feed.sentence() for feed in feeds) if said is not None]
     problems += alerts.sentences() if alerts is not None else ()
+    problems += [confighealth.sentence(rejected)] if rejected is not None else ()
     log_healthy = all(worker.log_healthy for worker in up)
     serving = bool(up) and log_healthy and len(known) == len(ages)
     return Health(
@@ -182,6 +197,7 @@ def _health(
         sealing=sealing,
         feeds=feeds,
         alerts=alerts,
+        config_rejected=rejected,
     )
 
 
@@ -232,6 +248,7 @@ class _Snapshot:
         yield from feedhealth.families(health.feeds)
         if health.alerts is not None:
             yield from alerthealth.families(health.alerts)
+        yield from confighealth.families(health.config_rejected)
 
 
 def exposition(
@@ -259,8 +276,7 @@ def exposition(
     """
     families = _families(directory)
     registry = CollectorRegistry()
-    sealing = keeping.read(run_dir, now) if run_dir is not None else None
-    found = _health(families, expected, now, sealing, feeds, alerts)
+    found = _health(families, expected, now, _beside(run_dir, now), feeds, alerts)
     registry.register(_Snapshot(families, found))
     encoder, content_type = choose_encoder(accept)
     return encoder(registry), content_type
