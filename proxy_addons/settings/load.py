@@ -127,8 +127,8 @@ def _load(
     if files is None:
         # Processes of a gateway all read the same copy.
         files = Path(environ.get(inforce.VARIABLE) or config_dir)
-    main = _read_file(files / MAIN_FILE, config_dir, digest, report)
-    policy_tree = _read_file(files / POLICY_FILE, config_dir, digest, report)
+    main = _read_file(files / MAIN_FILE, digest, report, config_dir)
+    policy_tree = _read_file(files / POLICY_FILE, digest, report, config_dir)
     tables = _carrier_tables(files / CARRIERS_FILE, config_dir, digest, report)
     carriers = read_carriers(tables, report)
     given = read_table(main, overrides, environ, report)
@@ -194,9 +194,11 @@ def _load(
     return Loaded(settings, source, known, given)
 
 
-def _read_file(path: Path, named: Path, digest: hashlib._Hash, report: Report) -> Mapping | None:
+def _read_file(
+    path: Path, digest: hashlib._Hash, report: Report, named: Path | None = None
+) -> Mapping | None:
     """The tree of a file; messages name it as it is called in the folder `named`."""
-    name = str(named / path.name)
+    name = str(path if named is None else named / path.name)
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -215,9 +217,9 @@ def _read_file(path: Path, named: Path, digest: hashlib._Hash, report: Report) -
 
 def _carrier_tables(own: Path, named: Path, digest: hashlib._Hash, report: Report) -> list[Mapping]:
     """The table of carriers that comes with the program, and the force's own, if it has one."""
-    tables = [_read_file(_OUR_CARRIERS, _OUR_CARRIERS.parent, digest, report)]
+    tables = [_read_file(_OUR_CARRIERS, digest, report)]
     if own.exists():
-        tables.append(_read_file(own, named, digest, report))
+        tables.append(_read_file(own, digest, report, named))
     return [table for table in tables if table is not None]
 
 
