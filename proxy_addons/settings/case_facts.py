@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from proxy_addons.policy.findings import KINDS, VALUES, parted
 from proxy_addons.policy.states import STATES, as_given
+from proxy_addons.policy.people import canonical_name
 from proxy_addons.settings.entries import CATEGORY, PROFILE
 from proxy_addons.settings.kinds import Choice, Flag, Kind, ListOf, Pattern, Text, text_of
 from proxy_addons.settings.problems import nearest, quoted
@@ -131,7 +132,13 @@ FACTS: Final[tuple[Fact, ...]] = (
         valid=lambda policy: policy.profiles,
         what="profile",
     ),
-    Fact("person", Text("the name of a person"), Part.PERSON, "name"),
+    Fact(
+        "person",
+        Text("the name of a person"),
+        Part.PERSON,
+        "name",
+        value=lambda _policy, read: canonical_name(read),
+    ),
     Fact("state", States(), Part.PERSON, "states"),
     Fact(
         "exempted",
