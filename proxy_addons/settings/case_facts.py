@@ -13,8 +13,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from proxy_addons.policy.findings import KINDS, VALUES, parted
-from proxy_addons.policy.states import STATES, as_given
 from proxy_addons.policy.people import canonical_name
+from proxy_addons.policy.states import STATES, as_given
 from proxy_addons.settings.entries import CATEGORY, PROFILE
 from proxy_addons.settings.kinds import Choice, Flag, Kind, ListOf, Pattern, Text, text_of
 from proxy_addons.settings.problems import nearest, quoted
