@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from dataclasses import replace
@@ -9,10 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.listserver import Answer, ListServer, names, tarred, tree_of
 
 from proxy_addons.categorisation import CategoryIndex, CategoryIndexError, import_lists
 from proxy_addons.categorisation.formats import Format
+from proxy_addons.categorisation.updates.minisign import PublicKey
 from proxy_addons.categorisation.updates.sourcesfile import HoldBack, Source
 from proxy_addons.categorisation.updates.updating import Asked, Outcome, Status, Updater
 from proxy_addons.categorisation.updates.versions import Versions
@@ -86,6 +89,7 @@ def test_what_has_not_changed_is_not_compiled(desk: Desk) -> None:
     assert desk.lists.asked[-1] == ("bl.tar.gz", True)
     desk.lists.answers["bl.tar.gz"].validators = False  # it is fetched, and found the same
     assert desk.one(force=True).status is Status.UNCHANGED
+    assert desk.lists.asked[-1] == ("bl.tar.gz", False)
     assert desk.updater.index_file.stat().st_ino == before
     assert len(desk.versions.all()) == 1
 
@@ -230,6 +234,32 @@ def test_checksums(algorithm: str, desk: Desk) -> None:
     pinned = desk.source(checksum=f"sha256:{hashlib.sha256(body).hexdigest()}")
     (failed,) = desk.update(pinned)
     assert failed.why == "its sha256 is not the one that sources.yaml says"
+
+
+def minisigned(body: bytes, key: Ed25519PrivateKey) -> tuple[PublicKey, bytes]:
+    """The public key, and a signature as minisign makes it."""
+    public = PublicKey(b"12345678", key.public_key().public_bytes_raw())
+    signed = key.sign(hashlib.blake2b(body).digest())
+    overall = key.sign(signed + b"a comment")
+    first, second = (base64.b64encode(each) for each in (b"ED12345678" + signed, overall))
+    lines = [b"untrusted comment: x", first, b"trusted comment: a comment", second, b""]
+    return public, b"\n".join(lines)
+
+
+def test_signatures(desk: Desk) -> None:
+    desk.offer(GAMES)
+    body = desk.lists.answers["bl.tar.gz"].body
+    public, signature = minisigned(body, Ed25519PrivateKey.from_private_bytes(bytes(32)))
+    desk.lists.answers["bl.minisig"] = Answer(signature)
+    source = desk.source(signature=desk.lists.url("bl.minisig"), public_key=public)
+    assert desk.update(source)[0].status is Status.UPDATED
+    desk.offer({**GAMES, "games/domains": names(0, 201)})
+    (failed,) = desk.update(source)
+    assert failed.why == "the signature does not fit the file"
+    desk.lists.answers["bl.minisig"] = Answer(fault="404")
+    (failed,) = desk.update(source)
+    assert failed.why == "bl.minisig: the server answered with status 404"
+    assert desk.categories("site200.test") == set()
 
 
 def test_going_back_pins(desk: Desk) -> None:
