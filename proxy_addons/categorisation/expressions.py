@@ -18,6 +18,8 @@ _MEMORY = 64 << 20  # octets for one automaton, shared by all expressions of a w
 _SAID_AT_MOST = 100  # characters of what RE2 says of a pattern
 _NOT_PLAIN = re.compile(r"[^ -~]")
 _ANCHORS = ("^", r"\A", r"\b", r"\B")
+_RANGE = 16  # octets that a range tells texts apart by
+_ATOM = re.compile(r"\\.|\[\^?\]?(?:\\.|\[:[a-z^]+:\]|[^\]\\])*\]|.", re.DOTALL)
 
 
 def _options() -> Any:
@@ -57,6 +59,7 @@ class ExpressionSet:
         ]
         self._all = _Matcher(self._patterns, range(len(patterns)))
         self._anchored = _Matcher(self._patterns, anchored) if anchored else None
+        self._range = _range([patterns[number] for number in anchored])
 
     def __len__(self) -> int:
         return len(self._patterns)
@@ -73,8 +76,39 @@ class ExpressionSet:
         octets = text.encode("ascii")
         found = self._all.matching(octets)
         if skip and self._anchored:
-            return sorted({*found, *self._anchored.matching(octets[skip:])})
+            rest = octets[skip:]
+            if self._range is None or self._range[0] <= rest[:_RANGE] <= self._range[1]:
+                return sorted({*found, *self._anchored.matching(rest)})
         return found
+
+
+def _range(patterns: Sequence[str]) -> tuple[bytes, bytes] | None:
+    """Least and greatest of the texts that any of some patterns can match.
+
+    None when they cannot be told so: then any text may match.
+    """
+    found = []
+    for pattern in patterns:
+        if not _is_fixed(pattern):
+            return None
+        try:
+            matcher = re2.compile(pattern.encode("utf-8", "surrogateescape"), _options())
+            found.append(matcher.possiblematchrange(_RANGE))
+        except re2.error:  # it cannot say; the set says whether the pattern is one at all
+            return None
+    return (min(least for least, _ in found), max(most for _, most in found)) if found else None
+
+
+def _is_fixed(pattern: str) -> bool:
+    """Whether a pattern matches at the beginning of a text or not at all. May say no in doubt."""
+    if not pattern.startswith("^") or pattern[1:2] in {"*", "?", "+", "{"} or r"\Q" in pattern:
+        return False
+    depth = 0
+    for atom in _ATOM.findall(pattern):
+        depth += (atom == "(") - (atom == ")")
+        if atom == "|" and depth == 0:
+            return False
+    return True
 
 
 class _Matcher:
@@ -89,12 +123,15 @@ class _Matcher:
                 self._set.Add(patterns[number])
             # Matches every text: a result without it is a matcher that gave up, not a miss.
             self._sentinel = self._set.Add(b"")
+            self._nothing = [self._sentinel]
             self._set.Compile()
         except re2.error as error:
             raise ValueError(f"the expressions cannot be compiled together: {error}") from error
 
     def matching(self, text: bytes) -> list[int]:
         found = self._set.Match(text)
+        if found == self._nothing:
+            return []
         if not found or self._sentinel not in found:
             return self._one_by_one(text)
         return sorted(self._numbers[place] for place in found if place != self._sentinel)

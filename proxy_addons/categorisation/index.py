@@ -166,9 +166,13 @@ class CategoryIndex:
         """
         host = key.host
         known = self._of_hosts.get(host)
-        if known:
+        expressions = self._expressions
+        if known and expressions is None:
             return known[0]
         bare = host if key.is_address else without_common_label(host)
+        found = expressions and expressions.matching(expression_text(key), len(host) - len(bare))
+        if known and not found:
+            return known[0]
         values = self._values
         text = request_text(key, bare)
         hits = [values[number] for _, number in self._trie.iter_prefixes_with_ids(text)]
@@ -176,19 +180,16 @@ class CategoryIndex:
             hits.append(values[number])
         if self._has_hosts and (number := self._trie.get(host_text(key) + EXACT)) is not None:
             hits.append(values[number])
-        if self._expressions is None:
-            categories = self._union(tuple(hits))
-            if known is None:
-                if len(self._of_hosts) >= _HOSTS_KEPT:
-                    self._of_hosts.clear()
-                self._of_hosts[host] = _SEEN
-            elif known is _SEEN:
-                apart = self._tells_paths_apart(text[: text.index("/") + 1])
-                self._of_hosts[host] = () if apart else (categories,)
-            return categories
-        found = self._expressions.matching(expression_text(key), len(host) - len(bare))
+        categories = self._union(tuple(hits))
+        if known is None:
+            if len(self._of_hosts) >= _HOSTS_KEPT:
+                self._of_hosts.clear()
+            self._of_hosts[host] = _SEEN
+        elif known is _SEEN:
+            apart = self._tells_paths_apart(text[: text.index("/") + 1])
+            self._of_hosts[host] = () if apart else (categories,)
         if not found:
-            return self._union(tuple(hits))
+            return categories
         sets = [self._sets[hit] for hit in hits]
         return categories_of(sets, [self._pattern_sets[number] for number in found])
 

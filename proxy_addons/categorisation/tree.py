@@ -225,7 +225,7 @@ class _Reader:
         excepts = path.name.endswith(EXCEPT)
         if kind is None:
             if path.name == "very_restrictive_expression":
-                why = "not used: expressions so broad refuse too much; the file expressions is used"
+                why = "not used: they refuse very much; take them with --very-restrictive"
                 self.ignored.append(Problem(place, 0, why))
             elif path.name not in {"usage", "description"} and not path.is_dir():
                 self.ignored.append(Problem(place, 0, "not used: no list file by its name"))

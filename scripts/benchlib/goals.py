@@ -236,6 +236,21 @@ GOALS: tuple[Goal, ...] = (
         digits=1,
         asks=(_study("index", "names"), 4.9e6),
     ),
+    *(
+        Goal(
+            f"importing lists of 638,000 names and compiling them, {what}",
+            "import",
+            _study("import", "squidguard", key),
+            limit,
+            unit=unit,
+            digits=digits,
+            asks=(_study("import", "squidguard", "entries"), 600_000),
+        )
+        for what, key, limit, unit, digits in (
+            ("time", "seconds", 15, " s", 1),
+            ("memory", "peak_mb", 500, " MB", 0),
+        )
+    ),
     Goal(
         "sealing and compacting a day of 20 million records",
         "audit-seal",

@@ -16,6 +16,7 @@ from benchlib.download import Download
 from benchlib.growth import Growth
 from benchlib.h2requests import Http2Requests
 from benchlib.idle import Idle
+from benchlib.importing import Import
 from benchlib.index import Index
 from benchlib.latency import Latency
 from benchlib.shiftchange import ShiftChangeStudy
@@ -48,5 +49,6 @@ STUDIES: dict[str, type[Study]] = {
         AuditErase,
         Growth,
         Index,
+        Import,
     )
 }

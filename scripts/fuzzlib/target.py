@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 NAMES = (
     "urlkey",
     "lists",
+    "formats",
     "archives",
     "members",
     "settings",

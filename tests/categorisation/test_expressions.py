@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy_addons.categorisation import expressions
 from proxy_addons.categorisation.expressions import ExpressionSet, problem_of
@@ -65,3 +67,50 @@ def test_what_re2_repeats_of_a_pattern_does_nothing_to_a_terminal() -> None:
     assert said.isascii()
     assert said.isprintable()
     assert r"\x1b" in said
+
+
+# Texts of hosts without their www, and where a pattern is anchored.
+_ANCHORED = [
+    "^[0-9]+/x",
+    "^bet",
+    "^(a|b)c",
+    "^[_q]",
+    "^(?-i:B)et",
+    "^a|bet",
+    r"\bbet",
+    "^\\Qa|b",
+    "^x*",
+]
+
+
+@given(
+    st.lists(st.sampled_from(_ANCHORED), min_size=1, max_size=4, unique=True),
+    st.text("abcBET_q09./x|", max_size=20),
+)
+def test_what_cannot_match_is_not_asked_and_nothing_else_is_left_out(
+    patterns: list[str], rest: str
+) -> None:
+    found = ExpressionSet(patterns).matching(f"www.{rest}", 4)
+    alone = [
+        number
+        for number, pattern in enumerate(patterns)
+        if any(ExpressionSet([pattern]).matching(text, 0) for text in (f"www.{rest}", rest))
+    ]
+    assert found == alone
+
+
+def test_hosts_that_no_anchored_expression_can_match_are_asked_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    patterns = ExpressionSet(["^[0-9]+/search", "/banner/"])
+    asked = []
+    matching = expressions._Matcher.matching
+    monkeypatch.setattr(
+        expressions._Matcher,
+        "matching",
+        lambda matcher, text: asked.append(text) or matching(matcher, text),
+    )
+    assert patterns.matching("www.example.com/search", 4) == []
+    assert asked == [b"www.example.com/search"]
+    assert patterns.matching("www.12/search", 4) == [0]
+    assert asked[1:] == [b"www.12/search", b"12/search"]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _COSMETIC = re.compile(r"#@?[$?%]*@?#|\$@?\$")
 _MODIFIER = re.compile(r"~?[a-z0-9_-]{1,40}", re.ASCII)
 _NAME = re.compile(r"\|\|([^/^*|$:]+)\^", re.ASCII)
+_STRONG = "@@|important"
 _UNCHANGED = {"important", "all", "badfilter", "_", ""}
 
 
@@ -41,8 +42,21 @@ def read(path: Path, place: str, problems: Problems) -> Iterator[Entry]:
     Raises:
         OSError: when the file cannot be read.
     """
-    taken = {rule.found[:5] for rule in _rules(path, place, Problems()) if rule.bad}
-    for rule in _rules(path, place, problems):
+    return _entries(path, place, problems, "")
+
+
+def read_strong(path: Path, place: str) -> Iterator[Entry]:
+    """Yields those of its entries that win over others: see ladder.py.
+
+    Raises:
+        OSError: when the file cannot be read.
+    """
+    return _entries(path, place, Problems(), _STRONG)
+
+
+def _entries(path: Path, place: str, problems: Problems, holding: str) -> Iterator[Entry]:
+    taken = {rule.found[:5] for rule in _rules(path, place, Problems(), "badfilter") if rule.bad}
+    for rule in _rules(path, place, problems, holding):
         if rule.bad:
             continue
         if rule.found[:5] in taken:
@@ -53,9 +67,13 @@ def read(path: Path, place: str, problems: Problems) -> Iterator[Entry]:
             yield rule.found
 
 
-def _rules(path: Path, place: str, problems: Problems) -> Iterator[_Rule]:
+def _rules(path: Path, place: str, problems: Problems, holding: str) -> Iterator[_Rule]:
+    """The rules whose lines an expression finds; most lines are not looked at further."""
+    looked_at = re.compile(f"!#|{holding}", re.IGNORECASE)
     conditions = 0
     for number, line in numbered(path):
+        if not looked_at.search(line):
+            continue
         try:
             too_long(line)
             if line.startswith("!#"):
@@ -121,6 +139,6 @@ def _why_not(pattern: str) -> str:
         return "no rule for a name, which is ||name^"
     if "/" in pattern:
         return "a rule for a path or by an expression"
-    if not pattern.endswith("^"):
+    if "^" not in pattern:
         return "without ^ it would match longer names too"
     return "a rule for part of a site"

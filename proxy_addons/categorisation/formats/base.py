@@ -9,8 +9,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from proxy_addons.categorisation.entries import PARSERS, EntryError, Kind, readable
+from proxy_addons.categorisation.entries import PARSERS, EntryError, Kind, readable, reversed_name
 from proxy_addons.categorisation.lines import MAX_LINE, batches
+from proxy_addons.urlkey import is_canonical_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +62,8 @@ def entry(
     Raises:
         EntryError: when our own list files cannot say it.
     """
+    if kind is Kind.DOMAINS and is_canonical_name(written):  # nearly all there are
+        return Entry(kind, written, reversed_name(written), excepts, strong, number)
     text = PARSERS[kind](written)
     if text is None:
         raise EntryError("nothing where a name should be")

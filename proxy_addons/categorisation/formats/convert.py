@@ -111,7 +111,7 @@ def _single(
     entries: Iterable[Entry] = read(path, place, problems)
     if read is adblock.read:  # the others mean their entries as the index does
         left_out = partial(_left_out, place, problems)
-        entries = standing(read(path, place, Problems()), entries, left_out)
+        entries = standing(adblock.read_strong(path, place), entries, left_out)
     for found in entries:
         add(found)
 
@@ -135,9 +135,12 @@ def _e2guardian(files: Files, problems: Problems, out: _Output) -> tuple[str, ..
             else:
                 categories.add(_checked(prefix + found.category, found.place))
                 out.add(prefix + found.category, found)
-        for each in sorted(categories):
+        if categories:
+            first, *others = sorted(categories)
             for found in exceptions:
-                out.add(each, found)
+                out.add(first, found)
+            for kind in {found.kind for found in exceptions}:
+                out.share(first, kind, others)
     return tuple(
         f"{name}/{path.relative_to(root)}: not used: no list of sites by its name"
         for path in found_files
@@ -167,6 +170,8 @@ class _Output:
         self._held: dict[tuple[str, Kind, bool], list[str]] = {}
         self._count = 0
         self._categories: set[str] = set()
+        self._paths: set[Path] = set()
+        self._shared: list[tuple[str, str, str]] = []
 
     def add(self, category: str, found: Entry) -> None:
         """Adds an entry.
@@ -183,10 +188,16 @@ class _Output:
         if self._count >= _HELD:
             self._write()
 
+    def share(self, category: str, kind: Kind, others: Iterable[str]) -> None:
+        """Makes the exceptions of a category those of others too."""
+        self._shared += [(category, kind + EXCEPT, other) for other in others]
+
     def finish(self) -> None:
         """Puts all on disk."""
         self._write()
-        for path in self._folder.glob("*/*"):
+        for category, name, other in self._shared:
+            (self._folder / other / name).symlink_to(f"../{category}/{name}")
+        for path in sorted(self._paths):
             with path.open("rb") as file:
                 os.fsync(file.fileno())
 
@@ -194,6 +205,7 @@ class _Output:
         for (category, kind, excepts), lines in self._held.items():
             path = self._folder / category / (kind + EXCEPT if excepts else kind)
             path.parent.mkdir(exist_ok=True)
+            self._paths.add(path)
             with path.open("a", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
                 file.writelines(f"{line}\n" for line in lines)
         self._held.clear()

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from proxy_addons.categorisation.entries import EntryError, Kind
 from proxy_addons.categorisation.formats.base import Entry, entry, numbered, too_long
-from proxy_addons.categorisation.report import CategoryImportError, Problems, quoted
+from proxy_addons.categorisation.report import Problems, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,6 @@ _RANGE = re.compile(r"[0-9a-fA-F:.]+(?:/[0-9.]+|-[0-9a-fA-F:.]+)", re.ASCII)
 _UNUSABLE = re.compile(r"[^a-z0-9_-]+")
 _SQUIDGUARD = {"domains", "urls", "expressions"}  # files in a folder that is their category
 _DEEPEST = 8
-_MOST_FILES = 10_000  # read in all: a file may be included many times
 
 
 def is_list(name: str) -> bool:
@@ -73,7 +72,6 @@ def read(
         problems: where lines that are not used are noted.
 
     Raises:
-        CategoryImportError: when too many files are included.
         OSError: when a file cannot be read.
     """
     reader = _Reader(root, given, place, category, problems)
@@ -98,12 +96,12 @@ class _Reader:
     place: str
     category: str | None
     problems: Problems
-    read: int = field(default=0)
+    read: set[tuple[Path, _Use]] = field(default_factory=set)
 
     def file(self, path: Path, use: _Use, above: tuple[Path, ...]) -> Iterator[Entry]:
-        self.read += 1
-        if self.read > _MOST_FILES:
-            raise CategoryImportError(f"more than {_MOST_FILES:,} files included: not a list")
+        if (path, use) in self.read:
+            return  # it says the same a second time, and a file included twice twice as often
+        self.read.add((path, use))
         place = f"{self.place}/{path.relative_to(self.root)}"
         category = self._of_file(path)
         timed = False
@@ -119,7 +117,7 @@ class _Reader:
                 if not line:
                     continue
                 included = _INCLUDE.fullmatch(line)
-                if included is not None:
+                if included is not None and not timed:
                     inner = self._included(path, included[1], (*above, path))
                     yield from self.file(inner, use, (*above, path))
                     continue

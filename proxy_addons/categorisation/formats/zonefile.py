@@ -17,12 +17,13 @@ from proxy_addons.categorisation.lines import MAX_LINE, batches
 from proxy_addons.categorisation.report import CategoryImportError, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from proxy_addons.categorisation.report import Problems
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[()]|;|(?:[^\s();"\\]|\\.)+|.', re.DOTALL)
+_SPECIAL = re.compile(r'[();"\\]')
 _TTL = re.compile(r"(?:[0-9]+[smhdw]?)+", re.IGNORECASE | re.ASCII)
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9-]*", re.ASCII)
 _CLASSES = {"IN", "CH", "HS", "CS", "ANY"}
@@ -95,7 +96,11 @@ def _entries(path: Path, place: str, problems: Problems) -> Iterator[tuple[int, 
         problems.add(place, start, "a record without an end: a parenthesis is left open")
 
 
-def _words(line: str) -> Iterator[str]:
+def _words(line: str) -> Iterable[str]:
+    return _apart(line) if _SPECIAL.search(line) else line.split()
+
+
+def _apart(line: str) -> Iterator[str]:
     for found in _TOKEN.finditer(line):
         word = found[0]
         if word == ";":
