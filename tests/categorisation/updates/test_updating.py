@@ -13,7 +13,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.listserver import Answer, ListServer, names, tarred, tree_of
 
-from proxy_addons.categorisation import CategoryIndex, CategoryIndexError, import_lists
+from proxy_addons.categorisation import (
+    CategoryIndex,
+    CategoryIndexError,
+    CategorySourceError,
+    import_lists,
+)
 from proxy_addons.categorisation.formats import Format
 from proxy_addons.categorisation.updates.minisign import PublicKey
 from proxy_addons.categorisation.updates.sourcesfile import HoldBack, Source
@@ -307,6 +312,19 @@ def test_names_of_files_are_the_publishers(name: str, desk: Desk) -> None:
     assert desk.categories("one.test") == {"games"}
 
 
+def test_a_version_that_was_edited_is_not_gone_back_to(desk: Desk) -> None:
+    desk.offer(GAMES)
+    first = desk.one().version
+    desk.offer({**GAMES, "games/domains": names(0, 210)})
+    second = desk.one().version
+    assert first is not None
+    (desk.versions.tree(first) / "games" / "domains").write_text("mine.test\n")
+    with pytest.raises(CategorySourceError, match="were changed since it came"):
+        desk.updater.put_back("bl", first, pin=True)
+    assert desk.versions.in_force() == second
+    assert desk.updater.state("bl").pinned is None
+
+
 def test_unpinning(desk: Desk) -> None:
     desk.offer(GAMES)
     first = desk.one().version
@@ -412,6 +430,15 @@ def test_versions_share_what_is_the_same(desk: Desk) -> None:
     kept = desk.versions.tree(outcome.version) / "games" / "domains"
     in_force = desk.versions.lists_dir / "bl" / "games" / "domains"
     assert kept.samefile(in_force)
+    desk.offer({**GAMES, "chat/domains": "chat.test\ntalk.test\n"})
+    second = desk.one()
+    assert second.version is not None
+    assert (desk.versions.tree(second.version) / "games" / "domains").samefile(kept)
+    chat = [
+        desk.versions.tree(each) / "chat" / "domains" for each in (outcome.version, second.version)
+    ]
+    assert [len(each.read_text().split()) for each in chat] == [1, 2]
+    assert desk.categories("talk.test") == {"chat"}
     about = json.loads((desk.versions.folder / outcome.version / "version.json").read_text())
     assert about["place"] == desk.source().url
 
