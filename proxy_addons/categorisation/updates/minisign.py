@@ -100,7 +100,11 @@ def _parts(data: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
 
 
 def _decoded(text: str) -> bytes:
+    """The octets of base64 in its one spelling: bits that say nothing are zero (RFC 4648 3.5)."""
     try:
-        return base64.b64decode(text.strip(), validate=True)
+        data = base64.b64decode(text.strip(), validate=True)
     except binascii.Error:
         raise ValueError("which is not base64") from None
+    if base64.b64encode(data).decode("ascii") != text.strip():
+        raise ValueError("which is not base64")
+    return data
