@@ -2,22 +2,36 @@
 
 An archive becomes a list, or a CategoryImportError that names it; nothing is written outside.
 
-In: a tar archive; with a first byte that is odd it is packed with gzip first.
+In: a byte that says how it is packed, then an archive: 1 gzip, 2 bzip2, 3 xz, else not at all.
 Out: nothing, or a finding. Must never: leave what it unpacked.
 """
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import shutil
 import tarfile
+import zipfile
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from fuzzlib.place import folder
 from proxy_addons.categorisation.imports import import_lists
 from proxy_addons.categorisation.report import CategoryImportError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+_PACKERS: dict[int, Callable[[bytes], bytes]] = {
+    1: partial(gzip.compress, compresslevel=1),
+    2: partial(bz2.compress, compresslevel=1),
+    3: partial(lzma.compress, preset=0),
+}
 
 
 def _tar(form: int, *members: tuple[str, bytes | None, dict[str, Any]]) -> bytes:
@@ -31,6 +45,17 @@ def _tar(form: int, *members: tuple[str, bytes | None, dict[str, Any]]) -> bytes
             archive.addfile(member, io.BytesIO(content or b""))
     # As short as may be: mutations shall meet headers.
     return packed.getvalue().rstrip(b"\0") + bytes(1536)
+
+
+def _zip(*members: tuple[str, bytes, dict[str, Any]]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content, more in members:
+            member = zipfile.ZipInfo(name)
+            for key, value in more.items():
+                setattr(member, key, value)
+            archive.writestr(member, content)
+    return packed.getvalue()
 
 
 def seeds() -> list[bytes]:
@@ -48,12 +73,26 @@ def seeds() -> list[bytes]:
     made.append(_tar(tarfile.GNU_FORMAT, ("../../outside", b"x", {})))
     headers = {"path": "list/games/domains", "size": "24", "GNU.sparse.map": "0,1"}
     made.append(_tar(tarfile.PAX_FORMAT, ("x", games[1], {"pax_headers": headers, "mtime": 1.5})))
-    return [bytes((odd,)) + archive for archive in made for odd in (0, 1)]
+    zipped = [
+        _zip(
+            games,
+            ("list/play", b"games", {"external_attr": 0o120777 << 16}),
+            (long, b"a.b/c\n", {}),
+        ),
+        _zip(("../../outside", b"x", {}), ("list/x", b"", {"external_attr": 0o20000 << 16})),
+    ]
+    packed = [gzip.compress(made[0]), bz2.compress(made[0]), lzma.compress(made[0])]
+    return [
+        *(bytes((way,)) + archive for archive in made for way in (0, 1)),
+        *(bytes((way,)) + made[0] for way in (2, 3)),
+        *(b"\0" + archive for archive in (*zipped, *packed)),
+    ]
 
 
 def words() -> list[bytes]:
     """What headers are made of."""
     return [
+        *(b"PK\1\2", b"PK\3\4", b"PK\5\6", b"PK\7\10", b"\xff\xff\xff\xff", b"\1\0\x10\0"),
         *(
             b"../",
             b"/",
@@ -87,7 +126,7 @@ def check(data: bytes) -> None:
     lists = place / "deep/lists"
     lists.mkdir(parents=True)
     archive = place / "fuzz.tar"
-    archive.write_bytes(gzip.compress(data[1:], 1) if data[0] % 2 else data[1:])
+    archive.write_bytes(_PACKERS.get(data[0], bytes)(data[1:]))
     with suppress(CategoryImportError):
         try:
             report = import_lists(archive, lists)

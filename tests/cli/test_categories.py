@@ -63,6 +63,7 @@ def test_import_look_up_list(run: Run, source: Path) -> None:
         "kind": "domains",
         "entry": "gadget.test",
         "counts": True,
+        "exception": False,
     } in found["matches"]
 
     code, out, _ = run("list", "--json")
@@ -70,6 +71,7 @@ def test_import_look_up_list(run: Run, source: Path) -> None:
     assert code == 0
     assert listed["categories"]["gadgets"] == {
         "domains": 1,
+        "hosts": 0,
         "urls": 1,
         "expressions": 0,
         "lists": ["mine"],

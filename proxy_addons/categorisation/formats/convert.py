@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from proxy_addons.categorisation.entries import Kind
 from proxy_addons.categorisation.formats import adblock, e2guardian, hosts, plain, rpz
 from proxy_addons.categorisation.formats.base import Entry, Format
 from proxy_addons.categorisation.formats.ladder import standing
@@ -21,8 +22,6 @@ from proxy_addons.categorisation.tree import EXCEPT, UNCATEGORISED, is_valid_nam
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-    from proxy_addons.categorisation.entries import Kind
 
     type Reader = Callable[[Path, str, Problems], Iterator[Entry]]
 
@@ -34,6 +33,7 @@ _READERS: dict[Format, Reader] = {
 }
 _HELD = 1 << 16  # lines written together
 _MOST_CATEGORIES = 2000
+_NAMED = 3  # of files that are not used
 
 
 def list_files(folder: Path) -> list[Path]:
@@ -120,6 +120,7 @@ def _e2guardian(files: Files, problems: Problems, out: _Output) -> tuple[str, ..
     root, name = files.folder.resolve(), files.name
     found_files = list_files(root)
     folders = sorted({path.parent for path in found_files if e2guardian.is_list(path.name)})
+    urls = 0
     for folder in folders:
         read = partial(
             e2guardian.read, folder, root, files.given, place=name, category=files.category
@@ -130,6 +131,7 @@ def _e2guardian(files: Files, problems: Problems, out: _Output) -> tuple[str, ..
         exceptions: list[Entry] = []
         left_out = partial(_left_out, name, problems)
         for found in standing(read(problems=Problems()), read(problems=problems), left_out):
+            urls += found.kind is Kind.URLS
             if found.excepts:
                 exceptions.append(found)
             else:
@@ -141,11 +143,27 @@ def _e2guardian(files: Files, problems: Problems, out: _Output) -> tuple[str, ..
                 out.add(first, found)
             for kind in {found.kind for found in exceptions}:
                 out.share(first, kind, others)
-    return tuple(
-        f"{name}/{path.relative_to(root)}: not used: no list of sites by its name"
+    others = [
+        str(path.relative_to(root))
         for path in found_files
         if path.parent in folders and not e2guardian.is_list(path.name)
-    )
+    ]
+    return tuple(_said(name, others, urls))
+
+
+def _said(name: str, others: list[str], urls: int) -> Iterator[str]:
+    """What is not used as it was meant, beside single lines."""
+    if others:
+        more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+        yield (
+            f"{name}: {len(others)} files not used, by their names no lists of sites: "
+            f"{', '.join(others[:_NAMED])}{more}"
+        )
+    if urls:
+        yield (
+            f"{name}: {urls} URLs hold for their own host, where E2Guardian takes hosts below it "
+            "too, and as the beginning of a path, where it wants a whole step of one"
+        )
 
 
 def _left_out(place: str, problems: Problems, found: Entry) -> None:
