@@ -89,7 +89,8 @@ class PublicKey:
 def _parts(data: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
     """Algorithm, key id, signature, trusted comment, signature over both."""
     try:
-        _, first, comment, second = data.decode("utf-8").rstrip("\r\n").splitlines()
+        lines = data.decode("utf-8").rstrip("\r\n").split("\n")  # not at what Unicode breaks at
+        _, first, comment, second = (line.removesuffix("\r") for line in lines)
         signed, overall = _decoded(first), _decoded(second)
     except ValueError:  # also of UnicodeDecodeError: the file is not imported
         raise SignatureError("the signature is not in minisign's form") from None
