@@ -17,6 +17,7 @@ NAMES = (
     "urlkey",
     "lists",
     "formats",
+    "publishers",
     "archives",
     "members",
     "settings",

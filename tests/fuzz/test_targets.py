@@ -25,6 +25,7 @@ COUNTS = {
     "urlkey": 3000,
     "lists": 2000,
     "formats": 150,
+    "publishers": 200,
     "archives": 300,
     "members": 300,
     "settings": 60,

@@ -61,8 +61,10 @@ class Place:
         if "@" in text:  # not repeated: it may be a password
             report.add(node.place, key, f"holds credentials; wanted {self.wanted}")
             return None
+        if (parts := web_address(text)) is not None:
+            return parts.scheme + text[len(parts.scheme) :]  # HTTPS:// is https://
         path = text.removeprefix("file://")
-        if web_address(text) is not None or (path.startswith("/") and path.isprintable()):
+        if path.startswith("/") and path.isprintable():
             return path
         report.add(node.place, key, f"found {quoted(text)}; wanted {self.wanted}")
         return None

@@ -89,7 +89,8 @@ class PublicKey:
 def _parts(data: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
     """Algorithm, key id, signature, trusted comment, signature over both."""
     try:
-        _, first, comment, second = data.decode("utf-8").rstrip("\r\n").splitlines()
+        lines = data.decode("utf-8").rstrip("\r\n").split("\n")  # not at what Unicode breaks at
+        _, first, comment, second = (line.removesuffix("\r") for line in lines)
         signed, overall = _decoded(first), _decoded(second)
     except ValueError:  # also of UnicodeDecodeError: the file is not imported
         raise SignatureError("the signature is not in minisign's form") from None
@@ -100,7 +101,11 @@ def _parts(data: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
 
 
 def _decoded(text: str) -> bytes:
+    """The octets of base64 in its one spelling: bits that say nothing are zero (RFC 4648 3.5)."""
     try:
-        return base64.b64decode(text.strip(), validate=True)
+        data = base64.b64decode(text.strip(), validate=True)
     except binascii.Error:
         raise ValueError("which is not base64") from None
+    if base64.b64encode(data).decode("ascii") != text.strip():
+        raise ValueError("which is not base64")
+    return data

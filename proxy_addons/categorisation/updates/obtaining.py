@@ -23,7 +23,7 @@ from proxy_addons.categorisation.updates.fetching import (
     digest_of,
     fetch,
 )
-from proxy_addons.categorisation.updates.files import digest_of_tree
+from proxy_addons.categorisation.updates.files import digest_of_tree, share_same
 from proxy_addons.categorisation.updates.minisign import MOST
 from proxy_addons.categorisation.updates.sanity import reasons_of
 from proxy_addons.categorisation.updates.sides import Side, side_of_folder
@@ -121,6 +121,8 @@ def obtain(
     difference = compare(old, side_of_folder("new", report.folder), work)
     progress("comparing", 1, 1)
     reasons = reasons_of(difference, source.hold_back)
+    if in_force is not None and in_force.is_dir():
+        share_same(imported, in_force)
     version = versions.add(
         imported,
         Version(

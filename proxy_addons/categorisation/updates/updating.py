@@ -169,7 +169,7 @@ class Updater:
         with self._enforcing.alone():
             versions, state = self.versions(name), self.state(name)
             chosen = version or self._before(versions, state)
-            versions.get(chosen)
+            versions.unchanged(chosen)
             failed = self._put_in_force({name: chosen})
             if failed is not None:
                 raise CategorySourceError(f"{name}: {failed}")

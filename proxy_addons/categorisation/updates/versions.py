@@ -107,6 +107,26 @@ class Versions:
         """One version; None when there is none of that id."""
         return next((each for each in self.all() if each.id == version), None)
 
+    def unchanged(self, version: str) -> Version:
+        """One version, when its files are as they came.
+
+        Raises:
+            CategorySourceError: there is none, or somebody has changed a file of it.
+        """
+        found = self.get(version)
+        try:
+            same = digest_of_tree(self.folder / version / _LIST) == found.digest
+        except OSError as error:  # what is in force stays
+            raise CategorySourceError(
+                f"{error.filename or self.folder}: cannot be read: {error.strerror}"
+            ) from error
+        if not same:
+            raise CategorySourceError(
+                f"{self.name}: the files of version {version} were changed since it came; take "
+                "another one, or import the list anew"
+            )
+        return found
+
     def tree(self, version: str) -> Path:
         """The folder whose folders are the categories of a version.
 

@@ -104,6 +104,22 @@ def test_trees_and_indexes_say_the_same(place: Place) -> None:
     assert set(found.categories["b"].examples_added) == {"x.test", "/banner\\\\d/"}
 
 
+def test_exceptions_are_a_category_of_their_own(place: Place) -> None:
+    place.write(
+        {
+            "starter": {"a/domains": "x.test\n"},
+            "other": {"a/domains": "x.test\n", "a/domains.except": "y.x.test\n"},
+        }
+    )
+    old = side_of_folder("starter", place.folders.categories_dir / "starter")
+    new = side_of_folder("other", place.folders.lists_dir / "other")
+    found = compare(old, new, place.root)
+    assert found.categories["a"].added == 0
+    assert found.categories["a (exceptions)"].examples_added == ("y.x.test",)
+    place.compiled()
+    assert compare(new, side_of_index(place.index_file), place.root).is_empty
+
+
 def test_a_side_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     def broken() -> Iterator[Batch]:
         raise OSError(5, "Input/output error", "list/a/domains")

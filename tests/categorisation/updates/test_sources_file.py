@@ -83,7 +83,7 @@ sources:
     every: 6 h
     between: "22:00-06:30"
     hold_back: {{loses: 2.5%, gains: 100%, least: 3}}
-  - {{name: b, url: "http://lists.test/b"}}
+  - {{name: b, url: "HTTP://lists.test/b"}}
 """
     )
     found = read_sources_file(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from dataclasses import replace
@@ -9,10 +10,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.listserver import Answer, ListServer, names, tarred, tree_of
 
-from proxy_addons.categorisation import CategoryIndex, CategoryIndexError, import_lists
+from proxy_addons.categorisation import (
+    CategoryIndex,
+    CategoryIndexError,
+    CategorySourceError,
+    import_lists,
+)
 from proxy_addons.categorisation.formats import Format
+from proxy_addons.categorisation.updates.minisign import PublicKey
 from proxy_addons.categorisation.updates.sourcesfile import HoldBack, Source
 from proxy_addons.categorisation.updates.updating import Asked, Outcome, Status, Updater
 from proxy_addons.categorisation.updates.versions import Versions
@@ -86,6 +94,7 @@ def test_what_has_not_changed_is_not_compiled(desk: Desk) -> None:
     assert desk.lists.asked[-1] == ("bl.tar.gz", True)
     desk.lists.answers["bl.tar.gz"].validators = False  # it is fetched, and found the same
     assert desk.one(force=True).status is Status.UNCHANGED
+    assert desk.lists.asked[-1] == ("bl.tar.gz", False)
     assert desk.updater.index_file.stat().st_ino == before
     assert len(desk.versions.all()) == 1
 
@@ -232,6 +241,32 @@ def test_checksums(algorithm: str, desk: Desk) -> None:
     assert failed.why == "its sha256 is not the one that sources.yaml says"
 
 
+def minisigned(body: bytes, key: Ed25519PrivateKey) -> tuple[PublicKey, bytes]:
+    """The public key, and a signature as minisign makes it."""
+    public = PublicKey(b"12345678", key.public_key().public_bytes_raw())
+    signed = key.sign(hashlib.blake2b(body).digest())
+    overall = key.sign(signed + b"a comment")
+    first, second = (base64.b64encode(each) for each in (b"ED12345678" + signed, overall))
+    lines = [b"untrusted comment: x", first, b"trusted comment: a comment", second, b""]
+    return public, b"\n".join(lines)
+
+
+def test_signatures(desk: Desk) -> None:
+    desk.offer(GAMES)
+    body = desk.lists.answers["bl.tar.gz"].body
+    public, signature = minisigned(body, Ed25519PrivateKey.from_private_bytes(bytes(32)))
+    desk.lists.answers["bl.minisig"] = Answer(signature)
+    source = desk.source(signature=desk.lists.url("bl.minisig"), public_key=public)
+    assert desk.update(source)[0].status is Status.UPDATED
+    desk.offer({**GAMES, "games/domains": names(0, 201)})
+    (failed,) = desk.update(source)
+    assert failed.why == "the signature does not fit the file"
+    desk.lists.answers["bl.minisig"] = Answer(fault="404")
+    (failed,) = desk.update(source)
+    assert failed.why == "bl.minisig: the server answered with status 404"
+    assert desk.categories("site200.test") == set()
+
+
 def test_going_back_pins(desk: Desk) -> None:
     found = []
     for last in (200, 210, 220, 230, 240):
@@ -275,6 +310,19 @@ def test_names_of_files_are_the_publishers(name: str, desk: Desk) -> None:
     (outcome,) = desk.update(replace(source, checksum=desk.lists.url("SUMS")))
     assert outcome.status is Status.UPDATED, outcome.why
     assert desk.categories("one.test") == {"games"}
+
+
+def test_a_version_that_was_edited_is_not_gone_back_to(desk: Desk) -> None:
+    desk.offer(GAMES)
+    first = desk.one().version
+    desk.offer({**GAMES, "games/domains": names(0, 210)})
+    second = desk.one().version
+    assert first is not None
+    (desk.versions.tree(first) / "games" / "domains").write_text("mine.test\n")
+    with pytest.raises(CategorySourceError, match="were changed since it came"):
+        desk.updater.put_back("bl", first, pin=True)
+    assert desk.versions.in_force() == second
+    assert desk.updater.state("bl").pinned is None
 
 
 def test_unpinning(desk: Desk) -> None:
@@ -382,6 +430,15 @@ def test_versions_share_what_is_the_same(desk: Desk) -> None:
     kept = desk.versions.tree(outcome.version) / "games" / "domains"
     in_force = desk.versions.lists_dir / "bl" / "games" / "domains"
     assert kept.samefile(in_force)
+    desk.offer({**GAMES, "chat/domains": "chat.test\ntalk.test\n"})
+    second = desk.one()
+    assert second.version is not None
+    assert (desk.versions.tree(second.version) / "games" / "domains").samefile(kept)
+    chat = [
+        desk.versions.tree(each) / "chat" / "domains" for each in (outcome.version, second.version)
+    ]
+    assert [len(each.read_text().split()) for each in chat] == [1, 2]
+    assert desk.categories("talk.test") == {"chat"}
     about = json.loads((desk.versions.folder / outcome.version / "version.json").read_text())
     assert about["place"] == desk.source().url
 
