@@ -39,7 +39,7 @@ from proxy_addons.urlkey import (
 if TYPE_CHECKING:
     from proxy_addons.urlkey import UrlKey
 
-_COMMON_HOST = re.compile(r"(?:www|web|ftp)[0-9]*\.(?=[^./]+\.)", re.ASCII)
+_COMMON_HOST = re.compile(r"\A(?:www|web|ftp)[0-9]*\.(?=[^./]+\.)", re.ASCII)
 _SLASHES = re.compile(r"//+")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE | re.ASCII)
 _URL_PARTS = re.compile(r"([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?", re.DOTALL)
