@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from proxy_addons.urlkey.carriers import Carriers
 
 IPV6: Final = "an IPv6 address: squidGuard's in-addr knows IPv4 only"
-FRAGMENT: Final = "a fragment (#), which no browser sends: such entries are not used"
+FRAGMENT: Final = "a fragment (#), which no browser sends: refused"
 NO_MEANING: Final = "no single meaning (such as x.10.0.0.1): refused"
 SPELT: Final = "an address in another spelling (hexadecimal, one number): squidGuard takes it for a name"
 SPELLING: Final = "dot segments, escapes or slashes: squidGuard agrees on the plain spelling"

@@ -26,6 +26,8 @@ NAMES = (
     "types",
     "documents",
     "uploads",
+    "redirector",
+    "squidguard",
 )
 
 
