@@ -210,7 +210,12 @@ class CategoryIndex:
         bare = labels[:0:-1] if common else labels[::-1]
         text = f"{'.'.join(bare)}.{target.lower()}"
         hits = tuple([values[number] for _, number in self._trie.iter_prefixes_with_ids(text)])
-        if common and (number := self._trie.get(f"{'.'.join(labels[::-1])}.")) is not None:
+        own = text[: len(text) - len(target)]
+        if common:
+            own = f"{'.'.join(labels[::-1])}."
+            if (number := self._trie.get(own)) is not None:
+                hits = (*hits, values[number])
+        if self._has_hosts and (number := self._trie.get(own + EXACT)) is not None:
             hits = (*hits, values[number])
         if self._expressions is None:
             known = self._unions.get(hits)
@@ -221,7 +226,7 @@ class CategoryIndex:
         if not found:
             return self._union(hits)
         sets = [self._sets[hit] for hit in hits]
-        return _categories(sets, [self._pattern_sets[number] for number in found])
+        return categories_of(sets, [self._pattern_sets[number] for number in found])
 
     def _tells_paths_apart(self, root: str) -> bool:
         """Whether any entry is for a part of a host only.

@@ -8,6 +8,7 @@ is missing or wrong.
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import signal
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 _LOOKS_EVERY: Final = 1.0  # seconds between looks at the files
 _OCTETS: Final = 65_536
+# Objects made between two collections: lines make many, and no cycles.
+_GARBAGE: Final = 50_000
 
 
 def register(subparsers: Commands) -> None:
@@ -84,7 +87,6 @@ def _redirect(text: str) -> Redirect:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from proxy_addons.cli.explain import ExplainError, asked_time
-    from proxy_addons.engine.tuning import tune
     from proxy_addons.gate.redirector.source import Source
 
     try:
@@ -101,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
         None if at is None else at.date(),
         _say,
     )
-    tune()
+    gc.set_threshold(_GARBAGE)
     Helper(source, args.redirect, args.protocol, at).serve(0, 1)
     return 0
 
@@ -146,6 +148,7 @@ class Helper:
         poll.register(source, select.POLLIN)
         feed = Feed()
         self._look()
+        gc.freeze()
         while True:
             ready = poll.poll(1000 * _LOOKS_EVERY)
             if self._again or time.monotonic() >= self._due:
@@ -167,7 +170,7 @@ class Helper:
                     found += self._desk.answers(text, now)
                 else:
                     found.append(self._desk.too_long(text.beginning))
-        return "".join(f"{line}\n" for line in found).encode("ascii", "replace")
+        return "\n".join([*found, ""]).encode("ascii", "replace")
 
     def _hang_up(self, *_: object) -> None:
         self._again = True

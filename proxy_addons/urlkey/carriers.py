@@ -91,20 +91,17 @@ class Carriers:
         self._marked = tuple((mark, carrier) for carrier in anywhere for mark in carrier.marks)
         self._known: dict[str, tuple[Carrier, ...]] = {}
         named = (*self._exact, *self._below, *self._before)
-        self._words = frozenset(map(_telling_label, named))
+        self._telling = frozenset(map(_telling_label, named))
 
     @property
     def marks(self) -> frozenset[str]:
         """Plain texts, one of which any address holds that carries another on no carrier's host."""
         return frozenset(mark for mark, _ in self._marked)
 
-    def surely_none(self, labels: Sequence[str]) -> bool:
-        """Whether a host is no carrier's, by one quick look. False says nothing.
-
-        Args:
-            labels: of a canonical name.
-        """
-        return self._words.isdisjoint(labels)
+    @property
+    def telling(self) -> frozenset[str]:
+        """Labels, one of which every carrier's host has: a host without any is surely none's."""
+        return self._telling
 
     def inside(self, key: UrlKey) -> tuple[UrlKey, ...]:
         """The addresses that an address carries, and those that they carry.

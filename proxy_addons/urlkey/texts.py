@@ -22,7 +22,7 @@ from proxy_addons.urlkey.path import canonical_escapes, path_key, query_key
 if TYPE_CHECKING:
     from proxy_addons.urlkey.key import UrlKey
 
-_COMMON_HOST = re.compile(r"(?:www|web|ftp)[0-9]*\.(?=[^./]+\.)", re.ASCII)
+_COMMON_HOST = re.compile(r"\A(?:www|web|ftp)[0-9]*\.(?=[^./]+\.)", re.ASCII)
 _SLASHES = re.compile(r"//+")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE | re.ASCII)
 _URL_PARTS = re.compile(r"([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?", re.DOTALL)

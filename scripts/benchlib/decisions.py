@@ -44,12 +44,9 @@ class Decisions(Study):
     @override
     def measure(self, bench: Bench) -> Figures:
         folder = bench.place.subfolder("decisions")
-        chosen, source = _lists(bench, folder / "lists")
-        policy = [
-            Listed(name, name not in ALLOWED, place % TIMED_EVERY == 0)
-            for place, name in enumerate(chosen)
-        ]
-        files = _questions(bench, folder)
+        chosen, source = take_lists(bench, folder / "lists")
+        policy = take_policy(chosen)
+        files = questions(bench, folder)
         ours = _Ours(folder, policy)
         (folder / "squidguard").mkdir()
         guard = SquidGuard(folder / "squidguard", folder / "lists", policy, NETWORK)
@@ -154,7 +151,15 @@ def write_questions(file: Path, hosts: list[str], people: int) -> Path:
     return file
 
 
-def _lists(bench: Bench, folder: Path) -> tuple[list[str], str]:
+def take_policy(chosen: list[str]) -> list[Listed]:
+    """The order of allowing and blocking, and what of it is timed."""
+    return [
+        Listed(name, name not in ALLOWED, place % TIMED_EVERY == 0)
+        for place, name in enumerate(chosen)
+    ]
+
+
+def take_lists(bench: Bench, folder: Path) -> tuple[list[str], str]:
     """The categories, the largest first, and where they are from."""
     if bench.lists:
         return lists.unpack(bench.lists, folder, LISTS), bench.lists.name
@@ -166,7 +171,8 @@ def _lists(bench: Bench, folder: Path) -> tuple[list[str], str]:
     return [path.name for path in chosen], "made-up names"
 
 
-def _questions(bench: Bench, folder: Path) -> dict[str, Path]:
+def questions(bench: Bench, folder: Path) -> dict[str, Path]:
+    """A file of lines for each mix."""
     number = QUICK_QUESTIONS if bench.quick else QUESTIONS
     hosts = lists.hosts_of(folder / "lists", number)
     asked = {"distinct": hosts, "zipf": lists.zipf(hosts[:SITES], number)}
@@ -179,10 +185,10 @@ def _agreement(guard: SquidGuard, file: Path, answers: Path, mix: str) -> dict[s
     if len(theirs) != len(ours):
         raise BadAnswerError(f"{mix}: {len(theirs)} answers of squidGuard, {len(ours)} of ours")
     same = sum(a == b for a, b in zip(theirs, ours, strict=True)) / len(ours)
-    questions = file.read_text(encoding="utf-8").splitlines()
+    asked = file.read_text(encoding="utf-8").splitlines()
     differ = [
         f"{question.split()[0]} ({'squidGuard' if a else 'ours'} blocks)"
-        for question, a, b in zip(questions, theirs, ours, strict=True)
+        for question, a, b in zip(asked, theirs, ours, strict=True)
         if a != b
     ]
     if same < LEAST_AGREEMENT:

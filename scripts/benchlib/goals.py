@@ -82,6 +82,13 @@ GOALS: tuple[Goal, ...] = (
         AT_LEAST,
     ),
     Goal(
+        "`watchhouse decide`, distinct hosts, per CPU second ÷ squidGuard",
+        "decide",
+        _study("decide", "distinct", "times"),
+        5,
+        AT_LEAST,
+    ),
+    Goal(
         "decisions, Zipf mix, per CPU second ÷ squidGuard",
         "decisions",
         _study("decisions", "zipf", "decision_times"),

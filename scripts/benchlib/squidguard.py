@@ -67,6 +67,11 @@ class SquidGuard:
         if ran.returncode or "emergency mode" in said:
             raise SideError(f"squidGuard -C: {ran.stderr[-500:]} {said[-1000:]}")
 
+    @property
+    def conf(self) -> Path:
+        """Its configuration."""
+        return self._conf
+
     def version(self) -> str:
         """As it says itself."""
         ran = subprocess.run([self._program, "-v"], capture_output=True, text=True, check=False)

@@ -11,6 +11,7 @@ from benchlib.auditseal import AuditSeal
 from benchlib.bulk import SpliceBulk
 from benchlib.content import ContentDocuments, ContentLarge
 from benchlib.contentpages import ContentPages
+from benchlib.decide import Decide
 from benchlib.decisions import Decisions
 from benchlib.download import Download
 from benchlib.growth import Growth
@@ -35,6 +36,7 @@ STUDIES: dict[str, type[Study]] = {
         Download,
         TwoWorkers,
         Decisions,
+        Decide,
         Idle,
         Http2Requests,
         SignIn,

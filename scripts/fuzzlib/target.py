@@ -28,6 +28,8 @@ NAMES = (
     "types",
     "documents",
     "uploads",
+    "redirector",
+    "squidguard",
 )
 
 

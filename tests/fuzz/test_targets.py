@@ -35,6 +35,8 @@ COUNTS = {
     "scanners": 5000,
     "documents": 500,
     "uploads": 600,
+    "redirector": 250,
+    "squidguard": 400,
 }
 
 

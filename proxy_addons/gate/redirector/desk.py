@@ -36,7 +36,7 @@ from proxy_addons.gate.traits import NONE as NO_TRAITS
 from proxy_addons.gate.traits import traits_of
 from proxy_addons.policy.cache import Decider
 from proxy_addons.policy.model import Action, Moment
-from proxy_addons.urlkey import UrlKey, UrlKeyError, authority_key, url_key
+from proxy_addons.urlkey import UrlKey, UrlKeyError, authority_key, request_key
 from proxy_addons.urlkey.carriers import CarriedError
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from proxy_addons.gate.redirector.lines import Asked
     from proxy_addons.policy.model import Person
     from proxy_addons.settings.model import Settings
+
+    type _Known = dict[object, Refused | None]
+    type _Asker = tuple[Person, str, _Known]
 
 _log = logging.getLogger(__name__)
 _REMEMBERED: Final = 16_384
@@ -94,10 +97,10 @@ class Desk:
     def rest_on(self, basis: Basis | None) -> None:
         """Decide by this from now on; by None everything is refused."""
         self._basis = basis
-        self._people: dict[str, Person] = {}
-        # Why what is asked by a profile, for addresses of these categories, is refused; None where
-        # it is not. Of this minute.
-        self._known: dict[tuple[object, ...], Refused | None] = {}
+        self._askers: dict[str, _Asker] = {}
+        # Why what is asked by a profile with a method is refused, by the categories of the address
+        # (and the host, where the policy names any); None where it is not. Of this minute.
+        self._known: dict[tuple[str, str], _Known] = {}
         self._minute: tuple[int, ...] = ()
         self._moment: Moment | None = None
         if basis is not None:
@@ -125,35 +128,39 @@ class Desk:
         # Marks of web proxies and the like may stand anywhere; most are nowhere in many lines.
         odd = [mark for mark in (*ODD, *carriers.marks) if mark in text]
         hosts_matter = basis.settings.policy.names_hosts
-        surely_none, people, known = carriers.surely_none, self._people, self._known
+        telling, askers = carriers.telling, self._askers
         passed, fixed = passes("", self._protocol), self._fixed
         found: list[str] = []
         add = found.append
-        for channel, url, https, host, target, who, method, rest in ORDINARY.findall(text):
+        for channel, secure, host, target, who, rest in ORDINARY.findall(text):
             labels = host.split(".")
-            if not (host and surely_none(labels)) or (odd and any(mark in url for mark in odd)):
-                add(self._one(channel, f"{url} {who} {method}" if host else rest))
+            if (
+                not host
+                or not telling.isdisjoint(labels)
+                or (odd and any(mark in host or mark in target for mark in odd))
+                or (asker := askers.get(who) or self._asker(who)) is None
+            ):
+                line = f"http{secure}://{host}{target} {who}" if host else rest
+                add(self._one(channel, line))
                 continue
-            person = people.get(who)
-            if person is None and (person := self._person(who)) is None:
-                add(self._one(channel, f"{url} {who} {method}"))
-                continue
-            question = (person.profile, lookup(labels, target), method, host if hosts_matter else "")
+            person, method, known = asker
+            categories = lookup(labels, target)
+            question = (categories, host) if hosts_matter else categories
             refused = known.get(question, _UNKNOWN)
             if refused is _UNKNOWN:
                 path, _, query = target.partition("?")
-                scheme, port = ("https", _HTTPS) if https else ("http", 80)
-                key = UrlKey(scheme, host, port, path, query)
+                key = UrlKey(f"http{secure}", host, _HTTPS if secure else 80, path, query)
                 refused = self._judged(basis, person, (key,), method, NO_TRAITS)
                 if len(known) < _REMEMBERED:
                     known[question] = refused
             if refused is None:
-                add(passes(channel, self._protocol) if channel else passed)
+                add(f"{channel} {passed}" if channel else passed)
             elif fixed is not None:
                 add(f"{channel} {fixed}" if channel else fixed)
             else:
                 assert isinstance(refused, Refused)
-                add(self._leads(channel, read(f"{url} {who} {method}"), refused))
+                asked = read(f"http{secure}://{host}{target} {who}")
+                add(self._leads(channel, asked, refused))
         return found
 
     def _one(self, channel: str, line: str) -> str:
@@ -187,7 +194,7 @@ class Desk:
         else:
             if url[:6].lower() == "ftp://":  # judged like the same address of the Web
                 url = f"http{url[3:]}"
-            key = url_key(url)
+            key = request_key("http", "", url)  # as the gate reads a request: no fragment
             keys = (key,)
             target = f"{key.path}?{key.query}"
             traits = traits_of(RequestFacts(method, "", key.host, 1, target, scheme=key.scheme))
@@ -210,19 +217,20 @@ class Desk:
             return None
         return Refused(decision.rule, decision.profile, decision.categories)
 
-    def _person(self, who: str) -> Person | None:
-        """The person of the fields client and ident; None where they cannot be read."""
+    def _asker(self, who: str) -> _Asker | None:
+        """Who asks, of the fields client, ident and method; None where they cannot be read."""
         assert self._basis is not None
-        client, _, ident = who.partition(" ")
+        client, ident, method = who.split(" ")
         try:
             address, _, name = caller(client, ident)
         except ValueError:
             return None  # the line is read in full, and refused
         person = self._basis.callers.person(address, name_of(name))
-        if len(self._people) >= _REMEMBERED:
-            self._people.clear()
-        self._people[who] = person
-        return person
+        if len(self._askers) >= _REMEMBERED:
+            self._askers.clear()
+        known = self._known.setdefault((person.profile, method), {})
+        asker = self._askers[who] = person, method, known
+        return asker
 
     def _leads(self, channel: str, asked: Asked | None, why: Refused) -> str:
         address = self._redirect.address(asked, why)
@@ -244,4 +252,5 @@ class Desk:
         if minute != self._minute:
             self._minute = minute
             self._moment = Moment(local)
-            self._known.clear()
+            for known in self._known.values():  # which `_askers` share
+                known.clear()

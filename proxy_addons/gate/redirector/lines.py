@@ -21,9 +21,9 @@ LONGEST = 131_072
 # name, a path and a query as they should be (urlkey), without `;`, which servers may read in two
 # ways, without `%`, and without empty segments. All others are the last group, for `read`.
 ORDINARY = re.compile(
-    r"^(?:(?:([0-9]{1,10}) )?(http(?:(s)|)://([a-z0-9_][a-z0-9._-]{0,58}\.[a-z]{2,58})"
-    r"(/(?:[!$&-.0-:=@-Z_a-z~]++/?)*+(?:\?[!\"$&-~]*+)?))"
-    r" ([0-9a-f.:]++/[!-~]++ [!-~]++) ([A-Z]++)(?: [ -~]*+)?|([^\n]*+))$",
+    r"^(?:(?:([0-9]{1,10}) )?http(s?)://([a-z0-9_][a-z0-9._-]{0,58}\.[a-z]{2,58})"
+    r"(/(?:[!$&-.0-:=@-Z_a-z~]++/?)*+(?:\?[!\"$&-~]*+)?)"
+    r" ([0-9a-f.:]++/[!-~]++ [!-~]++ [A-Z]++)(?: [ -~]*+)?|([^\n]*+))$",
     re.ASCII | re.MULTILINE,
 )
 ODD = ("..", "xn--", "/.", "dns=")

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["GrammarError", "addresses_of", "read_conf"]
 
 _DEFAULT: Final = "default"
+# Settings, and what is in their place; nothing where nothing is lost.
 _SETTINGS: Final = {
-    "logdir": "Watchhouse has its own access log",
+    "logdir": "",
     "syslog": "see feeds in docs/feeds.md",
     "groupttl": "",
     "ldapcachetime": "see directory in docs/configuration.md",
