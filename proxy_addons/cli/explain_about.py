@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
 from proxy_addons.policy.people import canonical_name
-from proxy_addons.settings.condition_kinds import group_text
+from proxy_addons.settings.condition_values import group_text
 
 if TYPE_CHECKING:
     import argparse
