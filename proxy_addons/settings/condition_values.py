@@ -16,7 +16,7 @@ import re2
 from proxy_addons.policy import atoms
 from proxy_addons.policy.findings import CONTENT_TYPE, UPLOAD_SIZE
 from proxy_addons.policy.measures import UNITS
-from proxy_addons.settings.kinds import Fields, Located, Pattern, text_of, whole_number
+from proxy_addons.settings.kinds import Fields, Located, Pattern, text_of
 from proxy_addons.settings.netkinds import Net, Ports
 from proxy_addons.settings.people_kinds import GROUP, LoginName
 from proxy_addons.settings.problems import quoted
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 _LONGEST: Final = 4096  # characters of an expression
 _MEMORY: Final = 8 << 20  # octets for one automaton
 _SAID_AT_MOST: Final = 100  # characters of what RE2 says of an expression
-_SIZE = re.compile(r"([1-9][0-9]{0,8}) ?(kB|MB|GB)", re.ASCII)
-_MOST_BYTES: Final = 10**15
+_SIZE = re.compile(r"(0|[1-9][0-9]{0,11}) ?(kB|MB|GB|)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +180,19 @@ class _Client:
         return None if network is None else Written(str(network), network)
 
 
+def size_of(text: str) -> int:
+    """The bytes that a size stands for: `10MB`, `500 kB`, `4096`.
+
+    Raises:
+        ValueError: it is no size.
+    """
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        msg = f"{quoted(text)} is no size such as 10MB (kB, MB or GB), or a number of bytes"
+        raise ValueError(msg)
+    return int(match[1]) * UNITS.get(match[2], 1)
+
+
 @dataclass(frozen=True, slots=True)
 class _Size:
     """A number of bytes."""
@@ -188,15 +200,13 @@ class _Size:
     wanted: str = "a size such as 10MB (kB, MB or GB), or a number of bytes"
 
     def read(self, node: Node, key: str, report: Report) -> Written | None:
-        number = whole_number(node)
-        if number is None and isinstance(node, Scalar) and node.reads_as == "text":
-            match = _SIZE.fullmatch(node.text)
-            number = int(match[1]) * UNITS[match[2]] if match else None
-        if number is None or not 0 <= number <= _MOST_BYTES:
+        text = node.text if isinstance(node, Scalar) else ""
+        try:
+            return Written(f"over {text}", str(size_of(text)))
+        except ValueError:
+            # No size: reported, and the whole configuration is refused with it.
             report.add(node.place, key, f"{describe(node)}; wanted {self.wanted}")
             return None
-        text = node.text if isinstance(node, Scalar) else str(number)
-        return Written(f"over {text}", str(number))
 
 
 @dataclass(frozen=True, slots=True)
