@@ -100,12 +100,11 @@ class Rule:
     passed_by: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        # As below: what is derived once.
         object.__setattr__(self, "ends", self.action in AFTER_ALL and not self.effects.stealth)
         coaches = self.action is Action.COACH and not self.effects.stealth
         object.__setattr__(self, "coaches", coaches)
-        passed_by = {*REFUSALS, Action.COACH} if not self.effects.never_overridden else ()
-        object.__setattr__(self, "passed_by", self.action in passed_by)
+        opened = {*REFUSALS, Action.COACH} if not self.effects.never_overridden else ()
+        object.__setattr__(self, "passed_by", self.action in opened)
 
     @property
     def is_catch_all(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 from support.gateway import ROOT
 from support.running import IDENTITY
 from support.scene import through
@@ -26,7 +25,6 @@ rules:
 MASK = "\nlog: {mask_query: {hosts: www.gov.uk}}\n"
 
 
-@pytest.mark.heavy  # tests/engine/test_effects_sent.py has the same in one process
 def test_in_both_lanes(start: Callable[..., Gateway], web: Web) -> None:
     """curl with HTTP/1.1 takes the relay lane, with HTTP/2 the generic one."""
     policy = (ROOT / "config/policy.yaml").read_text()
