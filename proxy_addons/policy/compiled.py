@@ -121,7 +121,6 @@ class Rule:
     passed_by: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        # As below: what is derived once.
         object.__setattr__(self, "ends", self.action in AFTER_ALL and not self.effects.stealth)
         coaches = self.action is Action.COACH and not self.effects.stealth
         object.__setattr__(self, "coaches", coaches)

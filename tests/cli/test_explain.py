@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -314,3 +315,26 @@ def test_states_that_nobody_can_be_in(
     done = watchhouse("explain", "https://www.gov.uk/", "--data", str(data), *options)
     assert (done.code, done.out) == (1, "")
     assert said in done.err
+
+
+def test_what_rules_do_besides_deciding(explain: Callable[..., dict[str, Any]], tmp_path: Path):
+    config = tmp_path / "config"
+    shutil.copytree(ROOT / "config", config)
+    policy = config / "policy.yaml"
+    before, rules, after = policy.read_text().partition("\nrules:\n")
+    tried = "id: tried, clause: x, reason: X., action: block, stealth: true"
+    old = "id: old, clause: x, reason: X., action: redirect, to: 'https://www.gov.uk/'"
+    policy.write_text(
+        f"{before}{rules}  - pack: safe-search\n"
+        f"  - {{{tried}, when: {{categories: search}}}}\n"
+        f"  - {{{old}, when: {{hosts: old.example}}}}\n{after}"
+    )
+    found = explain("https://www.bing.com/search?q=a", "--config", str(config))
+    assert (found["action"], found["rule"], found["would_block"]) == ("allow", "business", "tried")
+    assert found["changed"] == ["query:adlt@safe-search-bing"]
+    whys = {step["rule"]: step["why"] for step in found["trace"]}
+    assert whys["safe-search-bing"].endswith("changes query:adlt")
+    assert whys["tried"] == "category search; on trial: would block"
+    found = explain("https://old.example/", "--config", str(config))
+    assert (found["action"], found["to"]) == ("redirect", "https://www.gov.uk/")
+    assert (found["changed"], found["would_block"]) == ([], None)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.certificates import tls_with
+from support.gateway import ROOT
 from support.http2 import Http2, speaking
 from support.marked import form, letter
 from support.stage import request_head
@@ -219,3 +220,53 @@ async def test_a_tunnel_is_spliced_by_rule(stage: Stage):
     client.close()
     (record,) = await stage.end()
     assert (record["handling"], record["rule"]) == ("spliced", "rest")
+
+
+# --- packs --------------------------------------------------------------------------------------
+
+PACKS = """
+  - pack: tenant-restrictions
+    with:
+      tenants: [a.test, b.test]
+      directory: id-1
+      consumer_accounts: restrict-msa
+      google_domains: force.test
+      dropbox_teams: dbtid-1
+  - pack: safe-search
+"""
+ARRIVE = {
+    "login.microsoftonline.com": [
+        "Restrict-Access-To-Tenants: a.test,b.test",
+        "Restrict-Access-Context: id-1",
+    ],
+    "login.live.com": ["sec-Restrict-Tenant-Access-Policy: restrict-msa"],
+    "accounts.google.com": ["X-GoogApps-Allowed-Domains: force.test"],
+    "www.dropbox.com": ["X-Dropbox-allowed-Team-Ids: dbtid-1"],
+    "www.youtube.com": ["YouTube-Restrict: Strict"],
+    "www.google.co.uk": "safe=active",
+    "www.bing.com": "adlt=strict",
+    "duckduckgo.com": "kp=1",
+}
+
+
+async def test_what_packs_set_arrives(stage_with: Callable[..., Any]):
+    """Whatever the client says itself, at the top of the default policy."""
+    default = (ROOT / "config/policy.yaml").read_text()
+    stage: Stage = await stage_with(policy=default.replace("\nrules:\n", f"\nrules:{PACKS}", 1))
+    heads: list[str] = []
+    await stage.secure_origin(*ARRIVE, script=noting(heads))
+    for host, gets in ARRIVE.items():
+        client = await stage.tunnel(host)
+        if isinstance(gets, list):
+            mine = [f"{each.partition(':')[0].upper()}: mine" for each in gets]
+            assert (await client.get("/", f"Host: {host}", *mine)).status == 200
+            fields = heads.pop().split("\r\n")
+            for each in gets:
+                name = each.partition(":")[0].lower()
+                assert [field for field in fields if field.lower().startswith(f"{name}:")] == [each]
+        else:
+            path = f"/search?q=a&{gets.partition('=')[0]}=off"
+            assert (await client.get(path, f"Host: {host}")).status == 200
+            assert heads.pop().startswith(f"GET /search?q=a&{gets} HTTP/1.1\r\n")
+        client.close()
+    assert all(record["changed"] for record in await stage.end())

@@ -10,6 +10,7 @@ from support.today import Day
 
 from proxy_addons.gate import metrics
 from proxy_addons.gate.facts import Course
+from proxy_addons.gate.tokens import Deed, Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,6 +53,8 @@ rules:
   - {id: webmail, clause: A, reason: R., action: block, when: {categories: webmail}}
   - {id: threats, clause: A, reason: R., action: block, never_overridden: true,
      when: {categories: malware}}
+  - {id: forbidden, clause: A, reason: R., action: block, never_overridden: true,
+     when: {hosts: forbidden.test}}
   - {id: rest, clause: A, reason: R., action: allow}
 """
 
@@ -291,3 +294,46 @@ def test_parts_of_files_are_told_apart_by_all_of_their_address(
         found.append(verdict.watch._address)
         verdict.transaction.finish()
     assert found == urls
+
+
+# --- what pages offer, and what is written down of a click --------------------------------------
+
+OPENED = PAGE | {"fetch_user": "?1", "fetch_site": "none"}
+
+
+class Reviews:
+    """Takes what is asked for a review."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def ask_review(self, _who: Any, url: str, *_: Any) -> str:
+        self.asked.append(url)
+        return "RV-2026-0001"
+
+
+def test_a_page_offers_nothing_that_cannot_help(doors: Doors, head: Head):
+    doors.gate.offer(Tokens(b"s" * 32, doors.clock), Reviews())
+    pages = {}
+    for url in ("http://blocked.test/", "http://forbidden.test/"):
+        verdict = doors.gate.request(doors.visitor(), head(url, **OPENED))
+        assert verdict.course is Course.REFUSE
+        assert verdict.transaction is not None
+        verdict.transaction.finish()
+        pages[url] = verdict.answer.body
+    assert b"/ask-review?" in pages["http://blocked.test/"]
+    assert b"/ask-review?" not in pages["http://forbidden.test/"]
+
+
+async def test_a_review_has_no_masked_query(doors: Doors, head: Head):
+    reviews, tokens = Reviews(), Tokens(b"s" * 32, doors.clock)
+    doors.gate.offer(tokens, reviews)
+    for host, back in (("www.clinic.test", f"/?q={SECRET}"), ("other.test", "/?q=a")):
+        token = tokens.make("pc1234", host, Deed("ask-review", "work", back, again=False))
+        url = f"http://{host}/.well-known/watchhouse/ask-review?token={token}"
+        found = doors.gate.act(doors.visitor(), head(url, method="POST"))
+        assert found is not None
+        verdict = await found
+        verdict.transaction.finish()
+    assert reviews.asked == ["http://www.clinic.test/?masked", "http://other.test/?q=a"]
+    assert SECRET not in str(doors.records())

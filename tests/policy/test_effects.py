@@ -304,7 +304,7 @@ def naive(met: list[tuple[int, dict[str, Any]]]) -> tuple[str | None, list[int],
     return decides, changes, inspect, trial
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(written_rules.map(sound), max_size=6),
     st.sampled_from(("staff", "free")),

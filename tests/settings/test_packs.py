@@ -216,3 +216,18 @@ def test_rules_of_packs_are_coaches_where_they_are_told_so(look: Callable[..., E
     policy = look(policy=with_pack("ai-assistants", "pack: ai-assistants")).settings.policy
     (rule,) = (each for each in policy.rules if each.id == "ai-assistants-others")
     assert rule.action is Action.COACH
+
+
+def test_odd_effects_are_warned_of_with_their_place(look: Callable[..., Examined]):
+    more = (
+        "{id: round, clause: x, reason: X., action: redirect, to: 'https://a.x.example/?{url}',"
+        " when: {hosts: x.example}}\n"
+        "  - {id: private, clause: x, reason: X., action: modify, set_query: {a: b},"
+        " when: {categories: [banking, health]}}"
+    )
+    before = DEFAULT.partition("\n  - id: business\n")[0].count("\n") + 2
+    warned = [str(each) for each in look(policy=with_pack("business", more)).warnings]
+    told = [each.partition("policy.yaml:")[2] for each in warned if "the rule " in each]
+    assert [each.split(": ")[0] for each in told] == [str(before + 1), str(before + 2)]
+    assert "round leads to an address that it redirects itself" in told[0]
+    assert "private changes requests to sites that are never decrypted" in told[1]

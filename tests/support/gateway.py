@@ -79,6 +79,7 @@ class Gateway:
         (self.config / "policy.yaml").write_text(
             policy if policy is not None else (ROOT / "config/policy.yaml").read_text()
         )
+        shutil.copytree(ROOT / "config/packs", self.config / "packs")
         if index is not None:
             shutil.copy2(index, self.data / "categories.index")
         month = timedelta(days=30)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import shutil
 import socket
 from contextlib import suppress
 from dataclasses import replace
@@ -97,6 +98,8 @@ def make_settings(
     policy = policy or (ROOT / "config/policy.yaml").read_text()
     (config / "watchhouse.yaml").write_text(main)
     (config / "policy.yaml").write_text(policy)
+    if "pack: " in policy:
+        shutil.copytree(ROOT / "config/packs", config / "packs", dirs_exist_ok=True)
     data = folder / "data"
     known = _LOADED.get((main, policy))
     if known is not None and {each.name for each in config.iterdir()} == _FILES:
