@@ -24,7 +24,7 @@ COUNTS = {
     "types": 1500,
     "urlkey": 3000,
     "lists": 2000,
-    "formats": 150,
+    "formats": 120,
     "archives": 300,
     "members": 300,
     "settings": 60,
