@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,26 +95,32 @@ def convert(
     if written is Format.E2GUARDIAN:
         ignored = _e2guardian(files, problems, out)
     else:
+        groups: dict[str, list[tuple[Path, str]]] = {}
         for path in list_files(files.folder):
             place = f"{files.name}/{path.relative_to(files.folder)}"
             filed = files.category or _checked(category_of(path), place)
-            _single(_READERS[written], path, place, problems, partial(out.add, filed))
+            groups.setdefault(filed, []).append((path, place))
+        for filed, group in groups.items():
+            for found in _of_group(written, group, problems):
+                out.add(filed, found)
     out.finish()
     for path in files.folder.rglob("*"):
-        if path.is_file() and not path.is_symlink() and is_licence(path.name):
-            path.replace(work / path.name)
+        kept = work / path.name
+        if is_licence(path.name) and path.is_file() and not path.is_symlink() and not kept.is_dir():
+            path.replace(kept)
     return ignored
 
 
-def _single(
-    read: Reader, path: Path, place: str, problems: Problems, add: Callable[[Entry], None]
-) -> None:
-    entries: Iterable[Entry] = read(path, place, problems)
-    if read is adblock.read:  # the others mean their entries as the index does
-        left_out = partial(_left_out, place, problems)
-        entries = standing(adblock.read_strong(path, place), entries, left_out)
-    for found in entries:
-        add(found)
+def _of_group(
+    written: Format, group: list[tuple[Path, str]], problems: Problems
+) -> Iterator[Entry]:
+    """The entries of the files of one category."""
+    read = _READERS[written]
+    entries = chain.from_iterable(read(path, place, problems) for path, place in group)
+    if written is not Format.ADBLOCK:  # the others mean their entries as the index does
+        return entries
+    strong = chain.from_iterable(adblock.read_strong(path, place) for path, place in group)
+    return standing(strong, entries, partial(_left_out, "", problems))
 
 
 def _e2guardian(files: Files, problems: Problems, out: _Output) -> tuple[str, ...]:
@@ -121,12 +128,11 @@ def _e2guardian(files: Files, problems: Problems, out: _Output) -> tuple[str, ..
     found_files = list_files(root)
     folders = sorted({path.parent for path in found_files if e2guardian.is_list(path.name)})
     urls = 0
-    for folder in folders:
+    prefixes = _prefixes(root, folders)
+    for folder, prefix in zip(folders, prefixes, strict=True):
         read = partial(
             e2guardian.read, folder, root, files.given, place=name, category=files.category
         )
-        # Groups of several folders stay apart: an exception is one in its own group only.
-        prefix = f"{e2guardian.category_name(folder.name)}-" if len(folders) > 1 else ""
         categories: set[str] = set()
         exceptions: list[Entry] = []
         left_out = partial(_left_out, name, problems)
@@ -138,17 +144,29 @@ def _e2guardian(files: Files, problems: Problems, out: _Output) -> tuple[str, ..
                 categories.add(_checked(prefix + found.category, found.place))
                 out.add(prefix + found.category, found)
         if categories:
-            first, *others = sorted(categories)
+            first, *further = sorted(categories)
             for found in exceptions:
                 out.add(first, found)
             for kind in {found.kind for found in exceptions}:
-                out.share(first, kind, others)
+                out.share(first, kind, further)
     others = [
         str(path.relative_to(root))
         for path in found_files
         if path.parent in folders and not e2guardian.is_list(path.name)
     ]
     return tuple(_said(name, others, urls))
+
+
+def _prefixes(root: Path, folders: list[Path]) -> list[str]:
+    """What categories begin with: groups stay apart, as an exception is one in its own only."""
+    if len(folders) == 1:
+        return [""]
+    names = [e2guardian.category_name(str(folder.relative_to(root))) for folder in folders]
+    if len(set(names)) < len(names):
+        raise CategoryImportError(
+            "folders whose names differ in nothing that a category has: import them one by one"
+        )
+    return [f"{name}-" if name else "" for name in names]
 
 
 def _said(name: str, others: list[str], urls: int) -> Iterator[str]:
