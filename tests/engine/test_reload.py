@@ -251,6 +251,14 @@ async def test_a_bad_file_is_said_once(config: Path, caplog: pytest.LogCaptureFi
         assert "in order again" in caplog.text
 
 
+async def test_a_file_that_is_as_it_was_is_nothing_new(config: Path):
+    async with running(config) as gateway:
+        await gateway.reloading.reload(asked=False)
+        assert (gateway.taken, gateway.in_force) == (0, {"first"})
+        await gateway.reloading.reload(asked=True)
+        assert gateway.taken == 1
+
+
 async def test_a_file_that_is_gone_is_a_bad_one(config: Path):
     async with running(config) as gateway:
         await asyncio.to_thread(gateway.policy.unlink)
@@ -281,8 +289,8 @@ async def test_files_are_watched(config: Path, monkeypatch: pytest.MonkeyPatch):
 def test_word_is_given_once_for_each_state_that_stays(states: list[int]):
     """Against a plain model: of runs of the same state, those longer than one look, and new."""
     here = [0]
-    files = Files(())
-    files._look = lambda: (tuple(here),)  # type: ignore[method-assign]
+    files = Files(list)
+    files._look = lambda: tuple(here)  # type: ignore[assignment,method-assign,return-value]
     files._known = files._last = files._look()
     said, known, last = [], 0, 0
     for state in states:
@@ -297,7 +305,7 @@ def test_a_file_is_another_when_it_is_replaced_linked_or_gone(tmp_path: Path):
     path, other = tmp_path / "policy.yaml", tmp_path / "other.yaml"
     path.write_text("a")
     other.write_text("b")
-    files = Files([path])
+    files = Files(lambda: [path])
     assert not files.changed()
 
     def seen() -> bool:
