@@ -42,13 +42,13 @@ class Worker:
         self.closed = 0
         self.cannot: Exception | None = None
         self.fails: Exception | None = None
-        self.hangs: asyncio.Event | None = None
+        self.reads: Settings | None = None
 
     def prepare(self, files: Path | None = None) -> Any:
         self.prepared += 1
         if self.cannot is not None:
             raise self.cannot
-        settings = load(self.config, environ={}, files=files)
+        settings = self.reads or load(self.config, environ={}, files=files)
         return SimpleNamespace(settings=settings, close=self._closed)
 
     def _closed(self) -> None:
@@ -179,6 +179,19 @@ async def test_what_one_cannot_take_none_takes(config: Path, caplog: pytest.LogC
         assert gateway.note is None
 
 
+async def test_what_another_version_was_read_from_nobody_takes(
+    config: Path, caplog: pytest.LogCaptureFixture
+):
+    async with running(config) as gateway:
+        before = gateway.settings
+        gateway.workers[0].reads = before
+        await asyncio.to_thread(gateway.rewrite, "id: webmail\n", "id: mail\n")
+        await gateway.reloading.reload(asked=False)
+        assert gateway.in_force == {"first"}
+        assert gateway.reloading.version == before.policy_version
+        assert "worker-1: it read other files than were examined" in caplog.text
+
+
 async def test_who_does_not_take_it_is_ended(config: Path):
     async with running(config) as gateway:
         gateway.workers[0].fails = RuntimeError("half way")
@@ -251,6 +264,14 @@ async def test_a_bad_file_is_said_once(config: Path, caplog: pytest.LogCaptureFi
         assert "in order again" in caplog.text
 
 
+async def test_a_file_that_is_as_it_was_is_nothing_new(config: Path):
+    async with running(config) as gateway:
+        await gateway.reloading.reload(asked=False)
+        assert (gateway.taken, gateway.in_force) == (0, {"first"})
+        await gateway.reloading.reload(asked=True)
+        assert gateway.taken == 1
+
+
 async def test_a_file_that_is_gone_is_a_bad_one(config: Path):
     async with running(config) as gateway:
         await asyncio.to_thread(gateway.policy.unlink)
@@ -281,8 +302,8 @@ async def test_files_are_watched(config: Path, monkeypatch: pytest.MonkeyPatch):
 def test_word_is_given_once_for_each_state_that_stays(states: list[int]):
     """Against a plain model: of runs of the same state, those longer than one look, and new."""
     here = [0]
-    files = Files(())
-    files._look = lambda: (tuple(here),)  # type: ignore[method-assign]
+    files = Files(list)
+    files._look = lambda: tuple(here)  # type: ignore[assignment,method-assign,return-value]
     files._known = files._last = files._look()
     said, known, last = [], 0, 0
     for state in states:
@@ -297,7 +318,7 @@ def test_a_file_is_another_when_it_is_replaced_linked_or_gone(tmp_path: Path):
     path, other = tmp_path / "policy.yaml", tmp_path / "other.yaml"
     path.write_text("a")
     other.write_text("b")
-    files = Files([path])
+    files = Files(lambda: [path])
     assert not files.changed()
 
     def seen() -> bool:

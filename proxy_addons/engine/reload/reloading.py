@@ -67,7 +67,8 @@ class Reloading:
         self._in_force: inforce.Copy | None = None
         self._rejected: str | None = None  # digest of files that were rejected
         self._since = 0.0
-        self._files = Files(_files_of(settings))
+        self._files = Files(_files_of(settings.paths.config_dir))
+        self._named = Files(_named_by(settings))
 
     def begin(self) -> None:
         """Copy the files that are in force, before any other process reads them.
@@ -94,14 +95,20 @@ class Reloading:
         """Take changed files into use, for ever."""
         while True:
             await asyncio.sleep(EVERY)
-            if self._settings.watch and await asyncio.to_thread(self._files.changed):
-                await self.reload(asked=False)
+            changed, named = await asyncio.to_thread(self._looked)
+            if self._settings.watch and (changed or named):
+                await self.reload(asked=named)
+
+    def _looked(self) -> tuple[bool, bool]:
+        """Whether files of the configuration changed, and whether files that it names did."""
+        return self._files.changed(), self._named.changed()
 
     async def reload(self, *, asked: bool) -> None:
         """Take what is in the files into use, if it is sound; else all stays as it is.
 
         Args:
-            asked: somebody asked for it (SIGHUP): also where nothing has changed.
+            asked: also where they are as before: somebody asked for it (SIGHUP), or what they name
+                has changed.
         """
         async with self._lock:
             try:
@@ -115,6 +122,9 @@ class Reloading:
         copy = await asyncio.to_thread(inforce.copied, paths.config_dir, self._run_dir)
         if copy.digest == self._rejected and not asked:
             return  # it was said, and stands in the note
+        if self._in_force is not None and copy.digest == self._in_force.digest and not asked:
+            await self._mended()  # touched, or put back
+            return
         try:
             settings = await asyncio.to_thread(self._examined, copy)
         except (SettingsError, CategorySourceError) as problem:
@@ -127,17 +137,17 @@ class Reloading:
         await asyncio.to_thread(self._sound, settings)
         await self._take([part for part in workers if part.serving], settings.policy_version)
         self._settings, self._in_force = settings, copy
-        if self._rejected is not None:
-            logger.info("the configuration files are in order again")
-        self._rejected = None
-        await asyncio.to_thread(self._done, settings, copy)
+        await self._mended()
+        await asyncio.to_thread(self._named.watch, _named_by(settings))
+        await asyncio.to_thread(inforce.forget, self._run_dir, copy)
         self._taken()
 
-    def _done(self, settings: Settings, copy: inforce.Copy) -> None:
-        """Leave no note, no copy that nobody needs, and look at what is named now."""
-        inforce.clear(self._run_dir)
-        inforce.forget(self._run_dir, copy)
-        self._files.watch(_files_of(settings))
+    async def _mended(self) -> None:
+        """What is in the files is in force."""
+        if self._rejected is not None:
+            logger.info("the configuration files are in order again")
+            self._rejected = None
+            await asyncio.to_thread(inforce.clear, self._run_dir)
 
     def _examined(self, copy: inforce.Copy) -> Settings:
         return examine(
@@ -215,12 +225,16 @@ async def _ask_all(
     return list(zip([part for part, _ in asked], answers, strict=True))
 
 
-def _files_of(settings: Settings) -> list[Path]:
+def _files_of(folder: Path) -> Callable[[], list[Path]]:
+    """The files of a configuration, and the folder in which more of them may come."""
+    return lambda: [*inforce.read_from(folder), folder / inforce.PACKS]
+
+
+def _named_by(settings: Settings) -> Callable[[], list[Path]]:
     """What is read when settings are taken into use; what is read again anyway is left out."""
-    folder, asked = settings.paths.config_dir, settings.shifts.acknowledgement
-    named = [asked.statement or folder / _STATEMENT, settings.directory.ca_file]
-    files = [*inforce.read_from(folder), folder / inforce.PACKS]
-    return [*files, *(path for path in named if path)]
+    asked = settings.shifts.acknowledgement
+    named = [asked.statement or settings.paths.config_dir / _STATEMENT, settings.directory.ca_file]
+    return lambda: [path for path in named if path]
 
 
 def _places(problem: Exception, config_dir: Path) -> list[str]:

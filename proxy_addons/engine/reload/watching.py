@@ -1,6 +1,6 @@
 """Whether files have changed, and are quiet again.
 
-In: paths, the time between looks. Out: word that something is other than it was.
+In: what gives paths, the time between looks. Out: word that something is other than it was.
 Must never: give word while somebody is still writing: editors write twice.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    type Seen = tuple[tuple[int, ...] | None, ...]
+    type Seen = tuple[tuple[str, tuple[int, ...] | None], ...]
 
 EVERY = 0.5
 """Seconds between looks. What has not changed from one look to the next is quiet."""
@@ -22,15 +22,15 @@ class Files:
     """Some files, as they were when last looked at.
 
     Args:
-        paths: of them; one that is not there is one that may come.
+        paths: gives them, at each look; one that is not there is one that may come.
     """
 
-    def __init__(self, paths: Iterable[Path]) -> None:
+    def __init__(self, paths: Callable[[], Iterable[Path]]) -> None:
         self.watch(paths)
 
-    def watch(self, paths: Iterable[Path]) -> None:
+    def watch(self, paths: Callable[[], Iterable[Path]]) -> None:
         """Look at these from now on; what they are now is nothing new."""
-        self._paths = tuple(paths)
+        self._paths = paths
         self._known = self._last = self._look()
 
     def changed(self) -> bool:
@@ -47,7 +47,7 @@ class Files:
         return True
 
     def _look(self) -> Seen:
-        return tuple(map(_state, self._paths))
+        return tuple((str(path), _state(path)) for path in self._paths())
 
 
 def _state(path: Path) -> tuple[int, ...] | None:
