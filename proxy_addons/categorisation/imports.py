@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from proxy_addons.categorisation.compiler import Progress
 
 _STORE = ".store"
+_MOST_EXPRESSIONS = 10_000
 _RAW = ".raw"
 _ARCHIVE = re.compile(
     r"\.(?:(?:tar\.)?(?:gz|bz2|xz)|tar|tgz|tbz2?|txz|zip)\Z|\.(?:txt|list|lst|zone|rpz|hosts|conf)"
@@ -209,6 +210,10 @@ def _put_together(
         staging = Staging(work)
         unpack(path, staging, told)
     if written is Format.SQUIDGUARD:
+        if wanted.category:
+            raise CategoryImportError(
+                f"{path}: squidGuard's layout has categories of its own: leave out --category"
+            )
         finish(work, wanted.name, problems, very_restrictive=wanted.very_restrictive)
         return written, tuple(staging.ignored)
     raw = Staging(work / _RAW, all_kept=True)
@@ -220,6 +225,11 @@ def _put_together(
         except CategoryImportError as error:
             raise CategoryImportError(f"{path}: {error}") from error
     files = Files(raw.folder, path.resolve(), wanted.name, wanted.category)
+    if wanted.very_restrictive:
+        raise CategoryImportError(
+            f"{path}: read as {written}, which has no very restrictive expressions: "
+            "leave out --very-restrictive"
+        )
     ignored = convert(written, files, work, default_name, problems)
     shutil.rmtree(raw.folder)
     return written, (*raw.ignored, *ignored)
@@ -279,6 +289,11 @@ def _report(
             usable += len(found)
             if file.kind is Kind.EXPRESSIONS:
                 patterns.update(found)
+                if len(patterns) > _MOST_EXPRESSIONS:
+                    raise CategoryImportError(
+                        f"{file.place}: more than {_MOST_EXPRESSIONS:,} expressions in one list: "
+                        "each request would be searched for all of them"
+                    )
         for category in file.categories:
             if file.excepts:
                 exceptions[category] += usable

@@ -176,9 +176,12 @@ class CategoryIndex:
         values = self._values
         text = request_text(key, bare)
         hits = [values[number] for _, number in self._trie.iter_prefixes_with_ids(text)]
-        if bare != host and (number := self._trie.get(reversed_name(host))) is not None:
-            hits.append(values[number])
-        if self._has_hosts and (number := self._trie.get(host_text(key) + EXACT)) is not None:
+        own = text[: text.index("/")]
+        if bare != host:
+            own = reversed_name(host)
+            if (number := self._trie.get(own)) is not None:
+                hits.append(values[number])
+        if self._has_hosts and (number := self._trie.get(own + EXACT)) is not None:
             hits.append(values[number])
         categories = self._union(tuple(hits))
         if known is None:
@@ -247,7 +250,9 @@ class CategoryIndex:
             return stands[label] is not excepts
 
         return tuple(
-            Match(*label, item.kind, entry, counts(label, place, excepts=excepts), excepts)
+            Match(
+                label[0], label[1], item.kind, entry, counts(label, place, excepts=excepts), excepts
+            )
             for entry, item, place in found
             for labels, excepts in ((item.labels, False), (item.excepted, True))
             for label in labels

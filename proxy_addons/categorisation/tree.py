@@ -132,7 +132,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _has_lists(folder: Path) -> bool:
-    return any((folder / kind).is_file() for kind in _KINDS)
+    return any((folder / f"{kind}{end}").is_file() for kind in _KINDS for end in ("", EXCEPT))
 
 
 class _Reader:
@@ -163,10 +163,18 @@ class _Reader:
             raise CategorySourceError(
                 f"{error.filename or self.folder}: cannot be read: {error.strerror}"
             ) from error
-        files = (
+        files = [
             ListFile(path, place, kind, tuple(sorted(categories)), excepts)
             for (path, kind, excepts), (place, categories) in self.found.items()
-        )
+        ]
+        listed = {category for file in files if not file.excepts for category in file.categories}
+        self.problems += [
+            Problem(
+                file.place, 0, "exceptions to nothing: the list has no entries in this category"
+            )
+            for file in files
+            if listed.isdisjoint(file.categories)
+        ]
         return ListTree(
             name=self.name,
             files=tuple(sorted(files, key=lambda file: file.place)),

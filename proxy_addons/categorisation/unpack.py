@@ -93,11 +93,11 @@ def is_single(path: Path) -> bool:
 
 
 def _is_tar(block: bytes) -> bool:
+    if block and not block.strip(b"\0"):  # an archive of nothing
+        return True
     try:
         tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-    except tarfile.EOFHeaderError:  # an archive of nothing
-        return True
-    except (tarfile.TarError, ValueError):
+    except (tarfile.TarError, ValueError):  # it is something else, and read as that
         return False
     return True
 
@@ -116,7 +116,7 @@ def _unpacked(raw: IO[bytes]) -> IO[bytes]:
     head = raw.read(_MAGIC)
     raw.seek(0)
     if head.startswith(_GZIP):
-        return gzip.GzipFile(fileobj=raw)
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=raw))
     if head.startswith(_BZIP2):
         return bz2.BZ2File(raw)
     if head.startswith(_XZ):

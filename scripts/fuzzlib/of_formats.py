@@ -19,6 +19,7 @@ from proxy_addons.categorisation.imports import import_lists
 from proxy_addons.categorisation.lines import MAX_LINE
 from proxy_addons.categorisation.reading import read_entries
 from proxy_addons.categorisation.report import CategoryImportError, Problems
+from proxy_addons.categorisation.staging import is_licence
 from proxy_addons.categorisation.tree import read_tree
 
 if TYPE_CHECKING:
@@ -141,7 +142,9 @@ def check(data: bytes) -> None:
     size = _write(source, data[1:])
     written = _FORMATS[data[0] % len(_FORMATS)]
     try:
-        report = import_lists(source, lists, format=written, very_restrictive=bool(data[0] & 128))
+        report = import_lists(
+            source, lists, format=written, very_restrictive=written is Format.SQUIDGUARD
+        )
     except CategoryImportError as error:
         if not str(error).replace("\n", "").isprintable():
             raise AssertionError("an error that a terminal would obey") from error
@@ -194,9 +197,8 @@ def _counted(source: Path, report: ImportReport) -> None:
     """Every line of a plain list is an entry or is counted."""
     wanted = 0
     for path in source.rglob("*"):
-        if path.is_file() and not path.name.lower().startswith(
-            ("licence", "license", "copying", "readme", "cc-by", ".")
-        ):
+        hidden = any(part.startswith(".") for part in path.relative_to(source).parts)
+        if path.is_file() and not hidden and not is_licence(path.name):
             text = (
                 path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
             )

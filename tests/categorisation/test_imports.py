@@ -166,6 +166,7 @@ HOSTILE: dict[str, tuple[list[Member], str]] = {
     "character device": ([special("games/domains", tarfile.CHRTYPE)], "a device"),
     "block device": ([special("x", tarfile.BLKTYPE)], "a device"),
     "pipe": ([special("games/domains", tarfile.FIFOTYPE)], "a device"),
+    "sparse file": ([special("games/domains", tarfile.GNUTYPE_SPARSE)], "special file"),
     "deep": ([file("a/" * 12 + "domains")], "folders deep"),
     "control characters": ([file("games\n/domains")], "not a sensible file name"),
     "escape sequence": ([file("\x1b[2Jgames/domains")], "not a sensible file name"),

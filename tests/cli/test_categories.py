@@ -135,3 +135,35 @@ def test_a_password_in_an_address_is_not_printed(run: Run) -> None:
         code, out, err = run("lookup", "https://user:hunter2@example.test/", *options)
         assert code == 0
         assert "hunter2" not in out + err
+
+
+def test_a_list_of_another_format(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "ads-2026-11-01.txt"
+    path.write_text("||ads.test^\n@@||good.ads.test^\n||x.test^$popup\n")
+    code, out, err = run("import", str(path), "--category", "adverts")
+    assert code == 0
+    assert "imported list ads, read as adblock: 1 categories; 1 lines not used" in out
+    assert err.startswith(f"ads/{path.name}:3: the modifier $popup narrows or changes it: ")
+    row = next(line for line in out.splitlines() if line.startswith("adverts"))
+    assert row.split() == ["adverts", "1", "1"]
+
+    code, out, _ = run("lookup", "www.good.ads.test")
+    assert code == 0
+    assert out.splitlines()[1] == "uncategorised"
+    rows = [" ".join(line.split()) for line in out.splitlines()[3:]]
+    assert rows == [
+        "adverts ads domain ads.test overridden",
+        "adverts ads domain good.ads.test an exception",
+    ]
+
+
+def test_options_of_an_import_are_explained(run: Run, tmp_path: Path, source: Path) -> None:
+    code, _, err = run("import", str(source), "--category", "ads")
+    assert code == 1
+    assert "leave out --category" in err
+    path = tmp_path / "mixed.txt"
+    path.write_text("0.0.0.0 a.test\n||b.test^\n")
+    code, _, err = run("import", str(path))
+    assert code == 1
+    assert "say which with --format (one of squidguard, domains, hosts" in err
+    assert run("import", str(path), "--format", "hosts")[0] == 0

@@ -24,7 +24,7 @@ COUNTS = {
     "types": 1500,
     "urlkey": 3000,
     "lists": 2000,
-    "formats": 150,
+    "formats": 120,
     "publishers": 200,
     "archives": 300,
     "members": 300,

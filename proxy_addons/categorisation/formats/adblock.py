@@ -64,7 +64,7 @@ def _entries(path: Path, place: str, problems: Problems, holding: str) -> Iterat
                 place, rule.found.number, f"taken away by $badfilter: {quoted(rule.found.line)}"
             )
         else:
-            yield rule.found
+            yield rule.found._replace(place=place)
 
 
 def _rules(path: Path, place: str, problems: Problems, holding: str) -> Iterator[_Rule]:

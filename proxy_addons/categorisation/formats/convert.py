@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,10 +95,14 @@ def convert(
     if written is Format.E2GUARDIAN:
         ignored = _e2guardian(files, problems, out)
     else:
+        groups: dict[str, list[tuple[Path, str]]] = {}
         for path in list_files(files.folder):
             place = f"{files.name}/{path.relative_to(files.folder)}"
             filed = files.category or _checked(category_of(path), place)
-            _single(_READERS[written], path, place, problems, partial(out.add, filed))
+            groups.setdefault(filed, []).append((path, place))
+        for filed, group in groups.items():
+            for found in _of_group(written, group, problems):
+                out.add(filed, found)
     out.finish()
     for path in files.folder.rglob("*"):
         if path.is_file() and not path.is_symlink() and is_licence(path.name):
@@ -105,15 +110,16 @@ def convert(
     return ignored
 
 
-def _single(
-    read: Reader, path: Path, place: str, problems: Problems, add: Callable[[Entry], None]
-) -> None:
-    entries: Iterable[Entry] = read(path, place, problems)
-    if read is adblock.read:  # the others mean their entries as the index does
-        left_out = partial(_left_out, place, problems)
-        entries = standing(adblock.read_strong(path, place), entries, left_out)
-    for found in entries:
-        add(found)
+def _of_group(
+    written: Format, group: list[tuple[Path, str]], problems: Problems
+) -> Iterator[Entry]:
+    """The entries of the files of one category."""
+    read = _READERS[written]
+    entries = chain.from_iterable(read(path, place, problems) for path, place in group)
+    if written is not Format.ADBLOCK:  # the others mean their entries as the index does
+        return entries
+    strong = chain.from_iterable(adblock.read_strong(path, place) for path, place in group)
+    return standing(strong, entries, partial(_left_out, "", problems))
 
 
 def _e2guardian(files: Files, problems: Problems, out: _Output) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _LINES = 2000  # looked at of each file: headers of comments may be long
 _CLEAR = 0.9  # share of the lines that one format must take
 _ADBLOCK = re.compile(r"@@|\|\||\[adblock|!|/.+[/$]|\|https?:|[^ ]*#@?[$?%]*@?#[^ ]", re.IGNORECASE)
+_COMMENT = re.compile(r"#+(?:\s|\Z)")
 _ZONE = re.compile(
     r"\$(?:TTL|ORIGIN|INCLUDE)\s|(?:\S+)?\s+(?:[0-9]+[smhdw]?\s+)?(?:IN\s+)?(?:SOA|NS|CNAME|A|AAAA|TXT)\s",
     re.IGNORECASE,
@@ -80,7 +81,7 @@ def _of_file(path: Path) -> Format | None:
 
 
 def _of_line(line: str) -> Format | None:
-    if not line or line.startswith((";", "# ")) or line == "#":
+    if not line or line.startswith(";") or _COMMENT.match(line):
         return None
     if line.startswith((".Include<", "#listcategory:")):
         return Format.E2GUARDIAN

@@ -39,7 +39,7 @@ _KINDS = {
     "regexpurl": Kind.EXPRESSIONS,
 }
 _INCLUDE = re.compile(r"\.Include\s*<([^>]*)>\s*(?:#.*)?", re.IGNORECASE)
-_CATEGORY = re.compile(r"#\s?listcategory:\s*\"?([^\"]*)\"?\s*", re.IGNORECASE)
+_CATEGORY = re.compile(r"#\s?listcategory:", re.IGNORECASE)
 _TIME = re.compile(r"#time:\s*[0-9].*", re.IGNORECASE)
 _NOTE = re.compile(r"\s#.*")
 _RANGE = re.compile(r"[0-9a-fA-F:.]+(?:/[0-9.]+|-[0-9a-fA-F:.]+)", re.ASCII)
@@ -136,8 +136,8 @@ class _Reader:
         return category_name(path.name.removesuffix("list")) or "listed"
 
     def _named(self, line: str) -> str:
-        found = _CATEGORY.fullmatch(line)
-        return category_name(found[1]) if found and not self.category else ""
+        found = _CATEGORY.match(line)
+        return category_name(line[found.end() :]) if found and not self.category else ""
 
     @staticmethod
     def _timed(use: _Use) -> None:

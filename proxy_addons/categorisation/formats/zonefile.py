@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[()]|;|(?:[^\s();"\\]|\\.)+|.', re.DOTALL)
 _SPECIAL = re.compile(r'[();"\\]')
-_TTL = re.compile(r"(?:[0-9]+[smhdw]?)+", re.IGNORECASE | re.ASCII)
+_TTL = re.compile(r"(?=[0-9])(?:[0-9]+[smhdw])*[0-9]*", re.IGNORECASE | re.ASCII)
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9-]*", re.ASCII)
 _CLASSES = {"IN", "CH", "HS", "CS", "ANY"}
+_LONGEST = 1024  # characters of a name in full, escapes counted
 _MOST_WORDS = 10_000  # of one record: more is an open parenthesis that nobody has closed
 
 
@@ -155,6 +156,8 @@ class _Zone:
 
     def _full(self, name: str) -> tuple[str, bool]:
         """A name in lower case without the dot at its end, and whether it is in full."""
+        if len(name) > _LONGEST:
+            raise EntryError(f"a name longer than any name is: {quoted(name)}")
         name = name.lower()
         if name == "@":
             return self.origin or "", self.origin is not None
@@ -162,4 +165,6 @@ class _Zone:
             return name[:-1], True
         if self.origin is None:
             return name, False
+        if len(name) + len(self.origin) > _LONGEST:
+            raise EntryError(f"with its origin a name longer than any name is: {quoted(name)}")
         return f"{name}.{self.origin}" if self.origin else name, True
