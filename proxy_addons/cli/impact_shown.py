@@ -98,7 +98,10 @@ def show(found: Impact) -> None:
             table.add_row(
                 "" if each.requests is None else f"{each.requests:,}",
                 _FEWER if each.people is None else f"{each.people:,}",
-                *(Text(said, style=_COLOURS[said.split()[0]]) for said in (each.was, each.becomes)),
+                *(
+                    Text(said, style=_COLOURS.get(said.split()[0], ""))
+                    for said in (each.was, each.becomes)
+                ),
                 Text(sites or f"each of {_FEWER} people", style="" if sites else "dim"),
             )
         console.print()

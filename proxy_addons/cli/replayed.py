@@ -146,7 +146,9 @@ def key_of(asked: Asked) -> UrlKey:
     host = asked.judged_host or asked.host
     if not host:
         raise ValueError("the record has no host")
-    if asked.url and asked.kind not in _TUNNELS and host == asked.host:
+    if asked.kind in _TUNNELS:
+        return UrlKey("", host, asked.port or 443, "", is_address=":" in host or _is_ip(host))
+    if asked.url and host == asked.host:
         try:
             return url_key(asked.url)
         except UrlKeyError as problem:

@@ -8,7 +8,7 @@ that is met.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from proxy_addons.gate.judge import judge
@@ -19,7 +19,7 @@ from proxy_addons.policy.explain import NOT_REACHED
 from proxy_addons.policy.model import Action, Moment, Person, Resource
 from proxy_addons.policy.retry import retry_ahead, spans
 from proxy_addons.policy.states import as_given
-from proxy_addons.settings.case_facts import FACTS, Part
+from proxy_addons.settings.case_facts import FACTS, WISHES, Part, rules_in
 from proxy_addons.settings.cases_file import Case, read_cases
 from proxy_addons.settings.tree import read
 from proxy_addons.urlkey.carriers import CarriedError
@@ -49,14 +49,14 @@ class Outcome:
 
     Attributes:
         case: the case.
-        rule: the id of the rule that decided; empty where the case could not be run.
+        rules: ids of the rules that it shows to be carried out; none where it could not be run.
         differs: in what, as (fact, wanted, got), each for people; empty: as was wanted.
         why: of the rules that matter, by id, what matched or did not.
         not_run: why it could not be run; empty where it was.
     """
 
     case: Case
-    rule: str = ""
+    rules: tuple[str, ...] = ()
     differs: tuple[tuple[str, str, str], ...] = ()
     why: tuple[tuple[str, str], ...] = ()
     not_run: str = ""
@@ -128,13 +128,14 @@ def outcome(case: Case, settings: Settings, index: CategoryIndex | None) -> Outc
         ahead = spans(here, person.states, case.then)
         retry = retry_ahead(policy, policy.facts(person, resource), here, ahead)
         at, ended = (None, ended) if retry is None else retry
-    inspect = decision.inspect if splice is None else not splice
-    differs = tuple(_differs(case, decision, at, ended, inspect=inspect))
+    if splice is not None:
+        decision = replace(decision, inspect=not splice)
+    differs = tuple(_differs(case, decision, at, ended))
     why: tuple[tuple[str, str], ...] = ()
     if differs:
         traced = decide(policy, person, resource, moment, findings=findings, trace=True)
         why = tuple(_why(case, traced))
-    return Outcome(case, decision.rule, differs, why)
+    return Outcome(case, rules_in(decision), differs, why)
 
 
 def _parts(case: Case) -> dict[Part, dict[str, Any]]:
@@ -146,12 +147,7 @@ def _parts(case: Case) -> dict[Part, dict[str, Any]]:
 
 
 def _differs(
-    case: Case,
-    decision: Decision,
-    at: datetime | None,
-    ended: frozenset[str],
-    *,
-    inspect: bool,
+    case: Case, decision: Decision, at: datetime | None, ended: frozenset[str]
 ) -> Iterator[tuple[str, str, str]]:
     """What is not as it was wanted."""
     wanted, got = f"{case.action} {case.rule}", f"{decision.action} {decision.rule}"
@@ -161,8 +157,10 @@ def _differs(
         yield "retry_at", _time(case.retry_at), _time(at)
     if ended != case.ended:
         yield "ended", _listed(case.ended), _listed(ended)
-    if inspect is not case.inspect:
-        yield "inspect", str(case.inspect).lower(), str(inspect).lower()
+    for wish in WISHES:
+        asked, found = case.wishes[wish.name], wish.got(decision)
+        if asked != found:
+            yield wish.name, _said(asked), _said(found)
 
 
 def _why(case: Case, decision: Decision) -> Iterator[tuple[str, str]]:
@@ -175,6 +173,12 @@ def _why(case: Case, decision: Decision) -> Iterator[tuple[str, str]]:
 
 def _time(moment: datetime | None) -> str:
     return "never" if moment is None else f"{moment.isoformat()} ({moment:%A})"
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, (frozenset, tuple, list)):
+        return _listed(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value) or "none"
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -207,10 +211,11 @@ def coverage(policy: Policy, outcomes: Iterable[Outcome]) -> Coverage:
         if not each.met:
             continue
         about = set[str]() if not each.case.clause else {each.case.clause}
-        if each.rule in rules:
-            clause, number = rules[each.rule]
-            rules[each.rule] = (clause, number + 1)
-            about |= {clause} if clause else set()
+        for rule in each.rules:
+            if rule in rules:
+                clause, number = rules[rule]
+                rules[rule] = (clause, number + 1)
+                about |= {clause} if clause else set()
         for clause in about:
             clauses[clause] = clauses.get(clause, 0) + 1
     return Coverage(rules, clauses)

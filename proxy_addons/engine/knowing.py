@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxy_addons.engine.deeds import StoreDeeds
@@ -93,20 +94,28 @@ class Knowing:
         secret = await asyncio.to_thread(secret_of, run_dir / _KEY, consequence)
         gate.offer(Tokens(secret, time.time), self._deeds)
 
-    def renew(self, settings: Settings) -> None:
-        """Make the parts anew for other settings; where one cannot be made, all stay.
+    @staticmethod
+    def prepare(settings: Settings) -> Prepared:
+        """Make the parts for other settings; nothing changes until they are taken.
 
-        What stands goes on being read from where it was: another database needs a restart.
+        Blocks: it reads files.
 
         Raises:
             ValueError: one of them cannot be made.
             StandingError: the statement cannot be read.
         """
-        before = self._parts
         statement = _statement_of(settings)
-        self._take(_Parts(settings))
+        return Prepared(settings, _Parts(settings), statement)
+
+    def take(self, prepared: Prepared) -> None:
+        """Go by other settings from now on.
+
+        What stands goes on being read from where it was: another database needs a restart.
+        """
+        before, settings = self._parts, prepared.settings
+        self._take(prepared.parts)
         self._settings = settings
-        self._gate.personal.statement = statement
+        self._gate.personal.statement = prepared.statement
         if self._today is not None:
             self._today.use(settings.shifts, settings.policy.time_zone)
         before.close()
@@ -160,6 +169,25 @@ class Knowing:
         self._gate.people.directory = parts.directory
         self._gate.signing_in.kerberos = parts.kerberos
         self._gate.signing_in.basic = parts.basic
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The parts for settings that are not in force yet.
+
+    Attributes:
+        settings: these.
+        parts: what they name.
+        statement: that people are asked to acknowledge.
+    """
+
+    settings: Settings
+    parts: _Parts
+    statement: Statement | None
+
+    def close(self) -> None:
+        """They are not wanted after all."""
+        self.parts.close()
 
 
 def _statement_of(settings: Settings) -> Statement | None:

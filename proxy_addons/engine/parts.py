@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
+    from proxy_addons.engine.reload.line import Line
     from proxy_addons.settings.model import Settings
 
 BESIDE: Final = {
@@ -55,8 +56,9 @@ class Part:
         process: the running process.
         deaths: how often in a row it has died young.
         renewed: whether it was told to begin anew with changed settings.
-        serving: whether this process (a worker) takes signals: SIGHUP ends one that only begins.
-        reload_due: whether there were new settings before it did.
+        serving: whether this process (a worker) takes requests, and other settings.
+        line: over which a worker is told of these.
+        version: of the settings that it goes by.
     """
 
     name: str
@@ -68,7 +70,8 @@ class Part:
     deaths: int = 0
     renewed: bool = False
     serving: bool = False
-    reload_due: bool = False
+    line: Line | None = None
+    version: str = ""
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
 

@@ -14,27 +14,22 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from proxy_addons.categorisation import (
-    CategorySourceError,
-    SourceFolders,
-    category_names,
-    read_sources,
-)
 from proxy_addons.engine import listening
 from proxy_addons.engine.authority import AuthorityError, now_utc
 from proxy_addons.engine.later import until_done
 from proxy_addons.engine.parts import BESIDE, Part, beside, with_us
+from proxy_addons.engine.reload.line import Line
+from proxy_addons.engine.reload.reloading import Reloading
 from proxy_addons.gate import metricfiles
-from proxy_addons.settings.load import SettingsError, examine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from pathlib import Path
 
     from proxy_addons.engine.parts import Sockets
-    from proxy_addons.settings.model import Paths, Settings
+    from proxy_addons.settings.model import Settings
 
 logger = logging.getLogger("watchhouse.supervisor")
 
@@ -81,6 +76,10 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._parts: list[Part] = []
         self._lifeline: tuple[int, int] = (-1, -1)
+        self._reloading = Reloading(
+            settings, self._overrides, lambda: self._parts, self._ensure_leaf, self._taken
+        )
+        self._hurrying: set[asyncio.Task[None]] = set()
 
     async def run(self, sockets: Sockets) -> int:
         """Run until SIGINT or SIGTERM. Returns the exit status.
@@ -93,6 +92,7 @@ class Supervisor:
         run_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         with _data_folder_taken(run_dir):
             metricfiles.prepare(run_dir)
+            await asyncio.to_thread(self._reloading.begin)
             addresses = sockets.addresses()
             # The portal names these in the PAC file.
             bound = {f"listen.{name}": ",".join(each) for name, each in addresses.items()}
@@ -107,7 +107,7 @@ class Supervisor:
                 *(self._beside(name, bound) for name in beside(settings)),
             ]
             keepers = [loop.create_task(self._keep(part)) for part in self._parts]
-            tending = [loop.create_task(self._renew())]
+            tending = [loop.create_task(self._renew()), loop.create_task(self._reloading.watch())]
             if self._left_over is not None:
                 tending.append(loop.create_task(until_done(self._left_over)))
             try:
@@ -238,7 +238,9 @@ class Supervisor:
                         await asyncio.wait_for(self._stopping.wait(), _BESIDE_AFTER)
                 if self._stopping.is_set():
                     return 0
-            part.process = await asyncio.create_subprocess_exec(*command, pass_fds=descriptors)
+            part.process = await asyncio.create_subprocess_exec(
+                *command, pass_fds=descriptors, env=self._reloading.environ()
+            )
             asking = asyncio.create_task(_answers(part)) if part.sockets else None
             try:
                 return await part.process.wait()
@@ -246,13 +248,20 @@ class Supervisor:
                 if asking is not None:
                     asking.cancel()
         ready_read, ready_write = os.pipe()
-        command += ["--ready", str(ready_write), "--lifeline", str(self._lifeline[0])]
+        part.line, control = await Line.open()
+        part.version = self._reloading.version
+        inherited = (*descriptors, ready_write, self._lifeline[0], control.fileno())
+        for option, descriptor in zip(
+            ("ready", "lifeline", "control"), inherited[-3:], strict=True
+        ):
+            command += [f"--{option}", str(descriptor)]
         try:
             part.process = await asyncio.create_subprocess_exec(
-                *command, pass_fds=(*descriptors, ready_write, self._lifeline[0])
+                *command, pass_fds=inherited, env=self._reloading.environ()
             )
         finally:
             os.close(ready_write)
+            control.close()
         loop = asyncio.get_running_loop()
 
         def heard() -> None:
@@ -260,15 +269,14 @@ class Supervisor:
             if os.read(ready_read, 1):
                 part.ready.set()
                 part.serving = True
-                if part.reload_due and part.process is not None:
-                    part.reload_due = False
-                    part.process.send_signal(signal.SIGHUP)
+                self._hurry(self._reloading.bring_up(part))
 
         loop.add_reader(ready_read, heard)
         try:
             return await part.process.wait()
         finally:
             part.serving = False
+            part.line.close()
             loop.remove_reader(ready_read)
             os.close(ready_read)
 
@@ -286,25 +294,21 @@ class Supervisor:
                 await serving
 
     def _reload(self) -> None:
-        """Take new settings into use; bad ones leave everything as it is."""
-        try:
-            examined = examine(
-                self._settings.paths.config_dir,
-                overrides=self._overrides,
-                environ=os.environ,
-                known_categories=_listed,
-            )
-        except (SettingsError, CategorySourceError) as problem:
-            logger.error("the last good settings stay in force:\n%s", problem)
-            return
-        self._ensure_leaf(examined.settings)  # they may name other hosts
+        """SIGHUP: take what is in the files into use; what is not sound leaves all as it is."""
+        self._hurry(self._reloading.reload(asked=True))
+
+    def _taken(self) -> None:
+        """Every worker goes by new settings: the other parts are simply started anew."""
         for part in self._parts:
-            if part.number and not part.serving:
-                part.reload_due = True  # it may have read the old ones already
-            elif part.process is not None and part.process.returncode is None:
-                # Workers change over between two requests; the portal is simply started anew.
-                part.renewed = not part.number
+            alive = part.process is not None and part.process.returncode is None
+            if not part.number and alive and part.process is not None:
+                part.renewed = True
                 part.process.send_signal(signal.SIGHUP)
+
+    def _hurry(self, doing: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(doing)
+        self._hurrying.add(task)
+        task.add_done_callback(self._hurrying.discard)
 
     async def _stop(self, keepers: list[asyncio.Task[int]]) -> None:
         """Stop every part: ask, wait, insist."""
@@ -324,13 +328,6 @@ class Supervisor:
                 sock.close()
         for descriptor in self._lifeline:
             os.close(descriptor)
-
-
-def _listed(paths: Paths) -> frozenset[str]:
-    """The categories of all lists: a rule that names another one would never match."""
-    return category_names(
-        read_sources(SourceFolders(paths.categories_dir, paths.imported_lists_dir))
-    )
 
 
 @contextlib.contextmanager

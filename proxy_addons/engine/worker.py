@@ -48,6 +48,7 @@ from proxy_addons.engine.outcomes import where
 from proxy_addons.engine.protocols import Protocols
 from proxy_addons.engine.pseudonym import loops_of
 from proxy_addons.engine.relay.desk import Desk
+from proxy_addons.engine.reload.worker_side import obey
 from proxy_addons.engine.resolver import Resolver
 from proxy_addons.engine.tlscontexts import TlsContexts
 from proxy_addons.engine.trust import TrustError
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from mitmproxy.connection import Client
 
     from proxy_addons.engine.egress import WayOut
+    from proxy_addons.engine.knowing import Prepared
     from proxy_addons.settings.model import Settings
 
 logger = logging.getLogger("watchhouse.worker")
@@ -163,7 +165,7 @@ class Worker:
         )
         self.hooks = HookTable(addons, FailClosed(self.gate, visitors), OWN_HOOKS)
 
-    async def run(self, ready: int | None, lifeline: int | None) -> int:
+    async def run(self, ready: int | None, lifeline: int | None, control: int | None = None) -> int:
         """Serve until SIGTERM, until the lifeline breaks, or until memory runs out.
 
         Returns:
@@ -172,11 +174,11 @@ class Worker:
         Args:
             ready: file descriptor to which one byte is written once connections are taken.
             lifeline: file descriptor that ends when the supervisor does.
+            control: socket over which the supervisor hands on other settings.
         """
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_said_in_one_line)
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self.reload)
         if lifeline is not None:
             loop.add_reader(lifeline, self._stop.set)
         await self.knowing.start(self.reconsider)
@@ -186,6 +188,7 @@ class Worker:
             *(self.listen(sock, secure=True) for sock in self._secure),
         ]
         keeper = loop.create_task(self._keep_house())
+        told = None if control is None else loop.create_task(obey(control, self))
         if ready is not None:
             os.write(ready, b".")
             os.close(ready)
@@ -202,6 +205,8 @@ class Worker:
         await self._drain()
         if self._lookups is not None:
             self._lookups.stop()
+        if told is not None:
+            told.cancel()
         keeper.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await keeper
@@ -429,26 +434,35 @@ class Worker:
             # Clients are shown the last good one.
             logger.error("the last good certificate is still shown: %s", problem)
 
-    def reload(self) -> None:
-        """Take new settings into use; bad ones leave the last good ones in force."""
-        paths = self.settings.paths
-        try:
-            settings = load(paths.config_dir, overrides=operations.overrides(), environ=os.environ)
-        except SettingsError as problem:
-            logger.error("the last good settings stay in force:\n%s", problem)
-            return
+    # --- other settings -------------------------------------------------------------------
+
+    def prepare(self, files: Path | None = None) -> Prepared:
+        """Read other settings, and make all that can fail of them; nothing changes yet.
+
+        Blocks: not in the event loop.
+
+        Args:
+            files: the copy that they are read from; None: the configuration folder.
+
+        Raises:
+            SettingsError, KerberosError, DirectorySettingsError, PasswordsError, StandingError:
+                they are not usable. The last good ones stay in force.
+        """
+        folder = self.settings.paths.config_dir
+        overrides = operations.overrides()
+        settings = load(folder, overrides=overrides, environ=os.environ, files=files)
+        return self.knowing.prepare(settings)
+
+    def take(self, prepared: Prepared) -> None:
+        """Go by other settings from now on, between two requests."""
+        settings = prepared.settings
         if self._secure and settings.listening_files != self.settings.listening_files:
             try:
                 self._shown = Shown(*settings.listening_files)
             except CertificateError as problem:
                 # Clients are shown the last good one.
                 logger.error("the last good certificate is still shown: %s", problem)
-        try:
-            self.knowing.renew(settings)
-        except (KerberosError, DirectorySettingsError, PasswordsError, StandingError) as problem:
-            # People go on being known as before, by the settings of before.
-            logger.error("the last good settings stay in force: %s", problem)
-            return
+        self.knowing.take(prepared)
         self.examining.renew(settings)
         self.settings = settings
         self._options = options_of(settings)  # of connections from now on
@@ -473,9 +487,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--tls-fd", type=int, action="append", default=[])
     parser.add_argument("--ready", type=int)
     parser.add_argument("--lifeline", type=int)
+    parser.add_argument("--control", type=int)
     args = parser.parse_args(argv)
     # Ctrl-C reaches the whole group; the supervisor decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the supervisor hands on what is new
     harden()
     tune()
     operations.set_up(f"worker-{args.worker}", dict(pair.split("=", 1) for pair in args.set))
@@ -484,7 +500,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         metrics.start(args.worker, metricfiles.directory_of(settings.paths.run_dir))
         worker = Worker(settings, args.worker, _inherited(args.fd), _inherited(args.tls_fd))
         _take_all_descriptors()
-        return asyncio.run(_serve(worker, args.ready, args.lifeline))
+        return asyncio.run(_serve(worker, args.ready, args.lifeline, args.control))
     except _CONFIGURATION as problem:
         # Nothing is served: the supervisor sees the exit status and says so.
         logger.error("%s", problem)
@@ -503,9 +519,11 @@ def _inherited(descriptors: Sequence[int]) -> list[socket.socket]:
     return sockets
 
 
-async def _serve(worker: Worker, ready: int | None, lifeline: int | None) -> int:
+async def _serve(
+    worker: Worker, ready: int | None, lifeline: int | None, control: int | None
+) -> int:
     await asyncio.to_thread(worker.log.start)
-    return await worker.run(ready, lifeline)
+    return await worker.run(ready, lifeline, control)
 
 
 def _take_all_descriptors() -> None:

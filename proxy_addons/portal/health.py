@@ -1,7 +1,8 @@
 """How the gateway is, seen from the workers' shared metrics.
 
 In: the folder of shared metrics (gate/metricfiles.py), the number of workers there should be, the
-time; the run folder, for what the keeper says of itself (keeping.py).
+time; the run folder, for what the keeper says of itself (keeping.py), and the supervisor of the
+configuration (confighealth.py).
 Out: a `Health` for `/healthz`, and the text of `/metrics` over all workers.
 Must never: wait for a worker, or fail because one file is damaged.
 """
@@ -17,7 +18,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from proxy_addons.gate import metricfiles
-from proxy_addons.portal import alerthealth, feedhealth, keeping, listhealth
+from proxy_addons.portal import alerthealth, confighealth, feedhealth, keeping, listhealth
+from proxy_addons.settings import inforce
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from proxy_addons.portal.alerthealth import AlertHealth
     from proxy_addons.portal.feedhealth import FeedHealth
     from proxy_addons.portal.listhealth import ListHealth
+    from proxy_addons.settings.inforce import Rejected
 
 # Workers beat once a second; ten missed beats are no busy moment any more.
 SILENT_AFTER = 10.0
@@ -80,6 +83,8 @@ class Health:
         feeds: of the access log; what is wrong with them never takes the gateway down.
         alerts: likewise; None where there are none in the settings.
         lists: that are fetched; likewise.
+        config_rejected: that the configuration files are not in force, since when, and where they
+            are wrong; None while they are.
     """
 
     status: str
@@ -92,6 +97,7 @@ class Health:
     feeds: tuple[FeedHealth, ...] = ()
     alerts: AlertHealth | None = None
     lists: tuple[ListHealth, ...] = ()
+    config_rejected: Rejected | None = None
 
     @property
     def http_status(self) -> int:
@@ -136,19 +142,27 @@ def read(
         alerts: how they go; None: there are none.
         lists: how fresh they are.
     """
-    sealing = keeping.read(run_dir, now) if run_dir is not None else None
-    return _health(_families(directory), expected, now, sealing, feeds, alerts, lists)
+    beside = _beside(run_dir, now)
+    return _health(_families(directory), expected, now, beside, feeds, alerts, lists)
+
+
+def _beside(run_dir: Path | None, now: float) -> tuple[keeping.Sealing | None, Rejected | None]:
+    """What the keeper and the supervisor say."""
+    if run_dir is None:
+        return None, None
+    return keeping.read(run_dir, now), inforce.rejected(run_dir)
 
 
 def _health(
     families: Iterable[Metric],
     expected: int,
     now: float,
-    sealing: keeping.Sealing | None,
+    beside: tuple[keeping.Sealing | None, Rejected | None],
     feeds: tuple[FeedHealth, ...],
     alerts: AlertHealth | None,
     lists: tuple[ListHealth, ...],
 ) -> Health:
+    sealing, rejected = beside
     found: dict[int, dict[str, float]] = {}
     for family in families:
         for sample in family.samples:
@@ -177,6 +191,7 @@ def _health(
     problems += [said for said in (feed.sentence() for feed in feeds) if said is not None]
     problems += alerts.sentences() if alerts is not None else ()
     problems += [said for said in (each.sentence() for each in lists) if said is not None]
+    problems += [confighealth.sentence(rejected)] if rejected is not None else ()
     log_healthy = all(worker.log_healthy for worker in up)
     serving = bool(up) and log_healthy and len(known) == len(ages)
     return Health(
@@ -190,6 +205,7 @@ def _health(
         feeds=feeds,
         alerts=alerts,
         lists=lists,
+        config_rejected=rejected,
     )
 
 
@@ -241,6 +257,7 @@ class _Snapshot:
         if health.alerts is not None:
             yield from alerthealth.families(health.alerts)
         yield from listhealth.families(health.lists)
+        yield from confighealth.families(health.config_rejected)
 
 
 def exposition(  # noqa: PLR0913 - what each of the others tells
@@ -271,8 +288,7 @@ def exposition(  # noqa: PLR0913 - what each of the others tells
     """
     families = _families(directory)
     registry = CollectorRegistry()
-    sealing = keeping.read(run_dir, now) if run_dir is not None else None
-    found = _health(families, expected, now, sealing, feeds, alerts, lists)
+    found = _health(families, expected, now, _beside(run_dir, now), feeds, alerts, lists)
     registry.register(_Snapshot(families, found))
     encoder, content_type = choose_encoder(accept)
     return encoder(registry), content_type

@@ -1,9 +1,9 @@
-"""What a case of `policy_tests.yaml` can say of who asks for what: one row for each fact.
+"""What a case of `policy_tests.yaml` can say of who asks for what, and want: a row for each.
 
 In: nodes of the file. Out: values as rules see them, by the part of a request that has them.
 Must never: know how a case is run (cli/tested.py does), or take a name that the policy has not.
 
-A fact that rules come to look at is a row here, and nowhere else in these tests.
+A fact that rules come to look at is a row here, and so is what decisions come to say.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from proxy_addons.policy.findings import KINDS, VALUES, parted
+from proxy_addons.policy.people import canonical_name
 from proxy_addons.policy.states import STATES, as_given
 from proxy_addons.settings.entries import CATEGORY, PROFILE
-from proxy_addons.settings.kinds import Choice, Kind, ListOf, Pattern, Text, text_of
+from proxy_addons.settings.kinds import Choice, Flag, Kind, ListOf, Pattern, Text, text_of
 from proxy_addons.settings.problems import nearest, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from proxy_addons.policy.compiled import Policy
+    from proxy_addons.policy.model import Decision
     from proxy_addons.settings.problems import Report
     from proxy_addons.settings.tree import Node
 
@@ -101,6 +103,23 @@ class States:
             return None
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a case can want of a decision besides action, rule and the moment from which it opens.
+
+    Attributes:
+        name: its key in a case.
+        kind: what may be written.
+        usual: what is wanted where a case does not say it.
+        got: the same of a decision.
+    """
+
+    name: str
+    kind: Kind[Any]
+    usual: Any
+    got: Callable[[Decision], Any]
+
+
 CATEGORIES: Final = ListOf(CATEGORY, one=True)
 METHOD: Final = Pattern(r"[A-Z]+(?:-[A-Z]+)*", "an HTTP method in capitals such as POST")
 
@@ -113,7 +132,13 @@ FACTS: Final[tuple[Fact, ...]] = (
         valid=lambda policy: policy.profiles,
         what="profile",
     ),
-    Fact("person", Text("the name of a person"), Part.PERSON, "name"),
+    Fact(
+        "person",
+        Text("the name of a person"),
+        Part.PERSON,
+        "name",
+        value=lambda _policy, read: canonical_name(read),
+    ),
     Fact("state", States(), Part.PERSON, "states"),
     Fact(
         "exempted",
@@ -132,3 +157,13 @@ FACTS: Final[tuple[Fact, ...]] = (
     ),
 )
 """All of them, in the order of the documentation."""
+
+WISHES: Final[tuple[Wish, ...]] = (
+    Wish("inspect", Flag(), usual=True, got=lambda decision: decision.inspect),
+)
+"""All of them."""
+
+
+def rules_in(decision: Decision) -> tuple[str, ...]:
+    """The rules that a decision shows to be carried out."""
+    return (decision.rule,)

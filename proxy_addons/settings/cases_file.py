@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from proxy_addons.policy.decide import NO_RULE_MATCHED, THREAT_NOT_EXEMPTED
 from proxy_addons.policy.model import Action
 from proxy_addons.policy.states import STATES
-from proxy_addons.settings.case_facts import CATEGORIES, FACTS, States
+from proxy_addons.settings.case_facts import CATEGORIES, FACTS, WISHES, States
 from proxy_addons.settings.kinds import (
     Choice,
     Fields,
-    Flag,
     ListOf,
     Text,
     Whole,
@@ -60,7 +59,7 @@ class Case:
         rule: that is wanted to decide.
         retry_at: from when it is wanted to be allowed; None: never by the passing of time.
         ended: states whose end it is wanted to be that opens it then.
-        inspect: whether it is wanted to be decrypted.
+        wishes: what else is wanted (case_facts.py), by name.
         clause: a clause of the force's policy that the case is about, beside that of the rule.
     """
 
@@ -73,9 +72,9 @@ class Case:
     then: MappingOf[datetime, frozenset[str]]
     action: Action
     rule: str
+    wishes: MappingOf[str, Any]
     retry_at: datetime | None = None
     ended: frozenset[str] = frozenset()
-    inspect: bool = True
     clause: str = ""
 
 
@@ -211,7 +210,7 @@ class _CaseKind:
         wanted = fields.need("want", _Want(self.policy), None)
         retry_at = self._retry(fields, dotted(key, "retry_at"), report)
         ended = fields.take("ended", ListOf(Choice(tuple(sorted(STATES))), one=True), ())
-        inspect = fields.take("inspect", Flag(), default=True)
+        wishes = {wish.name: fields.take(wish.name, wish.kind, wish.usual) for wish in WISHES}
         clause = fields.take("clause", Text("a clause such as Inf/27 2.13"), "")
         fields.done()
         if address is None and categories is None:
@@ -229,9 +228,9 @@ class _CaseKind:
             then=then,
             action=wanted[0],
             rule=wanted[1],
+            wishes=wishes,
             retry_at=retry_at,
             ended=frozenset(ended),
-            inspect=inspect,
             clause=clause,
         )
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from proxy_addons.policy.model import TRAITS
-from proxy_addons.settings import alerts_build, audit_build, model
+from proxy_addons.settings import alerts_build, audit_build, inforce, model
 from proxy_addons.settings.carriers_file import read_carriers
 from proxy_addons.settings.content_build import ContentBuilder
 from proxy_addons.settings.feeds_build import FeedsBuilder
@@ -66,6 +66,7 @@ def load(
     environ: MappingOf[str, str],
     known_categories: Collection[str] | None = None,
     today: date | None = None,
+    files: Path | None = None,
 ) -> model.Settings:
     """Load a configuration.
 
@@ -75,6 +76,8 @@ def load(
         environ: the environment; it wins over the files.
         known_categories: the categories of all lists; None leaves categories unchecked.
         today: the date around which bank holidays are known; None for the present one (UTC).
+        files: where the files are read from, in place of `config_dir` (settings/inforce.py); what
+            they name stays relative to that.
 
     Returns:
         The settings, all paths absolute.
@@ -82,7 +85,7 @@ def load(
     Raises:
         SettingsError: anything is wrong; its text lists every problem with file, line and key.
     """
-    return _load(config_dir, overrides or {}, environ, known_categories, today).settings
+    return _load(config_dir, overrides or {}, environ, known_categories, today, files).settings
 
 
 def examine(
@@ -92,6 +95,7 @@ def examine(
     environ: MappingOf[str, str],
     known_categories: KnownCategories = None,
     today: date | None = None,
+    files: Path | None = None,
 ) -> Examined:
     """Load a configuration and look for oddities.
 
@@ -101,11 +105,12 @@ def examine(
         environ: see `load`.
         known_categories: see `load`; or what finds them once it is known where lists are.
         today: see `load`.
+        files: see `load`.
 
     Raises:
         SettingsError: anything is wrong.
     """
-    loaded = _load(config_dir, overrides or {}, environ, known_categories, today)
+    loaded = _load(config_dir, overrides or {}, environ, known_categories, today, files)
     return Examined(loaded.settings, tuple(oddities(loaded, environ)))
 
 
@@ -115,12 +120,17 @@ def _load(
     environ: MappingOf[str, str],
     known_categories: KnownCategories,
     today: date | None,
+    files: Path | None,
 ) -> Loaded:
     report = Report()
     digest = hashlib.sha256()
-    main = _read_file(config_dir / MAIN_FILE, digest, report)
-    policy_tree = _read_file(config_dir / POLICY_FILE, digest, report)
-    carriers = read_carriers(_carrier_tables(config_dir / CARRIERS_FILE, digest, report), report)
+    if files is None:
+        # Processes of a gateway all read the same copy.
+        files = Path(environ.get(inforce.VARIABLE) or config_dir)
+    main = _read_file(files / MAIN_FILE, digest, report, config_dir)
+    policy_tree = _read_file(files / POLICY_FILE, digest, report, config_dir)
+    tables = _carrier_tables(files / CARRIERS_FILE, config_dir, digest, report)
+    carriers = read_carriers(tables, report)
     given = read_table(main, overrides, environ, report)
     builder = _Builder(config_dir.absolute(), given, environ, report)
     network, tls, paths = builder.network(), builder.tls(), builder.paths()
@@ -179,31 +189,37 @@ def _load(
         carriers=carriers,
         policy_version=digest.hexdigest()[:_VERSION_DIGITS],
         run_as=given["run_as"].value,
+        watch=given["reload.watch"].value,
     )
     return Loaded(settings, source, known, given)
 
 
-def _read_file(path: Path, digest: hashlib._Hash, report: Report) -> Mapping | None:
+def _read_file(
+    path: Path, digest: hashlib._Hash, report: Report, named: Path | None = None
+) -> Mapping | None:
+    """The tree of a file; messages name it as it is called in the folder `named`."""
+    name = str(path if named is None else named / path.name)
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         # Nothing is loaded: a gateway without its configuration does not start.
         hint = "give the configuration folder with --config or WATCHHOUSE_CONFIG"
-        report.add(str(path), "", f"there is no such file; {hint}")
+        report.add(name, "", f"there is no such file; {hint}")
         return None
     except OSError as problem:
         # As above: what cannot be read is not used.
-        report.add(str(path), "", f"cannot be read: {problem.strerror}")
+        report.add(name, "", f"cannot be read: {problem.strerror}")
         return None
     digest.update(len(data).to_bytes(8, "big"))  # so that no text can move from file to file
     digest.update(data)
-    return read(data, str(path), report)
+    return read(data, name, report)
 
 
-def _carrier_tables(own: Path, digest: hashlib._Hash, report: Report) -> list[Mapping]:
+def _carrier_tables(own: Path, named: Path, digest: hashlib._Hash, report: Report) -> list[Mapping]:
     """The table of carriers that comes with the program, and the force's own, if it has one."""
-    files = [_OUR_CARRIERS, own] if own.exists() else [_OUR_CARRIERS]
-    tables = (_read_file(file, digest, report) for file in files)
+    tables = [_read_file(_OUR_CARRIERS, digest, report)]
+    if own.exists():
+        tables.append(_read_file(own, digest, report, named))
     return [table for table in tables if table is not None]
 
 

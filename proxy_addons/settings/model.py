@@ -304,6 +304,7 @@ class Settings:
         retention: how long what is over is kept (`audit.retention`).
         alerts: when Professional Standards is told of something.
         alert_webhooks: who is told by HTTPS.
+        watch: whether changed files are taken into use by themselves (`reload.watch`).
     """
 
     listen: Listen
@@ -329,6 +330,7 @@ class Settings:
     retention: Retention = field(default_factory=Retention)
     alerts: tuple[Alert, ...] = ()
     alert_webhooks: tuple[Webhook, ...] = ()
+    watch: bool = True
 
     @property
     def listening_files(self) -> tuple[Path, Path]:

@@ -251,6 +251,12 @@ SETTINGS: tuple[Setting, ...] = (
     *LOG,
     *FEEDS,
     *ALERTS,
+    Setting(
+        "reload.watch",
+        Flag(),
+        "true",
+        "Changed configuration files are taken into use by themselves.",
+    ),
     Setting("page.organisation", Text(), "Sample Constabulary", "Name of the force."),
     Setting(
         "page.contact",

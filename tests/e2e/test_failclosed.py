@@ -264,30 +264,6 @@ def test_a_rule_for_a_category_that_no_list_has_does_not_start(
     assert "webmail" in said, "the nearest name is suggested"
 
 
-def test_bad_settings_on_reload_keep_the_last_good_ones(
-    start: Callable[..., Gateway], web: Web
-) -> None:
-    gateway = start(through(web), at=working_time("10:30:00"))
-    policy = gateway.config / "policy.yaml"
-    good = policy.read_text()
-    policy.write_text(good.replace("categories: webmail", "categorys: webmail"))
-    gateway.process.send_signal(signal.SIGHUP)
-    _until(lambda: "last good" in gateway.output.read_text())
-    assert gateway.curl("https://www.hotmail.com/").status == 403
-    policy.write_text(good.replace("categories: webmail", "categories: webmial"))
-    gateway.process.send_signal(signal.SIGHUP)
-    _until(lambda: "webmial" in gateway.output.read_text())
-    assert gateway.curl("https://www.hotmail.com/").status == 403
-    policy.write_text(good.replace("id: webmail\n", "id: mail-elsewhere\n"))
-    gateway.process.send_signal(signal.SIGHUP)
-    _until(
-        lambda: (
-            gateway.curl("https://www.hotmail.com/").status == 403
-            and bool(gateway.records(0, rule="mail-elsewhere"))
-        )
-    )
-
-
 def test_ctrl_c_lets_a_download_end(start: Callable[..., Gateway], web: Web) -> None:
     gateway = start(through(web))
     download = subprocess.Popen(

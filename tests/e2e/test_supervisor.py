@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.faults import plant
 from support.names import NameServer
-from support.scene import through, working_time
+from support.scene import through
 
 from proxy_addons.engine.authority import load_or_make, now_utc
 
@@ -58,19 +57,6 @@ def test_settings_that_a_worker_cannot_run_with_end_the_gateway(
     said = gateway.output.read_text()
     assert "ca" in said
     assert "cannot be read" in said
-
-
-def test_new_settings_reach_every_part(start: Callable[..., Gateway], web: Web) -> None:
-    gateway = start(through(web), workers=2, at=working_time("10:30:00"))
-    before = gateway.workers()
-    policy = gateway.config / "policy.yaml"
-    policy.write_text(policy.read_text().replace("id: webmail\n", "id: mail-elsewhere\n"))
-    gateway.process.send_signal(signal.SIGHUP)
-    until(lambda: gateway.output.read_text().count("is in force") == 2)
-    for _ in range(4):  # connections are spread over both workers
-        assert gateway.curl("https://www.hotmail.com/").status == 403
-    assert {r["rule"] for r in gateway.records(4, host="www.hotmail.com")} == {"mail-elsewhere"}
-    assert gateway.workers() == before, "workers change over without a restart"
 
 
 @pytest.mark.root

