@@ -88,7 +88,7 @@ def test_no_request_is_lost_and_all_workers_follow(
     assert first.returncode == 0, first.stderr
     gateway.start()
     swaps, seconds = [], []
-    with Load(gateway.proxy, (STEADY, PROBE), clients=8, pause=0.02) as load:
+    with Load(gateway.proxy, (STEADY, PROBE), clients=12, pause=0.03) as load:
         load.wait(1000)
         for extra in (f"{PROBE}\n", ""):
             archive.write_bytes(published(extra))
