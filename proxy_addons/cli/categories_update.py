@@ -114,8 +114,10 @@ def _update(args: argparse.Namespace, settings: Settings) -> int:
         )
     if args.json:
         print_json([_as_json(each) for each in outcomes])
-    else:
+    elif outcomes:
         _show(outcomes, updater)
+    else:
+        print("nothing to do: sources.yaml has no source that is enabled")
     statuses = {each.status for each in outcomes}
     if Status.FAILED in statuses:
         return FAILED

@@ -29,8 +29,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "check",
         help="check the configuration",
-        description="Check watchhouse.yaml and policy.yaml. Exit code 0: in order, perhaps with"
-        " warnings; 1: not usable, every problem is listed.",
+        description="Check watchhouse.yaml, policy.yaml and the sources.yaml of the lists. Exit"
+        " code 0: in order, perhaps with warnings; 1: not usable, every problem is listed.",
     )
     add_common(parser)
     parser.add_argument(
@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
             f"warning: {held} is on a file system that is memory: large bodies that are held"
             " (content.held.folder) take the machine's memory after all; name a folder on a disk"
         )
+    _check_sources(result.settings.paths.categories_dir)
     policy = result.settings.policy
     folder = config_dir_of(args)
     counts = ", ".join(
@@ -66,6 +67,15 @@ def run(args: argparse.Namespace) -> int:
     )
     print(f"{folder / MAIN_FILE} and {folder / POLICY_FILE} are in order: {counts}")
     return _ask_scanners(result.settings.content) if args.scanners else 0
+
+
+def _check_sources(categories_dir: Path) -> None:
+    """Read where lists are fetched from, if that is written down; `main` shows what is wrong."""
+    from proxy_addons.categorisation.updates.sourcesfile import SOURCES_FILE, read_sources_file
+
+    path = categories_dir / SOURCES_FILE
+    if path.exists():
+        read_sources_file(path)
 
 
 def _cannot_look_into_files() -> str:

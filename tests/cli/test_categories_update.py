@@ -117,6 +117,22 @@ def test_failures_say_so(run: Run, tmp_path: Path) -> None:
     assert "sources.yaml:2: sources[0].url: not given" in err
 
 
+def test_no_source_at_all(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "categories" / "sources.yaml").write_text("version: 1\nsources: []\n")
+    assert run("update")[:2] == (
+        0, "nothing to do: sources.yaml has no source that is enabled\n",
+    )  # fmt: skip
+
+
+def test_check_reads_the_sources(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "categories"
+    folder.mkdir()
+    (folder / "starter").symlink_to(CONFIG.parent / "categories" / "starter")
+    (folder / "sources.yaml").write_text("version: 1\nsources: [{name: bl}]\n")
+    assert main(["check", "--config", str(CONFIG), "--set", f"categories_dir={folder}"]) == 1
+    assert "sources.yaml:2: sources[0].url: not given" in capsys.readouterr().err
+
+
 def test_differences_of_paths(run: Run, tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new.tar.gz"
     for file, text in {"a/domains": "x.test\ny.test\n", "b/domains": "z.test\n"}.items():

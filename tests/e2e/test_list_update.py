@@ -26,6 +26,7 @@ from support.running import IDENTITY
 from support.scene import through
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
@@ -87,7 +88,7 @@ def test_no_request_is_lost_and_all_workers_follow(
     assert first.returncode == 0, first.stderr
     gateway.start()
     swaps, seconds = [], []
-    with Load(gateway.proxy, (STEADY, PROBE), clients=8, pause=0.02) as load:
+    with Load(gateway.proxy, (STEADY, PROBE), clients=12, pause=0.03) as load:
         load.wait(1000)
         for extra in (f"{PROBE}\n", ""):
             archive.write_bytes(published(extra))
@@ -103,6 +104,8 @@ def test_no_request_is_lost_and_all_workers_follow(
             load.wait(1000, seconds=120)
         while len(load.done) < REQUESTS:
             time.sleep(0.1)
+    second = sorted(each.name for each in (gateway.data / "lists/.history/ut1").glob("2*"))[1]
+    impact = gateway.command("categories", "impact", f"ut1@{second}", "--json")
     statuses = {
         host: {each.status for each in load.done if f"//{host}/" in each.url}
         for host in (STEADY, PROBE)
@@ -125,6 +128,7 @@ def test_no_request_is_lost_and_all_workers_follow(
     assert {each["worker"] for each in records} == {1, 2}
     assert len(versions) == 2  # the third list is the first again
     assert max(follows) <= 2.0
+    _look_at_impact(impact, REQUESTS)
 
 
 def _until_all_follow(records: list[dict[str, object]], swap: float, until: float) -> float:
@@ -136,3 +140,16 @@ def _until_all_follow(records: list[dict[str, object]], swap: float, until: floa
     _, before = max((moment, version) for moment, version in moments if moment <= swap)
     later = [at for at, version in moments if swap < at < until and version == before]
     return max(later, default=swap) - swap
+
+
+def _look_at_impact(impact: subprocess.CompletedProcess[str], requests: int) -> None:
+    """The gateway's own log, by the second list: one person's site would be refused."""
+    assert impact.returncode == 0, impact.stderr
+    found = json.loads(impact.stdout)
+    assert requests <= found["requests"] == found["replayed"]
+    (change,) = found["changes"]
+    assert change["was"].startswith("allow ")
+    assert change["becomes"].startswith("block ")
+    assert change["categories_become"] == ["gambling"]
+    assert change["people"] is None
+    assert PROBE not in impact.stdout

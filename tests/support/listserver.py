@@ -32,12 +32,14 @@ class Answer:
     Attributes:
         body: its octets.
         validators: whether ETag is given and heeded.
+        modified: Last-Modified, which is heeded as well; empty: none.
         fault: empty; `cut` (the connection ends half-way), `drip` (an octet at a time), `coded`
             (it says that it is compressed), `endless` (no length, no end), a status, or `to X`.
     """
 
     body: bytes = b""
     validators: bool = True
+    modified: str = ""
     fault: str = ""
 
     @property
@@ -52,11 +54,13 @@ class ListServer:
     Attributes:
         answers: by name, e.g. `ut1.tar.gz`.
         asked: names, and whether If-None-Match was sent.
+        answered: statuses.
     """
 
     authority: WebAuthority
     answers: dict[str, Answer] = field(default_factory=dict)
     asked: list[tuple[str, bool]] = field(default_factory=list)
+    answered: list[int] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         self.web = Web(self.authority)
@@ -73,6 +77,11 @@ class ListServer:
         return f"{scheme}://{host}:{port}/lists/{name}"
 
     async def _answer(self, request: web.Request, name: str) -> web.StreamResponse:
+        response = await self._answered(request, name)
+        self.answered.append(response.status)
+        return response
+
+    async def _answered(self, request: web.Request, name: str) -> web.StreamResponse:
         answer = self.answers.get(name, Answer(fault="404"))
         self.asked.append((name, "If-None-Match" in request.headers))
         fault, _, rest = answer.fault.partition(" ")
@@ -83,6 +92,10 @@ class ListServer:
         headers = {"ETag": answer.etag} if answer.validators else {}
         if answer.validators and request.headers.get("If-None-Match") == answer.etag:
             return web.Response(status=304, headers=headers)
+        if answer.modified:
+            headers["Last-Modified"] = answer.modified
+            if request.headers.get("If-Modified-Since") == answer.modified:
+                return web.Response(status=304, headers=headers)
         if not fault:
             return web.Response(body=answer.body, headers=headers)
         return await self._badly(request, answer, fault, headers)

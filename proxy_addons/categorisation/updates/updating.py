@@ -173,7 +173,9 @@ class Updater:
             failed = self._put_in_force({name: chosen})
             if failed is not None:
                 raise CategorySourceError(f"{name}: {failed}")
-            held = None if state.held == chosen else state.held
+            held = None if pin or state.held == chosen else state.held
+            if state.held not in {None, chosen, held}:
+                versions.forget(str(state.held))  # who goes back has answered it
             pinned = chosen if pin else state.pinned
             write_state(versions.folder, replace(state, held=held, pinned=pinned))
             return chosen

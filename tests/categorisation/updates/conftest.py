@@ -25,4 +25,5 @@ def lists(publisher: ListServer) -> ListServer:
     """The server, with nothing to offer."""
     publisher.answers.clear()
     publisher.asked.clear()
+    publisher.answered.clear()
     return publisher

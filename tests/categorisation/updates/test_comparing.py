@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proxy_addons.categorisation import CategorySourceError
@@ -44,6 +44,7 @@ def union(entries: Entries) -> dict[str, frozenset[str]]:
     return found
 
 
+@settings(max_examples=50)
 @given(old=ENTRIES, new=ENTRIES)
 @example(old=[("test.s1.", frozenset("a"))], new=[("test.s1.", frozenset("b"))])
 def test_as_sets_would_say(old: Entries, new: Entries) -> None:

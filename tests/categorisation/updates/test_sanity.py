@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from proxy_addons.categorisation.updates.comparing import Amounts, Difference
@@ -61,6 +61,7 @@ def test_a_reason_in_words_and_in_a_file() -> None:
     assert str(whole) == "the list gains 1 of 1 entries (100%): a.test"
 
 
+@settings(max_examples=50)
 @given(
     minute=st.integers(0, 1439),
     first=st.integers(0, 1439),

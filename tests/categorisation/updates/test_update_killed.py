@@ -42,7 +42,7 @@ def look_at(found: list[dict[str, object]]) -> None:
 
 
 def test_at_each_change_of_a_name(tmp_path: Path) -> None:
-    found = killed(tmp_path, "rename", "replace", "symlink")
+    found = killed(tmp_path, "rename", "replace")
     look_at(found)
     assert len(found) > 8
     assert {"old", "new"} == {each["decided"] for each in found}

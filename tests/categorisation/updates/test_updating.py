@@ -184,6 +184,30 @@ def test_a_held_version_goes_when_the_source_mends_it(desk: Desk) -> None:
     assert desk.updater.state("bl").held is None
 
 
+def test_what_is_held_is_refused_by_going_back_to_what_is_in_force(desk: Desk) -> None:
+    desk.offer(GAMES)
+    first = desk.one().version
+    desk.offer({"games/domains": "only.test\n"})
+    assert desk.one().status is Status.HELD
+    before = desk.updater.index_file.stat().st_ino
+    assert desk.updater.put_back("bl", first, pin=True) == first
+    assert desk.updater.state("bl").held is None
+    assert [each.id for each in desk.versions.all()] == [first]
+    assert desk.updater.index_file.stat().st_ino == before
+    assert desk.one().status is Status.PINNED
+    desk.updater.unpin("bl")
+    assert desk.one().status is Status.HELD
+
+
+def test_a_server_with_times_alone(desk: Desk) -> None:
+    desk.offer(GAMES, validators=False, modified="Sun, 22 Nov 2026 21:00:00 GMT")
+    desk.one()
+    assert desk.one().status is Status.UNCHANGED
+    assert desk.lists.answered == [200, 304]
+    desk.offer({**GAMES, "games/domains": names(0, 201)}, modified="Sun, 22 Nov 2026 22:00:00 GMT")
+    assert desk.one().status is Status.UPDATED
+
+
 def test_limits_are_those_of_the_source(desk: Desk) -> None:
     desk.offer(GAMES)
     desk.one()
