@@ -221,7 +221,7 @@ def _show(conf: Conf, made: Translation, report: ImportReport | None, to: Path) 
     print(
         "\nIn squid.conf, in place of squidGuard:\n"
         f"  url_rewrite_program /usr/bin/watchhouse decide --config {to.absolute()}/config{people}"
-        f" --redirect {redirect}\n"
+        f" --redirect '{redirect}'\n"
         "  url_rewrite_children 4 startup=2 idle=1 concurrency=100\n"
         f"\nNext: watchhouse check --config {to}/config"
     )

@@ -65,13 +65,16 @@ def _all(args: argparse.Namespace, folder: Path) -> int:
     return 1 if unexplained else 0
 
 
-def agreement(folder: Path, number: int, seed: int, network: str = "10") -> dict[str, Any]:
-    """Ask both about lines; a third of them at each moment.
+def agreement(
+    folder: Path, number: int, seed: int, times: Sequence[str] = TIMES, network: str = "10"
+) -> dict[str, Any]:
+    """Ask both about lines; as many of them at each moment.
 
     Args:
         folder: with `lists`.
         number: of lines.
         seed: of the draw.
+        times: the moments.
         network: beginning of clients' addresses.
     """
     sides = Sides(folder, network)
@@ -84,8 +87,8 @@ def agreement(folder: Path, number: int, seed: int, network: str = "10") -> dict
     index = CategoryIndex.open(sides.ours / "data" / "categories.index")
     carriers = load(sides.ours / "config", environ={}).carriers
     looks = Reasons(sides.lists, index, carriers)
-    for place, at in enumerate(TIMES):
-        part = drawn[place :: len(TIMES)]
+    for place, at in enumerate(times):
+        part = drawn[place :: len(times)]
         texts = [line.text for line in part]
         theirs, spent = sides.ask("squidGuard", texts, at)
         figures["cpu"]["squidGuard"] += spent
