@@ -1,4 +1,4 @@
-"""squidGuard itself and `watchhouse decide`, asked the same few lines (scripts/agree, without Squid).
+"""squidGuard itself and `watchhouse decide`, asked the same lines (scripts/agree, without Squid).
 
 In: lists of the test's own. Out: passes where every difference has a reason that can be shown.
 The whole thing, of 300,000 lines of UT1's lists, is scripts/agree.
@@ -16,6 +16,7 @@ SCRIPTS = str(Path(__file__).resolve().parents[1] / "scripts")
 SQUIDGUARD = Path("/usr/bin/squidGuard")
 LINES = 2_000
 WORDS = ("north", "river", "garden", "stone", "paper", "cloud", "maple", "harbour", "field", "lamp")
+BEFORE = ("", "www.", "ftp3.")
 ENDS = ("example", "test", "co.test", "web.test")
 
 
@@ -26,7 +27,7 @@ def write_lists(folder: Path) -> None:
         category = folder / f"cat_{number}"
         category.mkdir(parents=True)
         names = {
-            f"{chance.choice(('', 'www.', 'ftp3.'))}{chance.choice(WORDS)}{chance.randrange(40)}.{end}"
+            f"{chance.choice(BEFORE)}{chance.choice(WORDS)}{chance.randrange(40)}.{end}"
             for end in ENDS
             for _ in range(12)
         }

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from proxy_addons.cli.common import known_categories
-from proxy_addons.cli.subcommands import Commands
 
 if TYPE_CHECKING:
     import argparse
 
     from proxy_addons.categorisation import ImportReport
-    from proxy_addons.settings.squidguard.model import Conf, Left
+    from proxy_addons.cli.subcommands import Commands
+    from proxy_addons.settings.squidguard.model import Conf
     from proxy_addons.settings.squidguard.translate import Translation
 
 NOT_ALL: Final = 3
@@ -33,7 +33,7 @@ _BLOCKED: Final = "302:http://blocked.example/?client=%a&user=%i&category=%t&url
 _ADDRESSES: Final = "^[0-9]+(\\.[0-9]+){3}(/|$)\n^[0-9a-f]*:[0-9a-f:.]*(/|$)\n"
 
 
-class ImportError_(Exception):
+class RefusedError(Exception):
     """Nothing was made; the text says why."""
 
 
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         conf, made, report = convert(args.conf, args.to, args.dbhome, args.time_zone)
-    except (ImportError_, GrammarError, CategoryError, SettingsError, OSError) as problem:
+    except (RefusedError, GrammarError, CategoryError, SettingsError, OSError) as problem:
         # Nothing was made.
         print(f"watchhouse: nothing was made: {problem}", file=sys.stderr)
         return 1
@@ -94,16 +94,16 @@ def convert(
         time_zone: in which its times are read.
 
     Raises:
-        ImportError_, GrammarError, CategoryError, SettingsError, OSError: nothing was made.
+        RefusedError, GrammarError, CategoryError, SettingsError, OSError: nothing was made.
     """
     from proxy_addons.settings.squidguard.files import fill
     from proxy_addons.settings.squidguard.reader import read_conf
 
     if to.exists() or to.is_symlink():
-        raise ImportError_(f"{to} is there already; name another folder with --to")
+        raise RefusedError(f"{to} is there already; name another folder with --to")
     data = path.read_bytes()
     if len(data) > _LARGEST:
-        raise ImportError_(f"{path} is larger than {_LARGEST} octets; this is no configuration")
+        raise RefusedError(f"{path} is larger than {_LARGEST} octets; this is no configuration")
     conf = read_conf(data.decode("utf-8", "replace"), str(path))
     if dbhome is not None:
         conf.dbhome = dbhome
@@ -140,8 +140,9 @@ def _make(conf: Conf, work: Path, time_zone: str) -> tuple[Translation, ImportRe
         report = import_lists(staged, lists_dir, name=_LIST)
         filled = {name for name, kinds in report.counts.items() if sum(kinds.values())}
         empty = {
-            name for name in conf.destinations if first.category_of[name] not in filled
-            and conf.destinations[name].lists
+            name
+            for name in conf.destinations
+            if first.category_of[name] not in filled and conf.destinations[name].lists
         }
     shutil.rmtree(staged)
     made = translate(conf, empty)
@@ -206,7 +207,8 @@ def _note_expressions(conf: Conf, path: Path, data: bytes) -> None:
 def _show(conf: Conf, made: Translation, report: ImportReport | None, to: Path) -> None:
     blocks = f"{len(conf.sources)} sources, {len(conf.destinations)} destinations"
     print(f"{conf.name}: {blocks}, {len(conf.access)} blocks of acl, {len(conf.spaces)} times")
-    print(f"{to}: {len(made.rules)} rules, {len(made.profiles)} profiles, {len(made.spaces)} time spaces")
+    counts = f"{len(made.rules)} rules, {len(made.profiles)} profiles"
+    print(f"{to}: {counts}, {len(made.spaces)} time spaces")
     if report is not None:
         entries = sum(sum(kinds.values()) for kinds in report.counts.values())
         print(f"{entries:,} entries of lists; {len(report.problems):,} lines of them are not used")

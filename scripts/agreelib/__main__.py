@@ -34,7 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--squid", type=int, default=0, help="requests through two real Squids")
     parser.add_argument("--seed", type=int, default=1, help="of the draw (default: 1)")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--work", type=Path, help="a folder for all that is made (default: thrown away)")
+    parser.add_argument(
+        "--work", type=Path, help="a folder for all that is made (default: thrown away)"
+    )
     args = parser.parse_args(argv)
     try:
         if args.work is not None:
@@ -124,7 +126,9 @@ def agreement(
 def _show(title: str, figures: dict[str, Any]) -> None:
     number, differ = figures["lines"], figures["differ"]
     print(f"\n{title}: {number:,}, of which ours refuses {figures['refused']:,}")
-    print(f"both agree on {number - differ:,} ({(number - differ) / number:.3%}); {differ:,} differ:")
+    print(
+        f"both agree on {number - differ:,} ({(number - differ) / number:.3%}); {differ:,} differ:"
+    )
     for reason, count in figures["reasons"].most_common():
         print(f"  {count:6,}  {reason}")
         for kind, times in figures["kinds"][reason].most_common():

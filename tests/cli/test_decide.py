@@ -202,9 +202,7 @@ def wait_for(holds: Callable[[], bool]) -> None:
         (["--protocol", "2.7"], "invalid choice"),
     ],
 )
-def test_wrong_usage(
-    watchhouse: Callable[..., object], arguments: list[str], problem: str
-) -> None:
+def test_wrong_usage(watchhouse: Callable[..., object], arguments: list[str], problem: str) -> None:
     done = watchhouse("decide", *arguments)
     assert done.code == 2
     assert problem in done.err

@@ -158,11 +158,11 @@ def test_the_folder_that_is_made(
         assert told in done.out
 
 
-def test_all_of_it_is_translated(
-    watchhouse: Callable[..., object], tmp_path: Path
-) -> None:
+def test_all_of_it_is_translated(watchhouse: Callable[..., object], tmp_path: Path) -> None:
     conf = tmp_path / "squidGuard.conf"
-    conf.write_text("src a {\n ip 10.0.0.0/8\n}\nacl {\n a { pass !in-addr any }\n default { pass none }\n}\n")
+    conf.write_text(
+        "src a {\n ip 10.0.0.0/8\n}\nacl {\n a { pass !in-addr any }\n default { pass none }\n}\n"
+    )
     done = watchhouse("import-squidguard", str(conf), "--to", str(tmp_path / "x"))
     assert (done.code, "Not translated" in done.out) == (0, False)
     assert watchhouse("check", "--config", str(tmp_path / "x" / "config")).code == 0

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from proxy_addons.settings.squidguard.clients import clients_of
 from proxy_addons.settings.squidguard.model import Source, Timed
-from proxy_addons.settings.squidguard.reader import GrammarError, addresses_of, read_conf
+from proxy_addons.settings.squidguard.of_sources import addresses_of
+from proxy_addons.settings.squidguard.reader import GrammarError, read_conf
 from proxy_addons.settings.squidguard.times import ALWAYS, DAY, days_of, ranges_of, week_of
 
 END = "acl {\n default { pass none }\n}\n"
@@ -89,7 +90,7 @@ acl {
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("dest a {\n", 'x.conf:2: found the end of the file; wanted }'),
+        ("dest a {\n", "x.conf:2: found the end of the file; wanted }"),
         ("dest a {\n}\ndest a {\n}\n" + END, 'x.conf:3: the destination "a" is given twice'),
         ("frobnicate x\n", 'x.conf:1: found "frobnicate"'),
         ("src a {\n ip 10.0.0.300\n}\n", 'x.conf:2: found "10.0.0.300"; wanted an address'),
@@ -98,7 +99,10 @@ acl {
         ("src a {\n ip 10.0.0.0/255.0.255.0\n}\n", "x.conf:2: found"),
         ("time t {\n weekly xyz 08:00-09:00\n}\n", 'x.conf:2: found "xyz"; wanted days'),
         ("time t {\n weekly m 08:00-25:00\n}\n", 'x.conf:2: found "08:00-25:00"; wanted a range'),
-        ("acl {\n default { pass !nothing any }\n}\n", 'x.conf:2: there is no destination "nothing"'),
+        (
+            "acl {\n default { pass !nothing any }\n}\n",
+            'x.conf:2: there is no destination "nothing"',
+        ),
         ("acl {\n a { pass any }\n" + END[6:], 'x.conf:2: there is no source "a"'),
         ("acl {\n default within t { pass any }\n}\n", 'x.conf:2: there is no time "t"'),
         ("acl {\n}\n", "x.conf:3: no acl has a block default"),
@@ -203,7 +207,9 @@ def test_clients_have_the_sources_that_squidguard_finds(
         Source(
             f"s{number}",
             1,
-            None if ranges is None else [(IPv4Address(base + a), IPv4Address(base + b)) for a, b in ranges],
+            None
+            if ranges is None
+            else [(IPv4Address(base + a), IPv4Address(base + b)) for a, b in ranges],
             users,
             unknown=unknown,
             timed=Timed("t") if timed else Timed(),

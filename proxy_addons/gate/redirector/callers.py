@@ -9,6 +9,7 @@ The file is squidGuard's `src` blocks in our form: the first entry that fits cou
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -57,7 +58,8 @@ class _Entry:
         fields = Fields(node, key, report, self.wanted)
         name = Text("the name of a person, as Squid authenticates it")
         names = fields.take("names", ListOf(name, one=True, least=1), None)
-        networks = fields.take("networks", ListOf(Net(), one=True, least=1), None)
+        nets: ListOf[Network4or6] = ListOf(Net(), one=True, least=1)
+        networks = fields.take("networks", nets, None)
         profile = fields.need("profile", Named(PROFILE), None)
         fields.done()
         if profile is None:
@@ -136,12 +138,9 @@ class Callers:
 
     def _profile(self, client: str, name: str | None) -> str | None:
         address = None
-        try:
+        with suppress(ValueError):  # no address: entries for networks are passed by
             address = ip_address(client)
-        except ValueError:
-            pass  # no address: entries for networks are passed by
-        mapped = getattr(address, "ipv4_mapped", None)
-        address = mapped or address
+        address = getattr(address, "ipv4_mapped", None) or address
         for entry in self._entries:
             if entry.names is not None and name not in entry.names:
                 continue

@@ -194,9 +194,7 @@ class _Translator:
                 continue
             during = week & self._week(destination.timed)
             if during:
-                self._rule(
-                    profile, self._made.category_of[name], during, line, allows=allowed
-                )
+                self._rule(profile, self._made.category_of[name], during, line, allows=allowed)
         # At the end of the list squidGuard passes; without any list, not.
         self._rule(profile, "", week, access.line, allows=passes is not None)
 
@@ -204,9 +202,7 @@ class _Translator:
         if left not in self._made.left:
             self._made.left.append(left)
 
-    def _rule(
-        self, profile: str, category: str, week: int, line: int, *, allows: bool
-    ) -> None:
+    def _rule(self, profile: str, category: str, week: int, line: int, *, allows: bool) -> None:
         rules = self._made.rules
         space, outside = self._space_for(week)
         if not category and week == ALWAYS and profile == DEFAULT:
