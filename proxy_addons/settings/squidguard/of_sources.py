@@ -107,7 +107,7 @@ def _ranges(it: Blocks) -> list[tuple[IPv4Address, IPv4Address]]:
 
 def _words(it: Blocks) -> list[str]:
     """Words up to the next keyword of a source."""
-    found = []
+    found: list[str] = []
     while True:
         token = it.tokens.peek()
         if not token.is_quoted and (token.text in {"", "{", "}"} or token.text in _OF_A_SOURCE):
