@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from proxy_addons.settings.tree import Node
 
 BY_SQUID = "squid"
+_REMEMBERED = 16_384  # clients, by address and name
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ class Callers:
         self._addresses = addresses
         self._policy = policy
         self._states = as_given(())
+        self._known: dict[tuple[str, str | None], Person] = {}
 
     def person(self, client: str, name: str | None) -> Person:
         """Who it is; somebody unknown has the strictest profile.
@@ -123,6 +125,14 @@ class Callers:
             client: address.
             name: canonical, as Squid authenticated it; None for nobody.
         """
+        person = self._known.get((client, name))
+        if person is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()  # those who are there are looked up anew
+            person = self._known[client, name] = self._look_up(client, name)
+        return person
+
+    def _look_up(self, client: str, name: str | None) -> Person:
         known = self._addresses.person(client)
         profile = self._profile(client, name)
         if profile is None:
