@@ -146,6 +146,7 @@ def _make(conf: Conf, work: Path, time_zone: str) -> tuple[Translation, ImportRe
         }
     shutil.rmtree(staged)
     made = translate(conf, empty)
+    _check_redirect(conf, made)
     config = work / "config"
     texts = {
         "policy.yaml": policy_text(made, Path(conf.name).name, time_zone),
@@ -161,6 +162,22 @@ def _make(conf: Conf, work: Path, time_zone: str) -> tuple[Translation, ImportRe
     if report is not None:
         ensure_index(SourceFolders(categories, lists_dir), settings.paths.index_file)
     return made, report
+
+
+def _check_redirect(conf: Conf, made: Translation) -> None:
+    """See that `watchhouse decide` takes the redirect; another is shown in its place, and noted."""
+    from proxy_addons.gate.redirector.answers import redirect_of
+    from proxy_addons.settings.squidguard.model import Left
+
+    if not made.redirect:
+        return
+    try:
+        redirect_of(made.redirect)
+    except ValueError as problem:
+        # The rest stands: where what is refused leads to is an option of the helper.
+        line = next(each.line for each in reversed(conf.access) if each.redirect == made.redirect)
+        made.left.append(Left(line, "the redirect of the acl default", str(problem)))
+        made.redirect = ""
 
 
 def _copy_lists(conf: Conf, made: Translation, staged: Path) -> None:

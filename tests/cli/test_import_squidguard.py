@@ -168,6 +168,17 @@ def test_all_of_it_is_translated(watchhouse: Callable[..., object], tmp_path: Pa
     assert watchhouse("check", "--config", str(tmp_path / "x" / "config")).code == 0
 
 
+def test_a_redirect_that_we_do_not_have_is_told(
+    watchhouse: Callable[..., object], tmp_path: Path
+) -> None:
+    conf = tmp_path / "squidGuard.conf"
+    conf.write_text("acl {\n default { pass none\n redirect http://b.test/?quota=%q\n }\n}\n")
+    done = watchhouse("import-squidguard", str(conf), "--to", str(tmp_path / "x"))
+    assert done.code == 3
+    assert f"{conf}:2: the redirect of the acl default; %q is none of %a" in done.out
+    assert "quota" not in done.out
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
