@@ -100,8 +100,8 @@ def compile_index(
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=target.parent) as spool:
             work = _Compilation(trees, spool, progress)
-            # One trie in place of three nested ones: a quarter less time for a look-up, at the cost of
-            # two fifths more room.
+            # One trie in place of three nested ones: a quarter less time for a look-up, at the
+            # cost of two fifths more room.
             trie = marisa_trie.Trie(work.texts(), num_tries=1)
             values = work.values(trie)
             meta = work.meta(values, stamp, datetime.fromtimestamp(started, UTC))

@@ -23,6 +23,7 @@ from proxy_addons.gate.redirector.answers import NOWHERE, PROTOCOLS, Redirect, r
 
 if TYPE_CHECKING:
     import argparse
+
     from proxy_addons.cli.subcommands import Commands
     from proxy_addons.gate.redirector.desk import Desk
     from proxy_addons.gate.redirector.lines import TooLong

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from proxy_addons.cli.common import known_categories
-from proxy_addons.cli.subcommands import Commands
 
 if TYPE_CHECKING:
     import argparse
 
     from proxy_addons.categorisation import ImportReport
-    from proxy_addons.settings.squidguard.model import Conf, Left
+    from proxy_addons.cli.subcommands import Commands
+    from proxy_addons.settings.squidguard.model import Conf
     from proxy_addons.settings.squidguard.translate import Translation
 
 NOT_ALL: Final = 3
@@ -33,7 +33,7 @@ _BLOCKED: Final = "302:http://blocked.example/?client=%a&user=%i&category=%t&url
 _ADDRESSES: Final = "^[0-9]+(\\.[0-9]+){3}(/|$)\n^[0-9a-f]*:[0-9a-f:.]*(/|$)\n"
 
 
-class ImportError_(Exception):
+class RefusedError(Exception):
     """Nothing was made; the text says why."""
 
 
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         conf, made, report = convert(args.conf, args.to, args.dbhome, args.time_zone)
-    except (ImportError_, GrammarError, CategoryError, SettingsError, OSError) as problem:
+    except (RefusedError, GrammarError, CategoryError, SettingsError, OSError) as problem:
         # Nothing was made.
         print(f"watchhouse: nothing was made: {problem}", file=sys.stderr)
         return 1
@@ -94,16 +94,16 @@ def convert(
         time_zone: in which its times are read.
 
     Raises:
-        ImportError_, GrammarError, CategoryError, SettingsError, OSError: nothing was made.
+        RefusedError, GrammarError, CategoryError, SettingsError, OSError: nothing was made.
     """
     from proxy_addons.settings.squidguard.files import fill
     from proxy_addons.settings.squidguard.reader import read_conf
 
     if to.exists() or to.is_symlink():
-        raise ImportError_(f"{to} is there already; name another folder with --to")
+        raise RefusedError(f"{to} is there already; name another folder with --to")
     data = path.read_bytes()
     if len(data) > _LARGEST:
-        raise ImportError_(f"{path} is larger than {_LARGEST} octets; this is no configuration")
+        raise RefusedError(f"{path} is larger than {_LARGEST} octets; this is no configuration")
     conf = read_conf(data.decode("utf-8", "replace"), str(path))
     if dbhome is not None:
         conf.dbhome = dbhome
@@ -140,11 +140,13 @@ def _make(conf: Conf, work: Path, time_zone: str) -> tuple[Translation, ImportRe
         report = import_lists(staged, lists_dir, name=_LIST)
         filled = {name for name, kinds in report.counts.items() if sum(kinds.values())}
         empty = {
-            name for name in conf.destinations if first.category_of[name] not in filled
-            and conf.destinations[name].lists
+            name
+            for name in conf.destinations
+            if first.category_of[name] not in filled and conf.destinations[name].lists
         }
     shutil.rmtree(staged)
     made = translate(conf, empty)
+    _check_redirect(conf, made)
     config = work / "config"
     texts = {
         "policy.yaml": policy_text(made, Path(conf.name).name, time_zone),
@@ -160,6 +162,22 @@ def _make(conf: Conf, work: Path, time_zone: str) -> tuple[Translation, ImportRe
     if report is not None:
         ensure_index(SourceFolders(categories, lists_dir), settings.paths.index_file)
     return made, report
+
+
+def _check_redirect(conf: Conf, made: Translation) -> None:
+    """See that `watchhouse decide` takes the redirect; another is shown in its place, and noted."""
+    from proxy_addons.gate.redirector.answers import redirect_of
+    from proxy_addons.settings.squidguard.model import Left
+
+    if not made.redirect:
+        return
+    try:
+        redirect_of(made.redirect)
+    except ValueError as problem:
+        # The rest stands: where what is refused leads to is an option of the helper.
+        line = next(each.line for each in reversed(conf.access) if each.redirect == made.redirect)
+        made.left.append(Left(line, "the redirect of the acl default", str(problem)))
+        made.redirect = ""
 
 
 def _copy_lists(conf: Conf, made: Translation, staged: Path) -> None:
@@ -206,7 +224,8 @@ def _note_expressions(conf: Conf, path: Path, data: bytes) -> None:
 def _show(conf: Conf, made: Translation, report: ImportReport | None, to: Path) -> None:
     blocks = f"{len(conf.sources)} sources, {len(conf.destinations)} destinations"
     print(f"{conf.name}: {blocks}, {len(conf.access)} blocks of acl, {len(conf.spaces)} times")
-    print(f"{to}: {len(made.rules)} rules, {len(made.profiles)} profiles, {len(made.spaces)} time spaces")
+    counts = f"{len(made.rules)} rules, {len(made.profiles)} profiles"
+    print(f"{to}: {counts}, {len(made.spaces)} time spaces")
     if report is not None:
         entries = sum(sum(kinds.values()) for kinds in report.counts.values())
         print(f"{entries:,} entries of lists; {len(report.problems):,} lines of them are not used")
@@ -221,7 +240,7 @@ def _show(conf: Conf, made: Translation, report: ImportReport | None, to: Path) 
     print(
         "\nIn squid.conf, in place of squidGuard:\n"
         f"  url_rewrite_program /usr/bin/watchhouse decide --config {to.absolute()}/config{people}"
-        f" --redirect {redirect}\n"
+        f" --redirect '{redirect}'\n"
         "  url_rewrite_children 4 startup=2 idle=1 concurrency=100\n"
         f"\nNext: watchhouse check --config {to}/config"
     )

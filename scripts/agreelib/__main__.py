@@ -34,7 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--squid", type=int, default=0, help="requests through two real Squids")
     parser.add_argument("--seed", type=int, default=1, help="of the draw (default: 1)")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--work", type=Path, help="a folder for all that is made (default: thrown away)")
+    parser.add_argument(
+        "--work", type=Path, help="a folder for all that is made (default: thrown away)"
+    )
     args = parser.parse_args(argv)
     try:
         if args.work is not None:
@@ -65,13 +67,16 @@ def _all(args: argparse.Namespace, folder: Path) -> int:
     return 1 if unexplained else 0
 
 
-def agreement(folder: Path, number: int, seed: int, network: str = "10") -> dict[str, Any]:
-    """Ask both about lines; a third of them at each moment.
+def agreement(
+    folder: Path, number: int, seed: int, times: Sequence[str] = TIMES, network: str = "10"
+) -> dict[str, Any]:
+    """Ask both about lines; as many of them at each moment.
 
     Args:
         folder: with `lists`.
         number: of lines.
         seed: of the draw.
+        times: the moments.
         network: beginning of clients' addresses.
     """
     sides = Sides(folder, network)
@@ -84,8 +89,8 @@ def agreement(folder: Path, number: int, seed: int, network: str = "10") -> dict
     index = CategoryIndex.open(sides.ours / "data" / "categories.index")
     carriers = load(sides.ours / "config", environ={}).carriers
     looks = Reasons(sides.lists, index, carriers)
-    for place, at in enumerate(TIMES):
-        part = drawn[place :: len(TIMES)]
+    for place, at in enumerate(times):
+        part = drawn[place :: len(times)]
         texts = [line.text for line in part]
         theirs, spent = sides.ask("squidGuard", texts, at)
         figures["cpu"]["squidGuard"] += spent
@@ -121,7 +126,9 @@ def agreement(folder: Path, number: int, seed: int, network: str = "10") -> dict
 def _show(title: str, figures: dict[str, Any]) -> None:
     number, differ = figures["lines"], figures["differ"]
     print(f"\n{title}: {number:,}, of which ours refuses {figures['refused']:,}")
-    print(f"both agree on {number - differ:,} ({(number - differ) / number:.3%}); {differ:,} differ:")
+    print(
+        f"both agree on {number - differ:,} ({(number - differ) / number:.3%}); {differ:,} differ:"
+    )
     for reason, count in figures["reasons"].most_common():
         print(f"  {count:6,}  {reason}")
         for kind, times in figures["kinds"][reason].most_common():

@@ -15,7 +15,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LITERAL = re.compile(r"[a-z]{4,}")
-_WORDS = ("north", "river", "garden", "stone", "paper", "cloud", "maple", "harbour", "field", "lamp")
+_WORDS = (
+    "north",
+    "river",
+    "garden",
+    "stone",
+    "paper",
+    "cloud",
+    "maple",
+    "harbour",
+    "field",
+    "lamp",
+)
 _ENDS = ("com", "org", "net", "co.uk", "de", "fr", "info", "io", "example")
 NAMED = ("heads", "sample.person", "nobody-listed")
 
@@ -55,7 +66,11 @@ class Drawn:
         """So many."""
         kinds: list[tuple[str, int, Callable[[], str]]] = [
             ("listed name", 18, lambda: f"http://{self._name()}{self._path()}"),
-            ("below a listed name", 14, lambda: f"http://{self._label()}.{self._name()}{self._path()}"),
+            (
+                "below a listed name",
+                14,
+                lambda: f"http://{self._label()}.{self._name()}{self._path()}",
+            ),
             ("listed name, www, web or ftp", 6, self._common),
             ("listed name in capitals", 3, lambda: f"http://{self._name().upper()}{self._path()}"),
             ("listed name, trailing dot", 2, lambda: f"http://{self._name()}.{self._path()}"),
@@ -140,7 +155,9 @@ class Drawn:
 
     def _parent(self) -> str:
         name = self._name()
-        return name.partition(".")[2] if name.count(".") > 1 else f"{name.partition('.')[0]}.invalid"
+        return (
+            name.partition(".")[2] if name.count(".") > 1 else f"{name.partition('.')[0]}.invalid"
+        )
 
     def _with_port(self) -> str:
         host, _, path = self._url().partition("/")

@@ -16,7 +16,6 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from agreelib.lines import Line
 from proxy_addons.categorisation import CategoryIndex, Kind
 from proxy_addons.urlkey import UrlKey, UrlKeyError, url_key
 from proxy_addons.urlkey.carriers import CarriedError
@@ -25,12 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from agreelib.lines import Line
     from proxy_addons.urlkey.carriers import Carriers
 
 IPV6: Final = "an IPv6 address: squidGuard's in-addr knows IPv4 only"
 FRAGMENT: Final = "a fragment (#), which no browser sends: refused"
 NO_MEANING: Final = "no single meaning (such as x.10.0.0.1): refused"
-SPELT: Final = "an address in another spelling (hexadecimal, one number): squidGuard takes it for a name"
+SPELT: Final = (
+    "an address in another spelling (hexadecimal, one number): squidGuard takes it for a name"
+)
 SPELLING: Final = "dot segments, escapes or slashes: squidGuard agrees on the plain spelling"
 NEAREST: Final = "squidGuard misses an entry of its list that has longer neighbours"
 ENTRY: Final = "an entry with escapes or //, which squidGuard never finds"

@@ -78,9 +78,12 @@ def configuration(lists: Path, logs: Path, network: str) -> str:
     ]
     for place, name in enumerate(names):
         lines.append(f"dest {name} {{")
-        for kind in KINDS:
-            if (lists / name / kind).exists() and (lists / name / kind).stat().st_size:
-                lines.append(f"  {kind[:-1]}list {name}/{kind}")
+        files = [lists / name / kind for kind in KINDS]
+        lines += [
+            f"  {file.name[:-1]}list {name}/{file.name}"
+            for file in files
+            if file.exists() and file.stat().st_size
+        ]
         if place % 11 == 5:
             lines.append("  outside lunch")
         lines.append("}")

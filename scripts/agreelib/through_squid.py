@@ -18,14 +18,16 @@ import threading
 import time
 from collections import Counter, defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any, override
+from typing import TYPE_CHECKING, Any, override
 
 from agreelib.lines import Drawn, Line
 from agreelib.reasons import Reasons
 from agreelib.sides import ZONE, AgreeError, Sides, refused
 from proxy_addons.categorisation import CategoryIndex
 from proxy_addons.settings.load import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NETWORK = "127"
 _EXAMPLES = 3
@@ -117,8 +119,8 @@ def agreement_through_squid(folder: Path, number: int, seed: int) -> dict[str, A
     }
 
 
-# Squid's helpers run as a user who may not read this checkout. So what Squid starts is a pipe to the
-# helper, which runs as we do: octets go through it as they are.
+# Squid's helpers run as a user who may not read this checkout. So what Squid starts is a pipe to
+# the helper, which runs as we do: octets go through it as they are.
 _PIPE = """#!/usr/bin/python3
 import os, select, socket
 with socket.socket(socket.AF_UNIX) as helper:

@@ -65,13 +65,14 @@ def _basis() -> Basis:
 def seeds() -> list[bytes]:
     """Lines of all kinds."""
     return [
-        b"\0http://games.example/ 10.0.0.1/- - GET\n7 http://ok.example/a?b 10.0.0.1/- bob GET a=b\n",
+        b"\0http://games.example/ 10.0.0.1/- - GET\n7 http://ok.example/a?b 10.0.0.1/- b GET a=b\n",
         b"\x09http://img.games.example/a/b 10.1.1.1/host.example x%5Cy GET myip=1 myport=2\n",
         b"\5games.example:443 192.0.2.1/- - CONNECT\n1 [2001:db8::1]:443 ::1/- - CONNECT\n",
         b"\3http://mixed.example/play/on 10.0.0.1/- - POST\nhttp://MIXED.example/%70lay - - GET\n",
-        b"\0https://named.example/ 10.0.0.1/- - GET\nhttp://www.web.games.test/;x 1.1.1.1/- - GET\n",
-        b"\2http://casino.example/x 10.0.0.1/- - GET\nhttp://web.archive.org/web/1/http://games.example/"
-        b" 10.0.0.1/- - GET\nftp://u:p@games.example//x/../y 10.0.0.1/- - GET\n\n",
+        b"\0https://named.example/ 10.0.0.1/- - GET\nhttp://www.web.games.test/;x 1.1.1.1/- - A\n",
+        b"\2http://casino.example/x 10.0.0.1/- - GET\n\n",
+        b"\2http://web.archive.org/web/1/http://games.example/ 10.0.0.1/- - GET\n",
+        b"\2ftp://u:p@games.example//x/../y 10.0.0.1/- - GET\n",
         b"\1http://" + b"a" * 70 + b".example/ 10.0.0.1/- - GET\nhttp://a..b/ 10.0.0.1/- - GET",
         b"\0" + b"1 http://x.example/" + b"a" * 140_000 + b" 10.0.0.1/- - GET\n2 x\n",
     ]
@@ -82,9 +83,40 @@ def words() -> list[bytes]:
     return [
         *(b"\n", b"\r\n", b" ", b"\t", b"  ", b"\0", b"\x85", b"\xa0", b"\xe2\x80\xa8", b"\xff"),
         *(b"http://", b"https://", b"ftp://", b"://", b"/", b"//", b"/./", b"/../", b"%2e", b"%2F"),
-        *(b"?", b"#", b"&", b";", b"@", b":", b":80", b":443", b".", b"..", b"xn--", b"www.", b"web."),
-        *(b" - GET", b" - CONNECT", b" 10.0.0.1/-", b"123 ", b"99999999999 ", b"dns=AAAA", b'"', b"\\"),
-        *(b"games.example", b"mixed.example/play", b"casino", b"1.2.3.4", b"[::1]", b"0x7f.1", b"%ff"),
+        *(
+            b"?",
+            b"#",
+            b"&",
+            b";",
+            b"@",
+            b":",
+            b":80",
+            b":443",
+            b".",
+            b"..",
+            b"xn--",
+            b"www.",
+            b"web.",
+        ),
+        *(
+            b" - GET",
+            b" - CONNECT",
+            b" 10.0.0.1/-",
+            b"123 ",
+            b"99999999999 ",
+            b"dns=AAAA",
+            b'"',
+            b"\\",
+        ),
+        *(
+            b"games.example",
+            b"mixed.example/play",
+            b"casino",
+            b"1.2.3.4",
+            b"[::1]",
+            b"0x7f.1",
+            b"%ff",
+        ),
         *(b"/browse.php?u=", b"google.com/url?q=", b"translate.goog", b"\xc3\xbc", b"%00", b"%0a"),
     ]
 
@@ -132,7 +164,5 @@ def _texts(pieces: list[bytes]) -> list[str | TooLong]:
 
 def _lines(texts: list[str | TooLong]) -> list[str | TooLong]:
     return [
-        line
-        for text in texts
-        for line in (text.split("\n") if isinstance(text, str) else [text])
+        line for text in texts for line in (text.split("\n") if isinstance(text, str) else [text])
     ]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from typing import TYPE_CHECKING
 
 from proxy_addons.settings.policy_file import read_policy
 from proxy_addons.settings.policy_names import check_names
@@ -19,6 +20,9 @@ from proxy_addons.settings.squidguard.reader import GrammarError, read_conf
 from proxy_addons.settings.squidguard.translate import translate
 from proxy_addons.settings.squidguard.written import people_text, policy_text, settings_text
 from proxy_addons.settings.tree import read
+
+if TYPE_CHECKING:
+    from proxy_addons.settings.squidguard.model import Conf
 
 _YEAR = date(2026, 8, 18).year
 _PLACE = re.compile(r"x\.conf:[1-9][0-9]*: ")
@@ -66,18 +70,52 @@ acl {
 def seeds() -> list[bytes]:
     """A file with everything, and the least that is one."""
     least = b"acl {\n default { pass none }\n}\n"
-    times = b"time t { weekly * 00:00-24:00\n}\nsrc s { ip 0.0.0.0/0\noutside t }\nacl { s { pass any }\n"
+    times = b"time t { weekly * 00:00-24:00\n}\nsrc s { ip 0.0.0.0/0\noutside t }\n"
+    times += b"acl { s { pass any }\n"
     return [_WHOLE, least, times + b"default outside t { pass none } else { pass all } }\n"]
 
 
 def words() -> list[bytes]:
     """What such files are made of."""
     return [
-        *(b"{", b"}", b"!", b",", b"#", b'"', b"\n", b"\t", b"\\", b"-", b"/", b"*", b":", b"s@a@b@gi"),
+        *(
+            b"{",
+            b"}",
+            b"!",
+            b",",
+            b"#",
+            b'"',
+            b"\n",
+            b"\t",
+            b"\\",
+            b"-",
+            b"/",
+            b"*",
+            b":",
+            b"s@a@b@gi",
+        ),
         *(b"acl", b"dest", b"src", b"time", b"rew", b"pass", b"any", b"all", b"none", b"in-addr"),
-        *(b"within", b"outside", b"else", b"default", b"weekly", b"date", b"ip", b"user", b"iplist"),
+        *(
+            b"within",
+            b"outside",
+            b"else",
+            b"default",
+            b"weekly",
+            b"date",
+            b"ip",
+            b"user",
+            b"iplist",
+        ),
         *(b"domainlist", b"redirect", b"rewrite", b"log", b"continue", b"execuserlist", b"domain"),
-        *(b"10.0.0.0/8", b"1.2.3.4-1.2.3.9", b"/33", b"255.0.255.0", b"24:00", b"24:01", b"00:00-00:00"),
+        *(
+            b"10.0.0.0/8",
+            b"1.2.3.4-1.2.3.9",
+            b"/33",
+            b"255.0.255.0",
+            b"24:00",
+            b"24:01",
+            b"00:00-00:00",
+        ),
         *(b"\0", b"\xff", b"\xc3\xbc", b"\x0c", b"\xe2\x80\xa8", b"mtwhfas", b"office", b"porn"),
     ]
 
@@ -87,10 +125,16 @@ def check(data: bytes) -> None:
     try:
         conf = read_conf(data.decode("utf-8", "replace"), "x.conf")
     except GrammarError as problem:
-        assert _PLACE.match(str(problem)), problem
+        said = str(problem)
+    else:
+        _translated(conf, data.count(b"\n") + 1)
         return
+    assert _PLACE.match(said), said
+
+
+def _translated(conf: Conf, lines: int) -> None:
     made = translate(conf)
-    assert all(1 <= left.line <= data.count(b"\n") + 1 for left in made.left)
+    assert all(1 <= left.line <= lines for left in made.left)
     report = Report()
     policy = read(policy_text(made, "x.conf", "Europe/London").encode(), "policy.yaml", report)
     assert policy is not None, report.problems

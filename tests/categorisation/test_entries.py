@@ -168,6 +168,23 @@ def test_a_request_is_looked_up_by_the_same_spelling(url: str, text: str) -> Non
     assert request_text(key, without_common_label(key.host)) == text
 
 
+@pytest.mark.parametrize(
+    ("host", "bare"),
+    [
+        ("www.example.com", "example.com"),
+        ("ftp3.example.com", "example.com"),
+        ("www.com", "www.com"),
+        ("wwwx.example.com", "wwwx.example.com"),
+        # A name may begin with w or f and have such a label further on, which is not common.
+        ("field.web.example.com", "field.web.example.com"),
+        ("freeweb.example.com", "freeweb.example.com"),
+        ("www.www.example.com", "www.example.com"),
+    ],
+)
+def test_a_common_label_is_the_first_one(host: str, bare: str) -> None:
+    assert without_common_label(host) == bare
+
+
 def test_a_host_alone_is_looked_up_as_its_root() -> None:
     assert request_text(UrlKey("", "example.com", 443), "example.com") == "com.example./"
 

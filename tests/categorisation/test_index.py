@@ -284,3 +284,20 @@ def test_what_is_remembered_of_hosts_changes_no_answer(
         fresh = CategoryIndex.open(index.path)
         assert index.lookup(url_key(url)) == fresh.lookup(url_key(url)), url
         assert len(index._of_hosts) <= kept
+
+
+HOSTS = (
+    *("example.com", "www.example.com", "shop.example.com", "web2.play.example.org", "www.com"),
+    *("example.org", "www2.example.net", "field.web.example.com", "banner.test", "example.edu"),
+)
+TARGETS = ("/", "/NEWS", "/news/login", "/a/b", "/banner/", "/news/login?id=1", "/a/?ID=1&b")
+
+
+@pytest.mark.parametrize("lists", [LISTS, LOCAL, {"ut1": LISTS["ut1"]}])
+def test_the_short_way_finds_what_the_long_one_does(index_of: IndexOf, lists: Lists) -> None:
+    index = index_of(lists)
+    for host in HOSTS:
+        for target in TARGETS:
+            key = url_key(f"http://{host}{target}")
+            found = index.lookup_plain(host.split("."), target)
+            assert found == index.lookup(key), (host, target)

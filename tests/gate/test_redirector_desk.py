@@ -31,7 +31,7 @@ time_spaces:
 rules:
   - {id: heads, reason: Heads may., action: allow, when: {profiles: heads}}
   - {id: exempt, reason: Exempt., action: allow, when: {profiles: exempt}}
-  - {id: games, reason: No games., action: block, when: {categories: games, time: {outside: breaks}}}
+  - {id: games, reason: No., action: block, when: {categories: games, time: {outside: breaks}}}
   - {id: auctions, reason: Now and then., action: coach, when: {categories: auctions}}
   - {id: posts, reason: No posts., action: block, when: {profiles: others, methods: POST}}
   - {id: rest, reason: Allowed., action: allow}
@@ -146,23 +146,29 @@ def test_the_clock_counts_and_what_is_remembered_holds_for_its_minute(
 def test_a_policy_that_names_hosts(make: Callable[..., Desk]) -> None:
     rule = "  - {id: named, reason: No., action: block, when: {hosts: a.example}}\n  - {id: rest"
     desk = make(policy=POLICY.replace("  - {id: rest", rule))
-    lines = [f"http://{host}/ 10.0.0.1/- - GET" for host in ("b.example", "a.example", "x.a.example")]
+    lines = [
+        f"http://{host}/ 10.0.0.1/- - GET" for host in ("b.example", "a.example", "x.a.example")
+    ]
     assert [answer(desk, line) for line in lines] == ["", "named", "named"]
 
 
 def test_many_at_once_each_with_its_channel(make: Callable[..., Desk]) -> None:
     desk = make("302:http://blocked.test/")
-    text = "\n".join(
-        (
-            "1 http://games.example/ 10.0.0.1/- - GET",
-            "2 http://ok.example/ 10.0.0.1/- - GET k=v",
-            "33 rubbish",
-            "4 http://ok.example/;x 10.0.0.1/- - GET",
-            "http://ok.example/ 10.0.0.1/- - GET",
-        )
+    lines = (
+        "1 http://games.example/ 10.0.0.1/- - GET",
+        "2 http://ok.example/ 10.0.0.1/- - GET k=v",
+        "33 rubbish",
+        "4 http://ok.example/;x 10.0.0.1/- - GET",
+        "http://ok.example/ 10.0.0.1/- - GET",
     )
     led = 'OK status=302 url="http://blocked.test/"'
-    assert desk.answers(text, MORNING) == [f"1 {led}", "2 ERR", f"33 {led}", "4 ERR", "ERR"]
+    assert desk.answers("\n".join(lines), MORNING) == [
+        f"1 {led}",
+        "2 ERR",
+        f"33 {led}",
+        "4 ERR",
+        "ERR",
+    ]
 
 
 def test_without_policy_or_lists_all_is_refused(make: Callable[..., Desk]) -> None:
@@ -201,8 +207,9 @@ def test_a_wrong_file_of_people_names_line_and_key(
     policy = load_policy(make)
     with pytest.raises(SettingsError) as raised:
         read_people(path, policy)
-    assert f"{path}:3: people[0].profile: policy.yaml has no such profile; did you mean heads?" in str(
-        raised.value
+    assert (
+        f"{path}:3: people[0].profile: policy.yaml has no such profile; did you mean heads?"
+        in str(raised.value)
     )
     assert f"{path}:4: people[1].profile: not given" in str(raised.value)
     with pytest.raises(SettingsError, match="cannot be read"):

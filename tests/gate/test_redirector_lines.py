@@ -40,7 +40,9 @@ def test_what_is_no_line(line: str) -> None:
 
 
 def test_the_channel() -> None:
-    assert [channel_of(line) for line in ("0 http://a/", "12\tx", "12", "x 1", "12345678901 x")] == [
+    assert [
+        channel_of(line) for line in ("0 http://a/", "12\tx", "12", "x 1", "12345678901 x")
+    ] == [
         "0",
         "12",
         "",
@@ -86,7 +88,10 @@ WHY = Refused("no-games", "staff", ("games", "fun"))
     [
         ("http://b.example/", "http://b.example/"),
         ("302:http://b.example/?a=%a&n=%n", "http://b.example/?a=10.0.0.1&n=pc.example"),
-        ("http://b.example/?%i-%s-%t-%r", "http://b.example/?Bob%20%C3%9C-staff-games,fun-no-games"),
+        (
+            "http://b.example/?%i-%s-%t-%r",
+            "http://b.example/?Bob%20%C3%9C-staff-games,fun-no-games",
+        ),
         ("http://b/?u=%u", "http://b/?u=http%3A%2F%2Fa%2F%22x%20y%22%3Fq%3D1%26r"),
         ("http://b/%p%%", "http://b/%22x%20y%22%3Fq%3D1%26r%"),
     ],

@@ -116,7 +116,9 @@ def passes(channel: str, protocol: str) -> str:
     return f"{channel} " if channel else ""
 
 
-def leads(channel: str, protocol: str, redirect: Redirect, address: str, asked: Asked | None) -> str:
+def leads(
+    channel: str, protocol: str, redirect: Redirect, address: str, asked: Asked | None
+) -> str:
     """The answer that leads elsewhere."""
     before = f"{channel} " if channel else ""
     if protocol == "3.4":

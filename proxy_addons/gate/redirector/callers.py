@@ -9,6 +9,7 @@ The file is squidGuard's `src` blocks in our form: the first entry that fits cou
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from proxy_addons.settings.tree import Node
 
 BY_SQUID = "squid"
+_REMEMBERED = 16_384  # clients, by address and name
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ class _Entry:
         fields = Fields(node, key, report, self.wanted)
         name = Text("the name of a person, as Squid authenticates it")
         names = fields.take("names", ListOf(name, one=True, least=1), None)
-        networks = fields.take("networks", ListOf(Net(), one=True, least=1), None)
+        nets: ListOf[Network4or6] = ListOf(Net(), one=True, least=1)
+        networks = fields.take("networks", nets, None)
         profile = fields.need("profile", Named(PROFILE), None)
         fields.done()
         if profile is None:
@@ -113,6 +116,7 @@ class Callers:
         self._addresses = addresses
         self._policy = policy
         self._states = as_given(())
+        self._known: dict[tuple[str, str | None], Person] = {}
 
     def person(self, client: str, name: str | None) -> Person:
         """Who it is; somebody unknown has the strictest profile.
@@ -121,6 +125,14 @@ class Callers:
             client: address.
             name: canonical, as Squid authenticated it; None for nobody.
         """
+        person = self._known.get((client, name))
+        if person is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()  # those who are there are looked up anew
+            person = self._known[client, name] = self._look_up(client, name)
+        return person
+
+    def _look_up(self, client: str, name: str | None) -> Person:
         known = self._addresses.person(client)
         profile = self._profile(client, name)
         if profile is None:
@@ -136,12 +148,9 @@ class Callers:
 
     def _profile(self, client: str, name: str | None) -> str | None:
         address = None
-        try:
+        with suppress(ValueError):  # no address: entries for networks are passed by
             address = ip_address(client)
-        except ValueError:
-            pass  # no address: entries for networks are passed by
-        mapped = getattr(address, "ipv4_mapped", None)
-        address = mapped or address
+        address = getattr(address, "ipv4_mapped", None) or address
         for entry in self._entries:
             if entry.names is not None and name not in entry.names:
                 continue

@@ -118,7 +118,7 @@ class Desk:
         try:
             self._at(now)
             return self._many(self._basis, text)
-        except Exception:  # the outermost: each line is answered by itself, and refused if need be
+        except Exception:  # noqa: BLE001 - the outermost: each line is answered by itself, and refused if need be
             _log.exception("lines could not be answered together")
             return [self._one("", line) for line in text.split("\n")]
 
@@ -176,7 +176,7 @@ class Desk:
             refused = Refused(RULE_INNER_ADDRESS)
         except UrlKeyError:
             refused = BAD
-        except Exception:  # the outermost: what could not be decided is refused
+        except Exception:  # noqa: BLE001 - the outermost: what could not be decided is refused
             _log.exception("a line could not be answered")
             refused = Refused(RULE_UNDECIDED)
         if refused is None:

@@ -2,7 +2,8 @@
 
     [channel-ID] URL client/fqdn ident method [key=value ...]
 
-In: octets, as characters of Latin-1; a line, or many at once. Out: its fields; nothing for a line that is none.
+In: octets, as characters of Latin-1; a line, or many at once. Out: its fields; nothing for a line
+that is none.
 Must never: guess. What is no such line is refused by who asked for it to be read.
 """
 

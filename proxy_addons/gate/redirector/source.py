@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
+    from proxy_addons.gate.redirector.callers import Entry
     from proxy_addons.settings.model import Settings
 
 _FILES: Final = (MAIN_FILE, POLICY_FILE, CARRIERS_FILE)
@@ -38,7 +39,7 @@ class Source:
         say: told, once for each, what is wrong and what is new.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - each is a fact of its own
+    def __init__(
         self,
         config_dir: Path,
         overrides: Mapping[str, str],
@@ -95,7 +96,7 @@ class Source:
                 environ=self._environ,
                 today=self._today,
             )
-            entries = ()
+            entries: tuple[Entry, ...] = ()
             if self._people_file is not None:
                 entries = read_people(self._people_file, settings.policy)
         except SettingsError as problem:

@@ -10,7 +10,12 @@ chain: sources that may fit, in order, up to the first that always does. Each ch
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, summarize_address_range
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    collapse_addresses,
+    summarize_address_range,
+)
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -85,13 +90,13 @@ def _networks(first: int, last: int) -> Iterable[IPv4Network]:
 
 def _merged(networks: list[tuple[IPv4Network, Chain]]) -> list[tuple[IPv4Network, Chain]]:
     """The same with as few networks as may be."""
-    from ipaddress import collapse_addresses
-
     by_chain: dict[Chain, list[IPv4Network]] = {}
     for network, chain in networks:
         by_chain.setdefault(chain, []).append(network)
     return [
-        (network, chain) for chain, all_of in by_chain.items() for network in collapse_addresses(all_of)
+        (network, chain)
+        for chain, all_of in by_chain.items()
+        for network in collapse_addresses(all_of)
     ]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from proxy_addons.settings.problems import quoted
 from proxy_addons.settings.squidguard.model import Left
-from proxy_addons.settings.squidguard.reader import addresses_of
+from proxy_addons.settings.squidguard.of_sources import addresses_of
 
 if TYPE_CHECKING:
     from proxy_addons.settings.squidguard.model import Conf

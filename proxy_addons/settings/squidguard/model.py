@@ -48,7 +48,6 @@ class Source:
         ranges: first and last address of each; None: whatever the address.
         users: lower case; None: whatever the user.
         unknown: conditions that we cannot look at, and that its clients meet besides.
-        goes_on: `continue`.
     """
 
     name: str
@@ -56,7 +55,6 @@ class Source:
     ranges: list[tuple[IPv4Address, IPv4Address]] | None = None
     users: list[str] | None = None
     unknown: bool = False
-    goes_on: bool = False
     timed: Timed = field(default_factory=Timed)
 
     @property
@@ -77,7 +75,6 @@ class Destination:
     line: int
     lists: dict[str, tuple[str, int]] = field(default_factory=dict)
     redirect: str = ""
-    has_more: bool = False
     timed: Timed = field(default_factory=Timed)
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 DEFAULT: Final = "default"
 IN_ADDR: Final = "in-addr"
+_CATEGORY: Final = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*", re.ASCII)
 _UNUSABLE: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -115,8 +116,8 @@ class _Translator:
         for name in conf.spaces:
             self._space(conf.spaces[name].week, name)
         for name in conf.destinations:
-            made.category_of[name] = kebab(name, {*made.category_of.values(), *TRAITS}, "dest")
-        made.category_of[IN_ADDR] = kebab(IN_ADDR, made.category_of.values(), "dest")
+            made.category_of[name] = self._category(name)
+        made.category_of[IN_ADDR] = self._category(IN_ADDR)
         made.clients = clients_of(conf.sources.values())
         self._note_oddities()
         for chain in made.clients.chains:
@@ -130,6 +131,13 @@ class _Translator:
         used = {rule.space for rule in made.rules}
         made.spaces = {name: week for name, week in made.spaces.items() if name in used}
         return made
+
+    def _category(self, name: str) -> str:
+        """A category of the same name where it can be one: the lists of others are called so."""
+        used = {*self._made.category_of.values(), *TRAITS}
+        if _CATEGORY.fullmatch(name) and name not in used:
+            return name
+        return kebab(name, used, "dest")
 
     def _note_oddities(self) -> None:
         made = self._made
@@ -186,9 +194,7 @@ class _Translator:
                 continue
             during = week & self._week(destination.timed)
             if during:
-                self._rule(
-                    profile, self._made.category_of[name], during, line, allows=allowed
-                )
+                self._rule(profile, self._made.category_of[name], during, line, allows=allowed)
         # At the end of the list squidGuard passes; without any list, not.
         self._rule(profile, "", week, access.line, allows=passes is not None)
 
@@ -196,9 +202,7 @@ class _Translator:
         if left not in self._made.left:
             self._made.left.append(left)
 
-    def _rule(
-        self, profile: str, category: str, week: int, line: int, *, allows: bool
-    ) -> None:
+    def _rule(self, profile: str, category: str, week: int, line: int, *, allows: bool) -> None:
         rules = self._made.rules
         space, outside = self._space_for(week)
         if not category and week == ALWAYS and profile == DEFAULT:

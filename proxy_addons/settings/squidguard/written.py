@@ -26,7 +26,8 @@ def policy_text(made: Translation, name: str, time_zone: str) -> str:
         time_zone: in which its times are read.
     """
     lines = [
-        f"# Made from {_plain(name)} by watchhouse import-squidguard; docs/policy.md says how to go on.",
+        f"# Made from {_plain(name)} by watchhouse import-squidguard.",
+        "# docs/policy.md says how to go on.",
         "version: 1",
         f"time_zone: {_text(time_zone)}",
         "",
@@ -53,13 +54,14 @@ def policy_text(made: Translation, name: str, time_zone: str) -> str:
 def settings_text(made: Translation, name: str) -> str:
     """`watchhouse.yaml`, of which all that is not written has its default."""
     lines = [
-        f"# Made from {_plain(name)} by watchhouse import-squidguard; docs/configuration.md has all keys.",
+        f"# Made from {_plain(name)} by watchhouse import-squidguard.",
+        "# docs/configuration.md has all keys.",
         "data_dir: data",
         "categories_dir: ../categories",
         "",
         "tls:",
         "  never_inspect:",
-        "    categories: []    # of these lists none is of banks or health: add them before decrypting",
+        "    categories: []    # before decrypting, name those of banks and health here",
     ]
     if made.clients.networks:
         lines += ["", "identity:", "  addresses:"]
@@ -75,8 +77,8 @@ def people_text(made: Translation, name: str) -> str | None:
     if not made.clients.users:
         return None
     lines = [
-        f"# Made from {_plain(name)} by watchhouse import-squidguard. The first entry that fits counts;",
-        "# where none does, identity.addresses of watchhouse.yaml says the profile.",
+        f"# Made from {_plain(name)} by watchhouse import-squidguard.",
+        "# The first entry that fits counts; where none does, identity.addresses says the profile.",
         "version: 1",
         "people:",
     ]

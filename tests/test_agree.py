@@ -1,0 +1,171 @@
+"""squidGuard itself and `watchhouse decide`, asked the same lines (scripts/agree, without Squid).
+
+In: lists of the test's own. Out: passes where every difference has a reason that can be shown.
+The whole thing, of 300,000 lines of UT1's lists, is scripts/agree.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from proxy_addons.categorisation import CategoryIndex
+from proxy_addons.cli.import_squidguard import convert
+from proxy_addons.gate.redirector.answers import redirect_of
+from proxy_addons.gate.redirector.callers import Callers, read_people
+from proxy_addons.gate.redirector.desk import Basis, Desk
+from proxy_addons.identity.addresses import AddressMap
+from proxy_addons.settings.load import load
+
+SCRIPTS = str(Path(__file__).resolve().parents[1] / "scripts")
+SQUIDGUARD = Path("/usr/bin/squidGuard")
+LINES = 2_000
+WORDS = ("north", "river", "garden", "stone", "paper", "cloud", "maple", "harbour", "field", "lamp")
+BEFORE = ("", "www.", "ftp3.")
+ENDS = ("example", "test", "co.test", "web.test")
+
+
+def write_lists(folder: Path) -> None:
+    """Names, URLs and expressions in twelve categories, near to each other."""
+    chance = Random(8)
+    for number in range(12):
+        category = folder / f"cat_{number}"
+        category.mkdir(parents=True)
+        names = {
+            f"{chance.choice(BEFORE)}{chance.choice(WORDS)}{chance.randrange(40)}.{end}"
+            for end in ENDS
+            for _ in range(12)
+        }
+        urls = {
+            f"{chance.choice(WORDS)}{chance.randrange(40)}.example/{chance.choice(WORDS)}"
+            f"{chance.choice(('', '/', '/x', '.php?a=b'))}"
+            for _ in range(20)
+        }
+        (category / "domains").write_text("\n".join([*sorted(names), f"192.0.2.{number}", ""]))
+        (category / "urls").write_text("\n".join([*sorted(urls), ""]))
+        if number % 4 == 0:
+            (category / "expressions").write_text(f"(^|[./-])casino{number}[^a-z]\nslots?[0-9]+\n")
+
+
+@pytest.mark.skipif(not SQUIDGUARD.exists(), reason="needs squidGuard (Debian: squidguard)")
+def test_both_agree_or_it_is_known_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [SCRIPTS, *sys.path])
+    # What is started has the modules that this process has.
+    monkeypatch.setenv("PYTHONPATH", str(Path(SCRIPTS).parent))
+    from agreelib.__main__ import agreement  # noqa: PLC0415 - it is no package of ours
+    from agreelib.reasons import NONE  # noqa: PLC0415 - as above
+
+    write_lists(tmp_path / "lists")
+    figures = agreement(tmp_path, LINES, seed=5, times=["2026-11-24T10:30:00"])
+    assert figures["reasons"].get(NONE, 0) == 0, figures["examples"][NONE]
+    assert figures["differ"] < LINES // 20, figures["reasons"]
+    assert LINES // 4 < figures["refused"] < LINES * 3 // 4
+    assert figures["not_translated"] == []
+
+
+SMALL = """dbhome {lists}
+logdir {logs}
+time office {{
+  weekly mtwhf 08:00-12:00 13:00-17:00
+}}
+time noon {{
+  weekly * 12:00-13:00
+}}
+dest good {{
+  domainlist good/domains
+}}
+dest bad {{
+  domainlist bad/domains
+  outside noon
+}}
+src a {{
+  ip 10.1.0.0/16
+  {of_a}
+}}
+src b {{
+  ip 10.0.0.0-10.2.255.255
+}}
+src c {{
+  user carol
+  ip 10.3.0.0/255.255.0.0
+}}
+acl {{
+{acl}
+}}
+"""
+DEFAULT = "default {\n pass none\n redirect http://blocked.test/\n}"
+TIMED_DEFAULT = (
+    "default within office {\n pass good none\n redirect http://blocked.test/\n} else {\n"
+    " pass !bad any\n redirect http://blocked.test/\n}"
+)
+ALL = "default {\n pass all\n redirect http://blocked.test/\n}"
+
+
+@pytest.mark.skipif(not SQUIDGUARD.exists(), reason="needs squidGuard (Debian: squidguard)")
+@pytest.mark.parametrize(
+    ("of_a", "acl"),
+    [
+        ("", "a {\n pass good !bad any\n}\nb {\n pass !good none\n}\n" + DEFAULT),
+        ("within office", "a {\n pass any\n}\nb {\n pass good\n}\n" + DEFAULT),
+        ("outside office", "a {\n pass bad none\n}\nb {\n pass !bad\n}\n" + ALL),
+        ("", "a within office {\n pass !bad any\n} else {\n pass good none\n}\n" + DEFAULT),
+        ("outside noon", "a outside office {\n pass !in-addr any\n}\n" + DEFAULT),
+        ("", "a within noon {\n pass any\n} else {\n pass !any\n}\nc {\n pass any\n}\n" + DEFAULT),
+        # No list of its own: the default's. An ACL for a source that is none of theirs.
+        ("", "a {\n redirect http://blocked.test/\n}\nc {\n pass good none\n}\n" + ALL),
+        # Two blocks for one source; times of the default, whose last block counts always.
+        ("", "b within noon {\n pass none\n}\nb {\n pass !bad any\n}\n" + DEFAULT),
+        (
+            "",
+            TIMED_DEFAULT,
+        ),
+    ],
+)
+def test_a_translation_decides_as_squidguard_does(tmp_path: Path, of_a: str, acl: str) -> None:
+    lists, logs = tmp_path / "lists", tmp_path / "logs"
+    logs.mkdir()
+    for name in ("good", "bad"):
+        (lists / name).mkdir(parents=True)
+        (lists / name / "domains").write_text(f"{name}.example\nboth.example\n")
+    conf = tmp_path / "squidGuard.conf"
+    conf.write_text(SMALL.format(lists=lists, logs=logs, of_a=of_a, acl=acl))
+    convert(conf, tmp_path / "made", None, "Europe/London")
+    settings = load(tmp_path / "made" / "config", environ={})
+    policy = settings.policy
+    entries = read_people(tmp_path / "made" / "config" / "people.yaml", policy)
+    addresses = AddressMap(settings.identity.addresses, policy.strictest_profile)
+    desk = Desk(redirect_of("http://blocked.test/"), "3.4")
+    index = CategoryIndex.open(settings.paths.index_file)
+    desk.rest_on(Basis(settings, index, Callers(entries, addresses, policy)))
+    lines = [
+        f"http://{host}/ 10.{number}.0.1/- {user} GET"
+        for host in ("good.example", "bad.example", "both.example", "x.example", "192.0.2.1")
+        for number in (0, 1, 3, 4)
+        for user in ("-", "carol", "dave")
+    ]
+    asked = "".join(f"{line}\n" for line in lines)
+    for at in ("2026-11-24T08:00:00", "2026-11-24T12:30:00", "2026-11-22T12:59:00"):
+        ran = subprocess.run(
+            [SQUIDGUARD, "-c", conf, "-t", at],
+            input=asked,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+            env={**os.environ, "TZ": "Europe/London"},
+        )
+        theirs = ["blocked.test" in answer for answer in ran.stdout.splitlines()]
+        now = datetime.fromisoformat(at).replace(tzinfo=policy.time_zone)
+        ours = ["blocked.test" in answer for answer in desk.answers(asked[:-1], now)]
+        differ = [
+            (line, their)
+            for line, their, our in zip(lines, theirs, ours, strict=True)
+            if their != our
+        ]
+        assert not differ, at
