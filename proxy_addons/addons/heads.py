@@ -62,10 +62,11 @@ _TRANSFER_ENCODINGS = frozenset(
     _CODINGS,
     _LOGIN,
     _FORWARDED_FOR,
-) = range(21)
+    _USER_AGENT,
+) = range(22)
 _TOLD = (
     _UPGRADE, _ACCEPT, _CONTENT_TYPE, _FETCH_DEST, _VIA, _FETCH_MODE, _FETCH_SITE, _FETCH_USER,
-    _PURPOSE, _RANGE,
+    _PURPOSE, _RANGE, _USER_AGENT,
 )  # the gate gets their values  # fmt: skip
 _TELLING = _TRANSFER_ENCODING  # greater roles are told
 _TO_US = (_LOGIN, _FORWARDED_FOR)  # told where the request is for us, and never sent on
@@ -118,6 +119,7 @@ _ROLES = {
     b"x-purpose": _PURPOSE,
     b"purpose": _PURPOSE,
     b"sec-purpose": _PURPOSE,
+    b"user-agent": _USER_AGENT,
     b"via": _VIA,
     b"range": _RANGE,
     b"if-range": _IF_RANGE,
@@ -286,6 +288,7 @@ def facts_of_head(
         told[_PURPOSE],
         told[_RANGE],
         _body_of(fields, roles, http2=http2),
+        told[_USER_AGENT],
     )
 
 

@@ -62,7 +62,9 @@ class Tunnels:
     def _decide(
         self, flow: HTTPFlow, visitor: Visitor, facts: RequestFacts, refused: Verdict | None
     ) -> None:
-        verdict = refused or self._gate.connect(visitor, facts.target_authority, facts.accept)
+        verdict = refused or self._gate.connect(
+            visitor, facts.target_authority, facts.accept, facts.user_agent
+        )
         if verdict.course is Course.REFUSE:
             assert verdict.answer is not None
             flow.response = response_of(verdict.answer, close=verdict.close)

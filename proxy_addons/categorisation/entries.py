@@ -22,29 +22,37 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from proxy_addons.categorisation.expressions import problem_of
 from proxy_addons.categorisation.lines import MAX_LINE
 from proxy_addons.categorisation.report import quoted
-from proxy_addons.urlkey import (
-    UrlKeyError,
-    canonical_escapes,
-    classified_host,
-    is_canonical_name,
-    path_key,
-    query_key,
+from proxy_addons.urlkey import UrlKeyError, is_canonical_name
+from proxy_addons.urlkey.texts import (
+    expression_text,
+    host_text,
+    prefix_text,
+    request_text,
+    reversed_name,
+    without_common_label,
 )
 
-if TYPE_CHECKING:
-    from proxy_addons.urlkey import UrlKey
+__all__ = [
+    "MAX_EXPRESSION",
+    "PARSERS",
+    "EntryError",
+    "Kind",
+    "domain_entry",
+    "expression_entry",
+    "expression_text",
+    "readable",
+    "request_text",
+    "reversed_name",
+    "url_entry",
+    "without_common_label",
+]
 
-_COMMON_HOST = re.compile(r"(?:www|web|ftp)[0-9]*\.(?=[^./]+\.)", re.ASCII)
-_SLASHES = re.compile(r"//+")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE | re.ASCII)
-_URL_PARTS = re.compile(r"([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_PORT = re.compile(r":[0-9]*\Z")
 
 MAX_EXPRESSION = 4096  # characters
 
@@ -59,11 +67,6 @@ class Kind(StrEnum):
 
 class EntryError(ValueError):
     """The line cannot be used. It is counted and reported; the rest of the list stands."""
-
-
-def reversed_name(name: str) -> str:
-    """Gives `com.example.` for `example.com`."""
-    return ".".join(name.split(".")[::-1]) + "."
 
 
 def domain_entry(line: str) -> str | None:
@@ -96,21 +99,10 @@ def url_entry(line: str) -> str | None:
     entry = _entry(line)
     if entry is None:
         return None
-    entry = _SCHEME.sub("", entry, count=1)
-    parts = _URL_PARTS.fullmatch(entry)
-    assert parts is not None  # the expression matches any text
-    host, path, query, fragment = parts.groups(default="")
-    if "@" in host:
-        raise EntryError("an entry carries no user name: write host/path")
-    if _PORT.search(host) and not host.endswith("]"):
-        raise EntryError("an entry carries no port, it matches any: write host/path")
-    if fragment and not (path.strip("/") or query):
-        raise EntryError("browsers do not send what follows #, and without it this is a whole site")
-    text = _host_text(host, drop_common=True)
     try:
-        return text + _folded(path_key(path or "/"), query and "?" + query_key(query[1:]))
+        return prefix_text(entry)
     except UrlKeyError as error:
-        raise EntryError(f"not a path as a browser sends it: {error}") from None
+        raise EntryError(str(error)) from None
 
 
 def expression_entry(line: str) -> str | None:
@@ -137,36 +129,6 @@ def expression_entry(line: str) -> str | None:
 PARSERS = {Kind.DOMAINS: domain_entry, Kind.URLS: url_entry, Kind.EXPRESSIONS: expression_entry}
 
 
-def without_common_label(host: str) -> str:
-    """Gives a host name without a leading `www`, `web` or `ftp` with digits."""
-    if host.startswith("www."):  # nearly all of those that have one
-        bare = host[4:]
-        return bare if "." in bare else host
-    return _COMMON_HOST.sub("", host, count=1) if host[0] in "wf" else host
-
-
-def request_text(key: UrlKey, bare: str) -> str:
-    """Gives the text that a request is looked up by: its prefixes are the entries that match.
-
-    Args:
-        key: the request's; without a path it is looked up as the root of its host.
-        bare: the host, see `without_common_label`.
-    """
-    if not key.path:
-        rest = "/"
-    elif key.query:
-        rest = _folded(key.path, "?" + key.query)
-    else:
-        rest = _folded(key.path, "")
-    return f"[{bare}].{rest}" if key.is_address else reversed_name(bare) + rest
-
-
-def expression_text(key: UrlKey) -> str:
-    """Gives the text that expressions are searched in: `host/path?query`, no scheme, no port."""
-    text = key.host + (key.path or "/")
-    return f"{text}?{key.query}" if key.query else text
-
-
 def readable(text: str) -> str:
     """Gives the entry that an index text stands for: `example.com/a` for `com.example./a`."""
     host, slash, rest = text.partition("/")
@@ -187,18 +149,8 @@ def _entry(line: str) -> str | None:
     return words[0]
 
 
-def _host_text(host: str, *, drop_common: bool = False) -> str:
+def _host_text(host: str) -> str:
     try:
-        name, is_address = classified_host(host)
+        return host_text(host)
     except UrlKeyError as error:
         raise EntryError(f"not a host: {error}") from None
-    if is_address:
-        return f"[{name}]."
-    return reversed_name(without_common_label(name) if drop_common else name)
-
-
-def _folded(path: str, query: str) -> str:
-    """Path and query as they are compared: one case, one slash, no needless escapes."""
-    if "//" in path:
-        path = _SLASHES.sub("/", path)
-    return (path + canonical_escapes(query)).lower()

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proxy_addons.cli.common import add_common, settings_of
+from proxy_addons.cli.explain_about import About, about_of, add_about, person_of
 from proxy_addons.cli.explain_file import Looked, file_as_json, look
 from proxy_addons.cli.explained import Explanation, as_json, show, show_file
 from proxy_addons.gate.judge import judge
-from proxy_addons.gate.names import with_carried
+from proxy_addons.gate.names import host_key_of, with_carried
 from proxy_addons.policy.cache import Decider
 from proxy_addons.policy.decide import decide
 from proxy_addons.policy.model import REFUSALS, Decision, Moment, Person, Resource
@@ -104,6 +105,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         " between several; for the moment from which it would be allowed; may be repeated",
     )
     parser.add_argument("--method", default="GET", help="HTTP method (default: GET)")
+    add_about(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_common(parser)
     parser.set_defaults(run=run)
@@ -161,9 +163,13 @@ def explain(args: argparse.Namespace) -> Explanation:
 
     asked = _asked_time(args.at)
     settings = settings_of(args, today=asked.date())
+    method = args.method.upper()
     key = _key(args.url)
+    if method == "CONNECT":
+        key = host_key_of(key.host, key.port)
+    person, about = _who(args, settings, method)
     person = replace(
-        _person(args, settings),
+        person,
         exempted=settings.policy.with_aliases(args.exempt),
         states=_states(args.state),
     )
@@ -181,7 +187,6 @@ def explain(args: argparse.Namespace) -> Explanation:
         if category not in index.categories:
             hint = nearest(category, index.categories)
             raise ExplainError(f"no list has the category {category!r}{hint}")
-    method = args.method.upper()
     moment = Moment(local)
     try:
         keys = with_carried((key,), settings.carriers)
@@ -190,8 +195,8 @@ def explain(args: argparse.Namespace) -> Explanation:
         raise ExplainError(
             f"the gateway would refuse this as inner-address: {problem}"
         ) from problem
-    judged = judge(Decider(settings.policy), index, person, keys, method, moment)
-    resource = Resource(judged.key, index.lookup(judged.key), method)
+    judged = judge(Decider(settings.policy), index, person, keys, method, moment, about=about.known)
+    resource = Resource(judged.key, index.lookup(judged.key), method, about.known)
     looked = None if args.file is None else _looked(args, settings)
     # What is refused anyhow is never fetched: its body makes no difference.
     decides = looked is not None and judged.decision.action not in REFUSALS
@@ -210,9 +215,22 @@ def explain(args: argparse.Namespace) -> Explanation:
         decision=decision,
         list_version=index.version,
         policy_version=settings.policy_version,
-        notes=(*_notes(key, settings.network), *_exempt_only(decision, settings)),
+        notes=(
+            *_notes(key, settings.network),
+            *_exempt_only(decision, settings),
+            *about.notes,
+        ),
         file=looked,
+        about=about,
     )
+
+
+def _who(args: argparse.Namespace, settings: Settings, method: str) -> tuple[Person, About]:
+    try:
+        return person_of(args, _person(args, settings)), about_of(args, settings, method)
+    except ValueError as problem:
+        # Nothing is decided for what was not understood.
+        raise ExplainError(f"--person or --client: {problem}") from problem
 
 
 def _asked_time(text: str | None, option: str = "--at") -> datetime:
@@ -289,7 +307,7 @@ def _key(url: str) -> UrlKey:
 def _notes(key: UrlKey, network: Network) -> Iterator[str]:
     """What the gateway refuses before it asks the policy."""
     port = key.port
-    if key.scheme in {"https", "wss"}:
+    if key.scheme in {"https", "wss", ""}:
         if port not in network.allow_ports:
             yield f"port {port} is refused whatever the policy says: see network.allow_ports"
     elif not any(first <= port <= last for first, last in network.allow_http_ports):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
+    from proxy_addons.cli.explain_about import About
     from proxy_addons.cli.explain_file import Looked
     from proxy_addons.gate.judge import Judgement
     from proxy_addons.urlkey import UrlKey
@@ -50,6 +51,7 @@ class Explanation:
         list_version: of the category index.
         policy_version: of the configuration.
         notes: what the gateway refuses for other reasons than the policy (ports, destinations).
+        about: what is known of client and program.
         file: what was found in the file that was given along.
     """
 
@@ -64,6 +66,7 @@ class Explanation:
     list_version: str
     policy_version: str
     notes: tuple[str, ...]
+    about: About
     file: Looked | None = None
 
 
@@ -92,6 +95,9 @@ def _as_json(explanation: Explanation) -> dict[str, Any]:
         "judged_host": explanation.judged.host,
         "method": explanation.method,
         "user": explanation.person.name,
+        "groups": None if explanation.person.groups is None else sorted(explanation.person.groups),
+        "client": explanation.about.client,
+        "user_agent": explanation.about.user_agent,
         "profile": decision.profile,
         "states": sorted(explanation.person.states),
         "exempted": sorted(explanation.person.exempted),
@@ -134,6 +140,8 @@ def _would_block(explanation: Explanation) -> str:
 
 def url_text(key: UrlKey) -> str:
     """The canonical address as a URL; the default port is left out."""
+    if not key.scheme:
+        return str(key)
     host = f"[{key.host}]" if ":" in key.host else key.host
     port = "" if _DEFAULT_PORTS.get(key.scheme) == key.port else f":{key.port}"
     query = f"?{key.query}" if key.query else ""
@@ -170,6 +178,9 @@ def show(explanation: Explanation) -> None:
         ("because of", judged.host if judged.host != explanation.key.host else ""),
         ("categories", ", ".join(explanation.categories) or "none known"),
         ("for", f"{who}, profile {decision.profile}"),
+        ("groups", ", ".join(sorted(explanation.person.groups or ()))),
+        ("client", explanation.about.client or ""),
+        ("program", _quoted(explanation.about.user_agent)),
         ("state", ", ".join(sorted(explanation.person.states))),
         ("at", f"{explanation.local:%A %d %B %Y, %H:%M %Z}"),
         ("versions", f"policy {explanation.policy_version}, lists {explanation.list_version}"),
@@ -198,6 +209,10 @@ def show(explanation: Explanation) -> None:
     if later:
         rules = "1 later rule is" if later == 1 else f"{later} later rules are"
         console.print(Text(f"{rules} not reached.", style="dim"))
+
+
+def _quoted(text: str | None) -> str:
+    return "" if not text else text if text.isprintable() else ascii(text)
 
 
 def show_file(looked: Looked) -> None:

@@ -71,6 +71,7 @@ class Visitor:
         failures: sign-ins that failed on this connection.
         before: who it was when what is open was let through, if it has become another since and
             that has not been judged anew yet (reconsidering.py); else None.
+        agent: what its latest request says of the program that sends it; None: nothing yet.
     """
 
     client_ip: str
@@ -104,6 +105,7 @@ class Visitor:
     asked_for: tuple[str, UrlKey | None] = ("", None)
     failures: int = 0
     before: Person | None = None
+    agent: str | None = None
 
 
 @dataclass(slots=True)  # not frozen: that would double the time it takes to make one
@@ -133,6 +135,7 @@ class RequestFacts:
             forerunners), else "".
         body: the fields that say what its body is, by their names in lower case, as
             `content.uploads.Upload` has them; None: it has no body.
+        user_agent: the `User-Agent` header, else "". A claim: it proves nobody.
     """
 
     method: str
@@ -154,6 +157,7 @@ class RequestFacts:
     purpose: str = ""
     range: str = ""
     body: Mapping[str, str] | None = field(default=None, repr=False)
+    user_agent: str = ""
 
 
 @dataclass(slots=True)  # not frozen, as above

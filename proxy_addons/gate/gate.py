@@ -125,7 +125,9 @@ class Gate(Looking):
             return None  # nothing is let through, and what is open was judged
         return why_to_end(visitor, self.people, self._judge)
 
-    def connect(self, visitor: Visitor, authority: str, method_accept: str = "") -> Verdict:
+    def connect(
+        self, visitor: Visitor, authority: str, method_accept: str = "", user_agent: str = ""
+    ) -> Verdict:
         """CONNECT asks for a tunnel to `authority`.
 
         An allowed or a blockable-with-a-page tunnel is accepted: its requests are judged one by
@@ -138,6 +140,7 @@ class Gate(Looking):
         visitor.connect_host, visitor.connect_port = None, 0
         visitor.sni = None
         visitor.tls = False
+        visitor.agent = user_agent or None  # who says nothing here may say more in the tunnel
         facts = RequestFacts("CONNECT", authority, authority, 1, "", accept=method_accept)
         try:
             host, port = authority_key(authority, 443)
@@ -209,6 +212,7 @@ class Gate(Looking):
         """A request head was read, in the clear or out of an inspected connection."""
         started = time.perf_counter()
         visitor.requests += 1
+        visitor.agent = facts.user_agent
         if visitor.half_open:
             self.clients.agreed(visitor)
         self.people.know_again(visitor)
@@ -227,7 +231,8 @@ class Gate(Looking):
             # A page of ours leads here; `act` has not taken it. It is for no site, in any case.
             return self.actions.unknown(visitor, facts, asked)
         try:
-            judgement = self._judge(visitor, keys, facts.method.upper(), traits_of(facts))
+            method, traits = facts.method.upper(), traits_of(facts)
+            judgement = self._judge(visitor, keys, method, traits, agent=facts.user_agent)
         except CarriedError as problem:
             return self._refuse(visitor, facts, asked, RULE_INNER_ADDRESS, str(problem))
         refused = self._refuse_judged(visitor, facts, asked, judgement)
@@ -331,6 +336,7 @@ class Gate(Looking):
         method: str,
         traits: frozenset[str] = NO_TRAITS,
         findings: frozenset[str] = frozenset(),
+        agent: str | None = None,
     ) -> Judgement:
         """Judge by all names, also those inside others and those that an address stood for.
 
@@ -342,7 +348,10 @@ class Gate(Looking):
         keys = with_carried(keys, basis.settings.carriers)
         keys = with_resolved(keys, self.resolved)
         person, today, now = visitor.person, self.people.today, self._now()
-        return judge(basis.decider, basis.index, person, keys, method, now, traits, today, findings)
+        about = self._about(visitor, agent)
+        return judge(
+            basis.decider, basis.index, person, keys, method, now, traits, today, findings, about
+        )
 
     def via(self, visitor: Visitor, *, http2: bool) -> bytes | None:
         """What a request that is sent on says of us in `Via`; None for nothing.

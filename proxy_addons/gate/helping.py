@@ -159,7 +159,10 @@ class Helping(Visits):
         basis, person, today = self.basis, visitor.person, self.people.today
         assert basis.index is not None
         method, traits, now = facts.method.upper(), traits_of(facts), self._now()
-        return in_time(basis.decider, basis.index, person, judgement, method, now, traits, today)
+        about = self._about(visitor, facts.user_agent)
+        return in_time(
+            basis.decider, basis.index, person, judgement, method, now, traits, today, about
+        )
 
     def _in_a_break(self, visitor: Visitor, facts: RequestFacts, judgement: Judgement) -> bool:
         """Whether what is refused would not be in a break."""
@@ -167,7 +170,11 @@ class Helping(Visits):
         assert basis.index is not None
         other = replace(person, states=person.states | {ON_BREAK})
         method, traits, now = facts.method.upper(), traits_of(facts), self._now()
-        then = judge(basis.decider, basis.index, other, judgement.keys, method, now, traits, today)
+        about = self._about(visitor, facts.user_agent)
+        then = judge(
+            basis.decider, basis.index, other, judgement.keys, method, now, traits, today,
+            about=about,
+        )  # fmt: skip
         return then.decision.action not in REFUSALS
 
     def _asked_now(self, visitor: Visitor, asked: UrlKey, path: str) -> Judgement | None:
@@ -179,6 +186,18 @@ class Helping(Visits):
         except (UrlKeyError, CarriedError):
             return None  # nothing is let through by it: it is for the record of a review
 
+    def _about(self, visitor: Visitor, agent: str | None) -> frozenset[str]:
+        """What is known of client and program, where rules look at it.
+
+        Args:
+            visitor: whose request it is.
+            agent: what that says of its program; None: what the visitor's latest says.
+        """
+        policy = self.basis.settings.policy
+        if not policy.names_atoms:
+            return frozenset()
+        return policy.about(visitor.client_ip, visitor.agent if agent is None else agent)
+
     # --- of the gate itself ---------------------------------------------------------------
 
     @abstractmethod
@@ -189,6 +208,7 @@ class Helping(Visits):
         method: str,
         traits: frozenset[str] = ...,
         findings: frozenset[str] = ...,
+        agent: str | None = ...,
     ) -> Judgement:
         """Judge by all names; may raise CarriedError."""
 

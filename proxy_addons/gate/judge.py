@@ -19,6 +19,7 @@ from proxy_addons.gate.today import NOTHING_TODAY
 from proxy_addons.policy.decide import against, decide
 from proxy_addons.policy.model import STRICTNESS, Action, Decision, Moment, Person, Resource
 from proxy_addons.policy.retry import retry_ahead
+from proxy_addons.policy.turning import looks_anyhow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,6 +84,7 @@ def judge(  # noqa: PLR0913, PLR0917 - each is a fact of its own
     traits: frozenset[str] = _NONE,
     today: Today = NOTHING_TODAY,
     findings: frozenset[str] = _NONE,
+    about: frozenset[str] | None = None,
 ) -> Judgement:
     """Judge a request by the strictest of its names.
 
@@ -96,6 +98,7 @@ def judge(  # noqa: PLR0913, PLR0917 - each is a fact of its own
         traits: categories that the request has whatever its names (gate/traits.py).
         today: what the person has confirmed, and what reviews have given or allowed.
         findings: what was found in a body, once one has been looked at.
+        about: what is known of client and program (`Policy.about`); None: nothing.
     """
     if not keys:
         # A request without a name cannot be judged. The dispatch turns this into a refusal.
@@ -104,7 +107,7 @@ def judge(  # noqa: PLR0913, PLR0917 - each is a fact of its own
     if len(keys) == 1 and not traits:  # nearly always: there is nothing to compare
         key = keys[0]
         found = _categories(decider, index, key, today)
-        resource = Resource(key, found, method)
+        resource = Resource(key, found, method, about)
         decision = _decided(decider, person, resource, moment, findings)
         if decision.action is not Action.ALLOW and person.name is not None:
             decision = _settled(decider, person, resource, decision, moment, today, findings)
@@ -118,7 +121,7 @@ def judge(  # noqa: PLR0913, PLR0917 - each is a fact of its own
         found = _categories(decider, index, key, today)
         if traits:
             found |= traits
-        resource = Resource(key, found, method)
+        resource = Resource(key, found, method, about)
         decision = _decided(decider, person, resource, moment, findings)
         if decision.action is not Action.ALLOW and person.name is not None:
             decision = _settled(decider, person, resource, decision, moment, today, findings)
@@ -155,6 +158,7 @@ def in_time(  # noqa: PLR0913, PLR0917 - as of `judge`
     moment: Moment,
     traits: frozenset[str],
     today: Today,
+    about: frozenset[str] | None = None,
 ) -> Judgement:
     """What is refused, with the moment from which it would be allowed, by what will stand then.
 
@@ -170,6 +174,7 @@ def in_time(  # noqa: PLR0913, PLR0917 - as of `judge`
         moment: when.
         traits: categories that the request has whatever its names.
         today: what will stand for the person.
+        about: as of `judge`.
     """
     policy, decision = decider.policy, judgement.decision
     if person.name is None or not policy.states:
@@ -179,7 +184,7 @@ def in_time(  # noqa: PLR0913, PLR0917 - as of `judge`
     if first is None:  # nothing is known: what the policy said by the clock holds
         return judgement
     found = _categories(decider, index, judgement.key, today) | traits
-    facts = policy.facts(person, Resource(judgement.key, found, method))
+    facts = policy.facts(person, Resource(judgement.key, found, method, about))
     retry = retry_ahead(policy, facts, policy.local(moment), chain((first,), ahead))
     at, ended = (None, _NONE) if retry is None else retry
     if (at, ended) == (decision.retry_at, decision.retry_ended):
@@ -217,7 +222,7 @@ def _settled(
     nothing counts any more, and no file that rules refuse for what it is.
     """
     assert person.name is not None
-    key, categories, _ = resource
+    key, categories = resource.key, resource.categories
     if decision.action is Action.COACH:
         if today.confirmed(person.name, decision.rule, site_of(key.host), moment.local):
             return replace(decision, action=Action.ALLOW)
@@ -241,5 +246,5 @@ def _settled(
         retry_at=None,
         retry_ended=_NONE,
         to="",
-        looks=policy.looks_anyhow(policy.facts(person, resource)),
+        looks=looks_anyhow(policy, policy.facts(person, resource)),
     )

@@ -215,7 +215,7 @@ class Looking(Helping):
     def _may_be_anything(self, visitor: Visitor, facts: RequestFacts, judgement: Judgement) -> bool:
         """Whether a part of a file may be given, as the whole may whatever it is."""
         method, traits = facts.method.upper(), traits_of(facts)
-        then = self._judge(visitor, judgement.keys, method, traits, _ANY_TYPE)
+        then = self._judge(visitor, judgement.keys, method, traits, _ANY_TYPE, facts.user_agent)
         return then.decision.action is Action.ALLOW
 
     def _found(
@@ -240,7 +240,7 @@ class Looking(Helping):
             each for each in before if (parted(each)[0] in OF_REQUESTS) in ways
         )
         method, traits = facts.method.upper(), traits_of(facts)
-        then = self._judge(visitor, judgement.keys, method, traits, findings)
+        then = self._judge(visitor, judgement.keys, method, traits, findings, facts.user_agent)
         if would := then.would_block:
             self._recorder.tried(transaction, would)
         if not then.decision.findings:

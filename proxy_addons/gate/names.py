@@ -53,7 +53,8 @@ def names_of(visitor: Visitor, facts: RequestFacts) -> tuple[list[UrlKey], UrlKe
     if asked.host == host and asked.port == port:
         return keys, asked
     reached = asked._replace(host=host, port=port, is_address=is_address(host))
-    if all(key.host != host for key in keys):
+    # By its port, too: a Host that says another must not be what rules on ports look at.
+    if all((key.host, key.port) != (host, port) for key in keys):
         keys.append(reached)
     return keys, reached
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from proxy_addons.gate.today import NOTHING_TODAY
 from proxy_addons.identity.addresses import UNIDENTIFIED
@@ -343,7 +343,15 @@ class People:
             changes = today.changes(name, at)
             if changes is not None:
                 visitor.until = min(held.until, changes.timestamp())
-        visitor.person = replace(held.person, states=today.states(name, at))
+        visitor.person = replace(
+            held.person, states=today.states(name, at), groups=self._groups(visitor)
+        )
+
+    def _groups(self, visitor: Visitor) -> frozenset[str] | None:
+        """The person's groups that rules name; None where they are not known."""
+        named = self._basis().settings.policy.groups
+        entry = cast("Entry | None", visitor.entry)
+        return None if not named or entry is None else named.intersection(entry.groups)
 
     def by_address(self, visitor: Visitor) -> Person | None:
         """Who uses the visitor's address, as the settings say; None where they do not.

@@ -3,7 +3,7 @@
 In: the same questions as `decide`. Out: the same answers, most of them from memory.
 Must never: give a decision of another minute where the clock has a say, or of other facts. Time
 spaces change on whole minutes only, and `Facts` holds all else that a rule can see, so both
-together are the whole question, less what no rule looks at for a request (`Policy.turns_on`).
+together are the whole question, less what no rule looks at for a request (turning.py).
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from proxy_addons.policy.decide import decide_facts
+from proxy_addons.policy.turning import turns_on
 
 if TYPE_CHECKING:
     from proxy_addons.policy.compiled import Facts, Policy
     from proxy_addons.policy.model import Decision, Moment, Person, Resource
 
-    type Question = tuple[str, frozenset[str], str, str, frozenset[str]]
+    type Question = tuple[str, frozenset[str], object, str, frozenset[str]]
 
 
 class _Answer(NamedTuple):
@@ -44,6 +45,7 @@ class Decider:
 
     __slots__ = (
         "_answers",
+        "_atoms_matter",
         "_hosts_matter",
         "_kept",
         "_minute",
@@ -58,6 +60,7 @@ class Decider:
     def __init__(self, policy: Policy, *, remembered: int = 4096) -> None:
         self.policy = policy
         self._hosts_matter = policy.names_hosts
+        self._atoms_matter = policy.names_atoms
         self._remembered = remembered
         self._answers: dict[Facts, _Answer] = {}
         # The same by host: a shorter way to them for hosts asked about again. Without a host
@@ -79,7 +82,9 @@ class Decider:
         """
         if moment is not self._moment:
             self._begin(moment)
-        host = resource.key.host if self._hosts_matter else ""
+        host: object = resource.key.host if self._hosts_matter else ""
+        if self._atoms_matter:
+            host = (host, self.policy.atoms(person, resource))
         question = (person.profile, resource.categories, host, resource.method, person.exempted)
         found = self._of_hosts.get(question)
         if found.__class__ is dict:
@@ -97,7 +102,7 @@ class Decider:
         answer = self._answers.get(facts)
         if answer is None:
             decision = decide_facts(policy, facts, policy.local(moment))
-            answer = _Answer(decision, *policy.turns_on(facts))
+            answer = _Answer(decision, *turns_on(policy, facts))
             if len(self._answers) < self._remembered:
                 self._answers[facts] = answer
                 if answer.passes:

@@ -1,17 +1,24 @@
 """The compiled policy: rules as sets, ready to be asked.
 
 In: checked values from settings/ (which reads `policy.yaml`), the bank holidays as dates.
-Out: frozen `Policy` and `Rule`, and the `Facts` of a request that rules look at.
+Out: a frozen `Policy`, and the `Facts` of a request that its rules look at (rule.py).
 Must never: do I/O, read a clock, or decide (decide.py does).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from proxy_addons.policy.effects import NO_EFFECTS, NOTHING_MASKED, Effects, QueryMask
-from proxy_addons.policy.model import AFTER_ALL, REFUSALS, Action
+from proxy_addons.policy.conditions import (
+    HOSTS,
+    METHODS,
+    STATE,
+)
+from proxy_addons.policy.effects import NOTHING_MASKED, QueryMask
+from proxy_addons.policy.gathering import atoms_of, deeper, uncompiled
+from proxy_addons.policy.model import OF_TUNNELS
+from proxy_addons.policy.rule import Facts, Rule
 from proxy_addons.policy.timespaces import Reading, reading
 
 if TYPE_CHECKING:
@@ -19,128 +26,17 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from zoneinfo import ZoneInfo
 
-    from proxy_addons.policy.findings import Wanted
+    from proxy_addons.policy.atoms import Atoms, Compile
     from proxy_addons.policy.model import Moment, Person, Resource
-    from proxy_addons.policy.timespaces import TimeCondition, TimeSpace
+    from proxy_addons.policy.timespaces import TimeSpace
 
 _NO_HOSTS: frozenset[str] = frozenset()
 _NONE: frozenset[str] = frozenset()
 
-OF_TUNNELS = frozenset({Action.SPLICE, Action.INSPECT})
-"""Actions of rules on whether a tunnel is decrypted; what else is decided is nothing to them."""
+__all__ = ["BY_NAME_ONLY", "Facts", "Policy", "Rule", "host_and_parents"]
 
 BY_NAME_ONLY = frozenset({"malware", "phishing"})
 """Categories that an exemption for everything does not open, where the policy names no others."""
-
-
-class Facts(NamedTuple):
-    """What of a request rules can look at, apart from the time. Hashable: a cache's key.
-
-    Attributes:
-        profile: the profile that applies.
-        categories: of the resource.
-        hosts: of the hosts that the policy names, those that the resource's host is or is under.
-        method: upper case; empty when no rule of the policy looks at methods.
-        exempted: categories that a live exemption opens; rules that block or coach pass them by.
-        states: of what stands for the person (states.py), that which rules of the policy name.
-        findings: of what was found in a body (findings.py), that which rules name; none before one
-            has been looked at.
-    """
-
-    profile: str
-    categories: frozenset[str]
-    hosts: frozenset[str]
-    method: str
-    exempted: frozenset[str] = _NONE
-    states: frozenset[str] = _NONE
-    findings: frozenset[str] = _NONE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One rule. A condition that is None is always met; a set is met by any one of its members.
-
-    Attributes:
-        id: kebab-case, unique; the same in configuration, log, block page, metrics and tests.
-        clause: the clause of the force's policy that the rule carries out; may be empty.
-        reason: a plain sentence for the person concerned.
-        action: what it does. A rule that coaches decides only where those after it would allow;
-            one that modifies, splices or inspects never does.
-        profiles: profiles that it is for.
-        categories: category ids, groups expanded, list aliases included.
-        category_names: the categories and groups as written, for the trace.
-        hosts: canonical hosts; their subdomains are meant as well.
-        methods: upper case.
-        states: what stands for the person (states.py).
-        findings: what has to have been found in a body, each kind by itself. Before a body has been
-            looked at, such a rule never matches.
-        time: when it applies.
-        effects: what it does besides (effects.py).
-        ends: whether nothing after it is looked at: it allows, redirects or blocks, and is not on
-            trial.
-        coaches: whether it does, and is not on trial.
-        passed_by: whether it does not see the categories that an exemption opens.
-    """
-
-    id: str
-    clause: str
-    reason: str
-    action: Action
-    profiles: frozenset[str] | None = None
-    categories: frozenset[str] | None = None
-    category_names: tuple[str, ...] = ()
-    hosts: frozenset[str] | None = None
-    methods: frozenset[str] | None = None
-    states: frozenset[str] | None = None
-    findings: tuple[Wanted, ...] = ()
-    time: TimeCondition | None = None
-    effects: Effects = NO_EFFECTS
-    ends: bool = field(init=False, repr=False, compare=False)
-    coaches: bool = field(init=False, repr=False, compare=False)
-    passed_by: bool = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "ends", self.action in AFTER_ALL and not self.effects.stealth)
-        coaches = self.action is Action.COACH and not self.effects.stealth
-        object.__setattr__(self, "coaches", coaches)
-        opened = {*REFUSALS, Action.COACH} if not self.effects.never_overridden else ()
-        object.__setattr__(self, "passed_by", self.action in opened)
-
-    @property
-    def is_catch_all(self) -> bool:
-        """Whether the rule has no condition."""
-        conditions = (
-            self.profiles, self.categories, self.hosts, self.methods, self.states, self.time,
-        )  # fmt: skip
-        return not self.findings and all(condition is None for condition in conditions)
-
-    def told(self, facts: Facts) -> tuple[str, ...]:
-        """Of what was found, that which the rule looks at, sorted."""
-        if not self.findings:
-            return ()
-        meant = frozenset[str]().union(*(each.meant for each in self.findings))
-        return tuple(sorted(meant & facts.findings))
-
-    def concerns(self, facts: Facts) -> bool:
-        """Whether every condition but the time is met.
-
-        A rule that is against something does not see the categories that an exemption opens, unless
-        it is never overridden.
-        """
-        categories = facts.categories
-        if facts.exempted and self.passed_by:
-            categories = categories - facts.exempted
-        return (
-            (self.categories is None or not self.categories.isdisjoint(categories))
-            and (self.profiles is None or facts.profile in self.profiles)
-            and (self.hosts is None or not self.hosts.isdisjoint(facts.hosts))
-            and (self.methods is None or facts.method in self.methods)
-            and (self.states is None or not self.states.isdisjoint(facts.states))
-            and (
-                not self.findings
-                or all(not each.meant.isdisjoint(facts.findings) for each in self.findings)
-            )
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +66,7 @@ class Policy:
         social: those of them that count as social networks too, list aliases included.
         personal_names: the categories and groups of both as written.
         masks: of what no query is logged.
+        compiled: makes a matcher of an expression of a rule; settings/ gives one in linear time.
     """
 
     profiles: Mapping[str, str]
@@ -188,12 +85,14 @@ class Policy:
     social: frozenset[str] = _NONE
     personal_names: tuple[str, ...] = ()
     masks: QueryMask = NOTHING_MASKED
+    compiled: Compile = uncompiled
     _rules_of: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
     _tunnels_of: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
     _hosts: frozenset[str] = field(init=False, repr=False, compare=False)
     _methods: frozenset[str] = field(init=False, repr=False, compare=False)
     _states: frozenset[str] = field(init=False, repr=False, compare=False)
     _findings: frozenset[str] = field(init=False, repr=False, compare=False)
+    _atoms: Atoms | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # What is never overridden is tried before all else, wherever it is written.
@@ -220,8 +119,13 @@ class Policy:
         methods = frozenset[str]().union(*(rule.methods or () for rule in self.rules))
         states = frozenset[str]().union(*(rule.states or () for rule in self.rules))
         findings = frozenset[str]().union(
-            *(each.meant for rule in self.rules for each in rule.findings)
+            *(each.meant for rule in self.rules for each in rule.wanted)
         )
+        if any(rule.also is not None for rule in self.rules):
+            hosts |= deeper(self.rules, HOSTS)
+            states |= deeper(self.rules, STATE)
+            if named := deeper(self.rules, METHODS):
+                methods |= named | {"CONNECT"}
         # A frozen dataclass has no other way to hold what is derived once.
         object.__setattr__(self, "_rules_of", rules_of)
         object.__setattr__(self, "_tunnels_of", tunnels_of)
@@ -229,6 +133,8 @@ class Policy:
         object.__setattr__(self, "_methods", methods)
         object.__setattr__(self, "_states", states)
         object.__setattr__(self, "_findings", findings)
+        atoms = atoms_of(self.rules, self.compiled, self.strictest_profile)
+        object.__setattr__(self, "_atoms", atoms)
 
     def facts(self, person: Person, resource: Resource, findings: frozenset[str] = _NONE) -> Facts:
         """What the rules can see of this request, and of what was found in its body.
@@ -244,7 +150,37 @@ class Policy:
         if findings:
             findings = findings & self._findings
         categories, exempted = resource.categories, person.exempted
-        return Facts(profile, categories, hosts, method, exempted, states, findings)
+        atoms = _NONE if self._atoms is None else self.atoms(person, resource)
+        return Facts(profile, categories, hosts, method, exempted, states, findings, atoms)
+
+    def atoms(self, person: Person, resource: Resource) -> frozenset[str]:
+        """What is known of the atoms that rules name; empty where they name none."""
+        atoms = self._atoms
+        if atoms is None:
+            return _NONE
+        profile = person.profile if person.profile in self._rules_of else self.strictest_profile
+        about = atoms.about(None, None) if resource.about is None else resource.about
+        here = atoms.of_key(resource.key, self._hosts_named(resource), resource.categories)
+        return about | here | atoms.of_person(person, profile)
+
+    def about(self, client: str | None, user_agent: str | None) -> frozenset[str]:
+        """What is known by whom a request comes from, for `Resource.about`.
+
+        Args:
+            client: numeric address of the client; None: not known.
+            user_agent: what it says of its program, "" nothing; None: not known yet.
+        """
+        return _NONE if self._atoms is None else self._atoms.about(client, user_agent)
+
+    @property
+    def names_atoms(self) -> bool:
+        """Whether rules look at more of a request than its host, method and body."""
+        return self._atoms is not None
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The groups of the directory that rules name, folded."""
+        return _NONE if self._atoms is None else self._atoms.groups
 
     def with_aliases(self, categories: Collection[str]) -> frozenset[str]:
         """Categories together with the names that imported lists have for them."""
@@ -264,70 +200,9 @@ class Policy:
         to everybody.
         """
         return (
-            rule.profiles is not None
-            and facts.profile in self.otherwise
+            facts.profile in self.otherwise
+            and rule.profiled
             and not self.by_name_only.isdisjoint(facts.categories - facts.exempted)
-        )
-
-    def turns_on(self, facts: Facts) -> tuple[bool, bool]:
-        """What could make the decision on these facts another one, as it stands in the rules.
-
-        Returns:
-            Whether the time could, with what stands for the person now, and whether what stands for
-            them could, at whatever time.
-        """
-        seen = [facts]
-        if facts.exempted or facts.profile in self.otherwise:
-            # Decided as well, for comparison: without the exemption (decide.py).
-            profile = self.otherwise.get(facts.profile, facts.profile)
-            seen.append(facts._replace(profile=profile, exempted=_NONE))
-        return any(map(self._turns_on_time, seen)), any(map(self._turns_on_states, seen))
-
-    def _turns_on_time(self, facts: Facts) -> bool:
-        for rule in self.rules_of(facts.profile):
-            if rule.concerns(facts):
-                if rule.time is not None:
-                    return True
-                if rule.ends:
-                    break  # it decides at the latest, whenever
-        return any(rule.time and rule.concerns(facts) for rule in self.tunnel_rules(facts))
-
-    def _turns_on_states(self, facts: Facts) -> bool:
-        anything = facts._replace(states=self._states)
-        for rule in self.rules_of(facts.profile):
-            if rule.concerns(anything):
-                if rule.states is not None:
-                    return True
-                if rule.time is None and rule.ends:
-                    break  # it decides at the latest, whatever stands
-        return any(rule.states and rule.concerns(anything) for rule in self.tunnel_rules(facts))
-
-    def looks(self, facts: Facts) -> frozenset[str]:
-        """The kinds of findings (findings.py) that could make the decision another one.
-
-        Whatever the time, and whatever stands for the person: a body may come minutes later.
-        """
-        if not self._findings:
-            return _NONE
-        kinds: set[str] = set()
-        open_to = facts._replace(states=self._states, findings=self._findings)
-        for rule in self.rules_of(facts.profile):
-            if not rule.concerns(open_to):
-                continue
-            if rule.findings:
-                kinds.update(each.kind for each in rule.findings)
-            elif rule.time is None and rule.states is None and rule.ends:
-                break  # it decides at the latest
-        return frozenset(kinds)
-
-    def looks_anyhow(self, facts: Facts) -> frozenset[str]:
-        """The same, if no rule that looks at something else decided."""
-        open_to = facts._replace(states=self._states, findings=self._findings)
-        return frozenset(
-            each.kind
-            for rule in self.rules_of(facts.profile)
-            if rule.findings and rule.concerns(open_to)
-            for each in rule.findings
         )
 
     def rules_of(self, profile: str) -> tuple[Rule, ...]:

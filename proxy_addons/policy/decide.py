@@ -15,6 +15,7 @@ from proxy_addons.policy.explain import trace_of
 from proxy_addons.policy.matching import decrypted, match_of
 from proxy_addons.policy.model import REFUSALS, Action, Decision
 from proxy_addons.policy.retry import retry_at
+from proxy_addons.policy.turning import looks
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -112,7 +113,7 @@ def decide_facts(policy: Policy, facts: Facts, local: datetime, *, trace: bool =
         inspect=inspect,
         exempted=not refuses and _rests_on_exemption(policy, facts, rule, local),
         retry_at=retry_at(policy, facts, local) if refuses else None,
-        looks=frozenset() if refuses else policy.looks(facts),
+        looks=frozenset() if refuses else looks(policy, facts),
         findings=rule.told(facts),
         to=rule.effects.to,
         final=rule.effects.never_overridden,
@@ -133,9 +134,9 @@ def against(
     facts = policy.facts(person, resource, findings)
     now = policy.reading(policy.local(moment))
     for rule in policy.rules_of(facts.profile):
-        if not rule.findings or rule.effects.stealth or not rule.concerns(facts):
+        if rule.effects.stealth or not rule.wanted or not rule.concerns(facts):
             continue
-        if rule.time is None or rule.time.holds(now):
+        if rule.holds(facts, now) and rule.told(facts):
             if rule.action is Action.ALLOW:
                 return None
             return Decision(

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy_addons.policy.compiled import OF_TUNNELS
+from proxy_addons.policy import words
 from proxy_addons.policy.effects import Change
 from proxy_addons.policy.findings import words_of
-from proxy_addons.policy.model import Action, TraceStep
+from proxy_addons.policy.model import OF_TUNNELS, Action, TraceStep
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -63,7 +63,7 @@ def _matches(rule: Rule, policy: Policy, facts: Facts, local: datetime) -> bool:
     return (
         (rule.profiles is None or facts.profile in rule.profiles)
         and rule.concerns(facts)
-        and (rule.time is None or rule.time.holds(policy.reading(local)))
+        and rule.holds(facts, policy.reading(local))
     )
 
 
@@ -71,20 +71,20 @@ def _role(rule: Rule, match: Match, decides: Rule | None) -> str:
     """What became of a rule that matched, where that is not simply that it decided."""
     if rule is match.rests:
         coached = match.coach is not None and decides is match.coach
-        words = "; allows what has been coached" if coached else ""
+        said = "; allows what has been coached" if coached else ""
     elif rule.effects.stealth:
         verb = "lead elsewhere" if rule.action is Action.REDIRECT else str(rule.action)
-        words = f"; on trial: would {verb}" if rule is match.on_trial else "; on trial"
+        said = f"; on trial: would {verb}" if rule is match.on_trial else "; on trial"
     elif rule.action is Action.MODIFY:
         changed = (name.partition("@")[0] for name in Change(rule.id, rule.effects).names())
-        words = f"; changes {', '.join(changed)}"
+        said = f"; changes {', '.join(changed)}"
     elif match.coach is not rule:
-        words = "; would coach, but an earlier rule does"
+        said = "; would coach, but an earlier rule does"
     elif rule is decides:
-        words = "; coaches, as a rule after it allows"
+        said = "; coaches, as a rule after it allows"
     else:
-        words = "; would coach, but no rule after it allows"
-    return words + ("; never overridden" if rule.effects.never_overridden else "")
+        said = "; would coach, but no rule after it allows"
+    return said + ("; never overridden" if rule.effects.never_overridden else "")
 
 
 def _on_tunnels(rule: Rule, policy: Policy, facts: Facts, *, said: bool) -> str:
@@ -112,6 +112,8 @@ def _met(policy: Policy, rule: Rule, facts: Facts, local: datetime) -> str:
         parts.append(f"state {_listed(facts.states & rule.states)}")
     if rule.findings:
         parts.append(f"found {', '.join(map(words_of, rule.told(facts)))}")
+    if rule.also is not None:
+        parts.append(words.met(rule.also, facts, policy.reading(local), _time(policy, local)))
     if rule.time is not None:
         parts.append(f"{_time(policy, local)} is {rule.time}")
     return "; ".join(parts) or "matches everything"
@@ -145,7 +147,10 @@ def _unmet_now(policy: Policy, rule: Rule, facts: Facts, local: datetime) -> str
     for wanted in rule.findings:
         if wanted.meant.isdisjoint(facts.findings):
             return f"no {wanted.kind.replace('_', ' ')} is found that is in {_listed(wanted.names)}"
-    return f"{_time(policy, local)} is not {rule.time}"
+    now, clock = policy.reading(local), _time(policy, local)
+    if rule.also is not None and not rule.also.holds(facts, now):
+        return words.unmet(rule.also, facts, now, clock)
+    return f"{clock} is not {rule.time}"
 
 
 def _passed_by(rule: Rule, facts: Facts) -> bool:

@@ -95,10 +95,10 @@ def match_of(policy: Policy, facts: Facts, local: datetime) -> Match:
         if rule.categories is not None and rule.categories.isdisjoint(categories):
             continue
         if rule.concerns(facts):
-            if rule.time is not None:
+            if rule.time is not None or rule.also is not None:
                 if now is None:
                     now = policy.reading(local)
-                if not rule.time.holds(now):
+                if not rule.holds(facts, now):
                     continue
             if rule.ends:
                 return Match(rule, before)
@@ -119,21 +119,22 @@ def decrypted(policy: Policy, facts: Facts, local: datetime) -> bool:
     if not policy.inspects(facts):
         return False
     for rule in policy.tunnel_rules(facts):
-        if rule.concerns(facts) and (rule.time is None or rule.time.holds(policy.reading(local))):
+        if rule.concerns(facts) and rule.holds(facts, policy.reading(local)):
             return rule.action is Action.INSPECT
     return True
 
 
-def match_at(concerned: Iterable[Rule], now: Reading) -> Match:
+def match_at(concerned: Iterable[Rule], facts: Facts, now: Reading) -> Match:
     """What a request meets at another time.
 
     Args:
         concerned: the rules that concern it, in order.
+        facts: as `policy.facts` gives them.
         now: what the clock says then.
     """
     before: tuple[Rule, ...] = ()
     for rule in concerned:
-        if rule.time is None or rule.time.holds(now):
+        if rule.holds(facts, now):
             if rule.ends:
                 return Match(rule, before)
             before += (rule,)

@@ -76,6 +76,9 @@ REFUSALS = frozenset({Action.REDIRECT, Action.BLOCK})
 AFTER_ALL = frozenset({Action.ALLOW, Action.REDIRECT, Action.BLOCK})
 """What ends the search for a rule: nothing after it is looked at."""
 
+OF_TUNNELS = frozenset({Action.SPLICE, Action.INSPECT})
+"""What rules say on whether a tunnel is decrypted; what else is decided is nothing to them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -90,6 +93,7 @@ class Person:
         exemption: reference of the live exemption that gives the profile or `exempted`, if any.
         exempted: categories that the live exemption opens although rules block or coach them.
         states: what stands for the person now (states.py), for rules to look at.
+        groups: of the directory, folded, those that rules name; None: not known.
     """
 
     name: str | None
@@ -99,6 +103,7 @@ class Person:
     exemption: str | None = None
     exempted: frozenset[str] = frozenset()
     states: frozenset[str] = frozenset()
+    groups: frozenset[str] | None = None
 
 
 class Resource(NamedTuple):
@@ -108,11 +113,13 @@ class Resource(NamedTuple):
         key: the canonical address.
         categories: ids of the categories of that address; empty for an uncategorised one.
         method: HTTP method in upper case; `CONNECT` at tunnel set-up.
+        about: what is known of client and program (`Policy.about`); None: nothing.
     """
 
     key: UrlKey
     categories: frozenset[str]
     method: str = "GET"
+    about: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

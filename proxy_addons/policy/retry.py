@@ -111,10 +111,10 @@ def _may_open(policy: Policy, facts: Facts) -> bool:
     """Whether a rule allows it at some time in some state: most of what is refused never is."""
     anyhow = facts._replace(states=STATES)
     for rule in policy.rules_of(facts.profile):
-        if rule.concerns(anyhow):
+        if rule.could(anyhow):
             if rule.action is Action.ALLOW:
                 return True
-            if rule.time is None and rule.states is None and rule.ends:
+            if not rule.timed and not rule.stated and not rule.wanted and rule.ends:
                 return False
     return False
 
@@ -144,7 +144,7 @@ def retry_at(
         None when waiting does not help.
     """
     candidates = _candidates(policy, facts)
-    spaces = {space for rule in candidates if rule.time is not None for space in rule.time.spaces}
+    spaces = {space for rule in candidates for time in rule.times for space in time.spaces}
     if not spaces or all(rule.action is not Action.ALLOW for rule in candidates):
         return None
     minutes = frozenset[int]().union(*(space.boundaries for space in spaces))
@@ -153,7 +153,7 @@ def retry_at(
         if end is not None and instant >= end:
             return None
         then = instant.astimezone(policy.time_zone)
-        if match_at(candidates, policy.reading(then)).passes(policy, facts):
+        if match_at(candidates, facts, policy.reading(then)).passes(policy, facts):
             return then
     return None
 
@@ -164,7 +164,7 @@ def _candidates(policy: Policy, facts: Facts) -> list[Rule]:
     for rule in policy.rules_of(facts.profile):
         if rule.concerns(facts):
             found.append(rule)
-            if rule.time is None and rule.ends:
+            if not rule.timed and rule.ends:
                 break
     return found
 

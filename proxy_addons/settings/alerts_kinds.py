@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from proxy_addons.policy.model import STRICTNESS
 from proxy_addons.settings.alerts import DAY, MEASURES, PER, QUEUE, SEVERITIES, Hours
+from proxy_addons.settings.condition_kinds import NAME
 from proxy_addons.settings.entries import CATEGORY, PROFILE
 from proxy_addons.settings.feeds_kinds import HTTPS_URL
 from proxy_addons.settings.kinds import (
@@ -27,7 +28,6 @@ from proxy_addons.settings.kinds import (
     text_of,
 )
 from proxy_addons.settings.netkinds import SecretVariable
-from proxy_addons.settings.policy_kinds import NAME
 from proxy_addons.settings.problems import quoted
 from proxy_addons.settings.tree import dotted
 

@@ -16,6 +16,7 @@ from proxy_addons.settings.insecure import insecure, open_files, readable_secret
 from proxy_addons.settings.packs import FOLDER
 from proxy_addons.settings.problems import Problem
 from proxy_addons.settings.read_table import Given, misspelt_variables
+from proxy_addons.settings.rule_oddities import policy_uses, rule_oddities
 from proxy_addons.settings.shifts_build import odd
 from proxy_addons.settings.table import DENIED_DESTINATIONS
 
@@ -87,6 +88,7 @@ def _of_the_policy(loaded: Loaded) -> Iterator[Problem]:
         place, key = places[finding.where, finding.name]
         subject = f"the rule {finding.name} " if finding.where == "rules" else ""
         yield Problem(place, key, f"{subject}{finding.message}")
+    yield from rule_oddities(source, policy, loaded.settings, loaded.known_categories)
     for written, target in source.aliases.values():
         known = loaded.known_categories
         if known is not None and target.text not in known and not policy_uses(policy, target.text):
@@ -114,13 +116,3 @@ def profiles_given(settings: model.Settings) -> set[str]:
     if identity.default_profile is not None:
         given.add(identity.default_profile)
     return given | set(settings.policy.otherwise) | set(settings.policy.otherwise.values())
-
-
-def policy_uses(policy: Policy, category: str) -> bool:
-    """Whether a rule, what is not decrypted, or what counts as personal use, names a category."""
-    return (
-        category in policy.never_inspect_categories
-        or category in policy.personal
-        or category in policy.masks.categories
-        or any(category in (rule.categories or ()) for rule in policy.rules)
-    )

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from proxy_addons.policy.timespaces import TimeRange, TimeSpace
 from proxy_addons.settings import bank_holidays
+from proxy_addons.settings.condition_kinds import NAME
 from proxy_addons.settings.entries import CATEGORY, PROFILE
 from proxy_addons.settings.kinds import (
     Fields,
@@ -25,7 +26,6 @@ from proxy_addons.settings.kinds import (
 )
 from proxy_addons.settings.mask_kinds import NO_MASK, Log, MaskSource
 from proxy_addons.settings.policy_kinds import (
-    NAME,
     MapOf,
     Profile,
     ProfileSource,

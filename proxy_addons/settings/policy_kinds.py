@@ -16,6 +16,7 @@ from proxy_addons.policy.findings import KINDS, Wanted, names_of, wanted
 from proxy_addons.policy.model import Action
 from proxy_addons.policy.states import STATES
 from proxy_addons.policy.timespaces import DAY_NAMES, EVERY_DAY, MINUTES_A_DAY, TimeRange
+from proxy_addons.settings.condition_kinds import METHOD, NAME, more_of
 from proxy_addons.settings.effect_kinds import read_effects
 from proxy_addons.settings.entries import CATEGORY, PROFILE
 from proxy_addons.settings.kinds import (
@@ -35,12 +36,11 @@ from proxy_addons.settings.problems import nearest, quoted
 from proxy_addons.settings.tree import Mapping, describe, dotted
 
 if TYPE_CHECKING:
+    from proxy_addons.settings.condition_kinds import ConditionSource
     from proxy_addons.settings.problems import Report
     from proxy_addons.settings.tree import Node
 
-NAME = Pattern(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*", "a name in kebab-case such as working-hours")
 RULE_ID = Pattern(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*", "a rule id in kebab-case such as no-webmail")
-METHOD = Pattern(r"[A-Z]+(?:-[A-Z]+)*", "an HTTP method in capitals such as POST")
 
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 _WEEKDAYS = DAY_NAMES[:7]
@@ -72,6 +72,7 @@ class RuleSource:
         outside: time spaces, none of which may hold.
         states: states of the person, one of which must hold.
         findings: what has to have been found in a body, each kind by itself.
+        more: conditions of condition_kinds.py, all of which must be met.
         effects: what it does besides deciding.
     """
 
@@ -89,6 +90,7 @@ class RuleSource:
     outside: tuple[Located, ...] | None
     states: tuple[str, ...] | None
     findings: tuple[Wanted, ...] = ()
+    more: tuple[ConditionSource, ...] = ()
     effects: Effects = NO_EFFECTS
 
     @property
@@ -103,7 +105,9 @@ class RuleSource:
             self.outside,
             self.states,
         )
-        return not self.findings and all(condition is None for condition in conditions)
+        return not (self.findings or self.more) and all(
+            condition is None for condition in conditions
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +263,7 @@ class RuleKind:
             outside=conditions.outside,
             states=conditions.states,
             findings=conditions.findings,
+            more=conditions.more,
             effects=effects,
         )
 
@@ -274,6 +279,7 @@ class _Conditions:
     outside: tuple[Located, ...] | None = None
     states: tuple[str, ...] | None = None
     findings: tuple[Wanted, ...] = ()
+    more: tuple[ConditionSource, ...] = ()
 
     def __init__(self, node: Node | None, key: str, report: Report) -> None:
         if node is None:
@@ -288,6 +294,7 @@ class _Conditions:
         given = {kind: fields.take(kind, some, None) for kind, some in kinds.items()}
         self.findings = tuple(wanted(kind, names) for kind, names in given.items() if names)
         time = fields.node("time")
+        self.more = more_of(fields, key, report)
         fields.done()
         if time is not None:
             self._time(time, dotted(key, "time"), report)

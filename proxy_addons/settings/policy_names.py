@@ -11,13 +11,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy_addons.policy.compiled import BY_NAME_ONLY, Policy, Rule
-from proxy_addons.policy.model import RESERVED_RULES, Action
+from proxy_addons.policy.conditions import CATEGORIES, PROFILES
+from proxy_addons.policy.model import REFUSALS, RESERVED_RULES, Action
 from proxy_addons.policy.timespaces import TimeCondition
+from proxy_addons.settings.condition_kinds import OUTSIDE, WITHIN, searching
+from proxy_addons.settings.conditions_build import Compiler, names_in
 from proxy_addons.settings.effect_names import check_effects
 from proxy_addons.settings.problems import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from proxy_addons.policy.timespaces import TimeSpace
     from proxy_addons.settings.kinds import Located
@@ -54,9 +57,10 @@ def check_names(
     _Categories(source, known_categories, report).check(never_inspect, or_groups)
     _check_ids(source, report)
     for rule in source.rules:
-        for name in rule.profiles or ():
+        for name in (*(rule.profiles or ()), *names_in(rule.more, PROFILES)):
             _check(name, profiles, "profile", report)
-        for name in (*(rule.within or ()), *(rule.outside or ())):
+        times = (*(rule.within or ()), *(rule.outside or ()))
+        for name in (*times, *names_in(rule.more, WITHIN, OUTSIDE)):
             _check(name, spaces, "time space", report)
     _check_exempt(source, report)
     _check_social(source, report)
@@ -119,6 +123,7 @@ def compile_policy(
                 findings=rule.findings,
                 effects=rule.effects,
                 time=_time(rule, spaces),
+                also=_compiler(rule, spaces, expanded).compiled(rule.more),
             )
         )
     (strictest,) = (name for name, (_, each) in source.profiles.items() if each.strictest)
@@ -143,6 +148,7 @@ def compile_policy(
         social=expanded([name.text for name in source.social]),
         masks=source.masks.built(expanded),
         personal_names=tuple(name.text for name in (*source.personal, *source.social)),
+        compiled=searching,
     )
 
 
@@ -158,7 +164,7 @@ class _Categories:
         groups = self._source.written.get("category_groups", frozenset())
         self._check_groups(groups)
         for rule in self._source.rules:
-            self._check_all(rule.categories or (), groups)
+            self._check_all((*(rule.categories or ()), *names_in(rule.more, CATEGORIES)), groups)
         self._check_all(self._source.by_name_only or (), groups)
         self._check_all((*self._source.personal, *self._source.social, *or_groups), groups)
         self._check_all(self._source.masks.categories, groups)
@@ -272,6 +278,21 @@ def _check_aliases(source: PolicySource, report: Report) -> None:
         elif target.text in source.groups:
             message = f"{target.text} is a group; an alias stands for one category"
             report.add(target.place, written.key, message)
+
+
+def _compiler(
+    rule: RuleSource,
+    spaces: dict[str, TimeSpace],
+    expanded: Callable[[Collection[str]], frozenset[str]],
+) -> Compiler:
+    """What compiles the conditions of a rule, on the side that its action is on."""
+    against = rule.action in {*REFUSALS, Action.COACH}
+    return Compiler(
+        spaces,
+        expanded,
+        strict=rule.action not in {Action.ALLOW, Action.SPLICE},
+        passed_by=against and not rule.effects.never_overridden,
+    )
 
 
 def _texts(names: Iterable[Located] | None) -> frozenset[str] | None:

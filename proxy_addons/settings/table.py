@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from proxy_addons.settings.alerts_keys import ALERTS
 from proxy_addons.settings.audit_keys import AUDIT
+from proxy_addons.settings.condition_kinds import METHOD
 from proxy_addons.settings.content_keys import CONTENT
 from proxy_addons.settings.entries import CATEGORY, NumberOr
 from proxy_addons.settings.feeds_keys import FEEDS
@@ -28,7 +29,6 @@ from proxy_addons.settings.netkinds import (
 )
 from proxy_addons.settings.people_keys import DIRECTORY, IDENTITY, PORTAL, STANDING
 from proxy_addons.settings.people_kinds import EgressKind, ListenName, SiteUrl
-from proxy_addons.settings.policy_kinds import METHOD
 from proxy_addons.settings.retention_keys import RETENTION
 from proxy_addons.settings.setting import Setting
 from proxy_addons.settings.shifts_keys import PERSONAL_USE

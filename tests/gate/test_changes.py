@@ -83,7 +83,7 @@ def test_no_rule_changes_what_lanes_write_themselves():
     """What a head has to say of itself, and what is never sent on, is not for rules."""
     told_only = {
         heads._ACCEPT, heads._FETCH_DEST, heads._FETCH_MODE, heads._FETCH_SITE,
-        heads._FETCH_USER, heads._PURPOSE,
+        heads._FETCH_USER, heads._PURPOSE, heads._USER_AGENT,
     }  # fmt: skip
     for name, role in heads._ROLES.items():
         assert bool(why_not(name.decode())) is (role not in told_only), name

@@ -219,7 +219,7 @@ def test_a_rule_is_unreachable_exactly_when_no_request_reaches_it(
     for facts in set(all_facts(named)):
         concerned = [rule for rule in compiled if rule.concerns(facts)]
         for now in readings:
-            match = match_at(concerned, now)
+            match = match_at(concerned, facts, now)
             # Under a rule that coaches, the one that allows after it is of use too.
             reached.update(rule.id for rule in (match.decides, match.rests) if rule)
     unreachable = {f.name for f in findings(policy, ("staff",)) if "can never decide" in f.message}

@@ -55,7 +55,7 @@ class Desk:
         gate, visitor = self.gate, self.visitors[client]
         try:
             if facts.method == "CONNECT":
-                return gate.connect(visitor, facts.target_authority, facts.accept)
+                return gate.connect(visitor, facts.target_authority, facts.accept, facts.user_agent)
             return gate.request(visitor, facts)
         except Exception as problem:  # noqa: BLE001 - whatever it is, the request is refused
             return self._undecided(visitor, facts, problem)

@@ -105,7 +105,9 @@ def outlook(
             categories: frozenset[str] = categories,
         ) -> Decision:
             states = prospect.states_at(moment) | more
-            facts = policy.facts(replace(person, states=states), Resource(_ANY_SITE, categories))
+            # Rules that look at the address of a client, or its program, are passed by.
+            site = Resource(_ANY_SITE, categories, about=frozenset())
+            facts = policy.facts(replace(person, states=states), site)
             return decide_facts(policy, facts, moment.astimezone(policy.time_zone))
 
         now = ask(local)
@@ -148,7 +150,7 @@ def _names(policy: Policy, person: Person, personal: Collection[str]) -> list[st
         category
         for rule in policy.rules_of(_profile(policy, person))
         if rule.ends or rule.coaches  # nobody is to see what is on trial
-        for category in rule.categories or ()
+        for category in rule.all_categories
         if category not in policy.category_aliases
     }
     own = {category for category in personal if category not in policy.category_aliases}
@@ -168,9 +170,10 @@ def _can_change(policy: Policy, person: Person, categories: frozenset[str]) -> b
         if rule.findings:
             continue
         if rule.categories is None or not rule.categories.isdisjoint(categories):
-            if rule.time is not None or rule.states is not None:
+            if rule.timed or rule.stated:
                 return True
-            if rule.hosts is None and rule.methods is None and rule.ends:
+            plain = rule.hosts is None and rule.methods is None and rule.also is None
+            if plain and rule.ends:
                 return False
     return False
 
@@ -183,8 +186,8 @@ def _coming(
         *(
             space.boundaries
             for rule in policy.rules_of(_profile(policy, person))
-            if rule.time is not None
-            for space in rule.time.spaces
+            for time in rule.times
+            for space in time.spaces
         )
     )
     start = local.astimezone(UTC)
