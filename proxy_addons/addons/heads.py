@@ -289,7 +289,16 @@ def facts_of_head(
         told[_RANGE],
         _body_of(fields, roles, http2=http2),
         told[_USER_AGENT],
+        _length_of(fields, roles),
     )
+
+
+def _length_of(fields: Fields, roles: list[int]) -> int | None:
+    """How long a head says the body is; None where it does not."""
+    if _CONTENT_LENGTH_FIELD not in roles:
+        return None
+    length = fields[roles.index(_CONTENT_LENGTH_FIELD)][1]
+    return int(length) if _CONTENT_LENGTH.fullmatch(length) else None
 
 
 def _body_of(fields: Fields, roles: list[int], *, http2: bool) -> dict[str, str] | None:

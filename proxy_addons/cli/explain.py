@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proxy_addons.cli.common import add_common, settings_of
-from proxy_addons.cli.explain_about import About, about_of, add_about, person_of
+from proxy_addons.cli.explain_about import SENDING, About, about_of, add_about, person_of
 from proxy_addons.cli.explain_file import Looked, file_as_json, look
 from proxy_addons.cli.explained import Explanation, as_json, show, show_file
 from proxy_addons.gate.judge import judge
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from proxy_addons.settings.model import Network, Settings
 
 DEFAULT_PROFILE = "standard"
-_SENDING = frozenset({"POST", "PUT", "PATCH"})
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -70,7 +69,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         " PUT as one that is sent",
     )
     parser.add_argument("--name", metavar="NAME", help="as if the file were called so")
-    parser.add_argument("--content-type", metavar="TYPE", help="as if it were declared so")
+    parser.add_argument("--content-type", metavar="TYPE", help="as if what comes were declared so")
     who = parser.add_mutually_exclusive_group()
     who.add_argument("--user", metavar="NAME", help="a person of identity.addresses")
     who.add_argument("--profile", metavar="PROFILE", help=f"a profile (default: {DEFAULT_PROFILE})")
@@ -141,7 +140,7 @@ def _file_alone(args: argparse.Namespace) -> int:
 
 
 def _looked(args: argparse.Namespace, settings: Settings) -> Looked:
-    sent = args.method.upper() in _SENDING
+    sent = args.method.upper() in SENDING
     try:
         return look(args.file, args.name, args.content_type, settings.content.archives, sent=sent)
     except OSError as problem:
@@ -199,8 +198,9 @@ def explain(args: argparse.Namespace) -> Explanation:
     resource = Resource(judged.key, index.lookup(judged.key), method, about.known)
     looked = None if args.file is None else _looked(args, settings)
     # What is refused anyhow is never fetched: its body makes no difference.
-    decides = looked is not None and judged.decision.action not in REFUSALS
-    findings = looked.findings if looked is not None and decides else frozenset[str]()
+    findings = frozenset[str]()
+    if judged.decision.action not in REFUSALS:
+        findings = about.found if looked is None else about.found | looked.findings
     decision = decide(settings.policy, person, resource, moment, findings=findings, trace=True)
     if args.then:
         decision = _in_time(decision, settings, person, resource, _then(args.then, settings, local))
@@ -230,7 +230,7 @@ def _who(args: argparse.Namespace, settings: Settings, method: str) -> tuple[Per
         return person_of(args, _person(args, settings)), about_of(args, settings, method)
     except ValueError as problem:
         # Nothing is decided for what was not understood.
-        raise ExplainError(f"--person or --client: {problem}") from problem
+        raise ExplainError(f"--person, --client or --upload-size: {problem}") from problem
 
 
 def _asked_time(text: str | None, option: str = "--at") -> datetime:

@@ -10,8 +10,9 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
+from proxy_addons.policy.measures import over, sizes_of, typed
 from proxy_addons.policy.people import canonical_name
-from proxy_addons.settings.condition_kinds import group_text
+from proxy_addons.settings.condition_values import group_text, size_of
 
 if TYPE_CHECKING:
     import argparse
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from proxy_addons.settings.model import Settings
 
 _TUNNEL = "CONNECT"
+SENDING = frozenset({"POST", "PUT", "PATCH"})
+"""Methods with which a file is one that is sent."""
 
 
 class About(NamedTuple):
@@ -30,12 +33,14 @@ class About(NamedTuple):
         client: numeric address; None: not said.
         user_agent: what the program says of itself, "" nothing; None: not said.
         known: the same as rules see it (`Policy.about`).
+        found: what rules find of the size and the declared type that were said.
         notes: what rules look at, and was not said.
     """
 
     client: str | None
     user_agent: str | None
     known: frozenset[str]
+    found: frozenset[str]
     notes: tuple[str, ...]
 
 
@@ -65,6 +70,27 @@ def add_about(parser: argparse.ArgumentParser) -> None:
         " known)",
     )
 
+    parser.add_argument(
+        "--upload-size",
+        metavar="SIZE",
+        help="as if so much were sent: bytes, or such as 10MB (kB, MB, GB)",
+    )
+
+
+def findings_of(args: argparse.Namespace, settings: Settings) -> frozenset[str]:
+    """What rules find of the size and of the declared type that were given.
+
+    Raises:
+        ValueError: what was given is no size; the message says so.
+    """
+    looked_for = settings.policy.findings
+    found = frozenset[str]()
+    if args.upload_size is not None:
+        found |= over(size_of(args.upload_size), sizes_of(looked_for))
+    if args.content_type is not None and args.method.upper() not in SENDING:
+        found |= typed(args.content_type, looked_for)
+    return found
+
 
 def person_of(args: argparse.Namespace, person: Person) -> Person:
     """A person with the name and the groups that were given.
@@ -81,7 +107,7 @@ def about_of(args: argparse.Namespace, settings: Settings, method: str) -> About
     """What is known of client and program.
 
     Raises:
-        ValueError: the client is no address; the message says so.
+        ValueError: the client is no address, or the size none; the message says so.
     """
     policy = settings.policy
     client = args.client
@@ -94,7 +120,8 @@ def about_of(args: argparse.Namespace, settings: Settings, method: str) -> About
     if agent is None and method != _TUNNEL:
         agent = ""
     known = policy.about(client, agent)
-    return About(client, agent, known, tuple(_unsaid(client, agent, known)))
+    found, notes = findings_of(args, settings), tuple(_unsaid(client, agent, known))
+    return About(client, agent, known, found, notes)
 
 
 def _unsaid(client: str | None, agent: str | None, known: frozenset[str]) -> Iterator[str]:

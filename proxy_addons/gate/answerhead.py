@@ -6,7 +6,7 @@ Must never: choose among several fields of one name: which of them a client goes
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +17,22 @@ _OF_BODIES = (
     b"content-type", b"content-encoding", b"content-disposition", b"content-range", b"etag",
     b"last-modified",
 )  # fmt: skip
+
+
+# What may come slowly by nature, and is shown as it comes: it is looked at as it passes, and cut
+# off where it has to be. Most often its first piece says enough.
+LIVE: Final = (
+    "text/",
+    "application/json",
+    "application/javascript",
+    "application/x-ndjson",
+    "application/xhtml+xml",
+    "application/grpc",
+    "application/connect+",
+    "multipart/x-mixed-replace",
+)
+
+_NO_BODY: Final = frozenset({204, 304})  # RFC 9110 15.3.5, 15.4.5
 
 
 class AnswerHead(NamedTuple):
@@ -39,6 +55,11 @@ class AnswerHead(NamedTuple):
     content_range: str = ""
     length: int | None = None
     validator: str = ""
+
+    @property
+    def has_body(self) -> bool:
+        """Whether anything may come behind it."""
+        return self.status not in _NO_BODY and self.length != 0
 
 
 def answer_head_of(status: int, fields: Fields, length: int | None) -> AnswerHead:

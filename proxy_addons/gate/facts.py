@@ -136,6 +136,7 @@ class RequestFacts:
         body: the fields that say what its body is, by their names in lower case, as
             `content.uploads.Upload` has them; None: it has no body.
         user_agent: the `User-Agent` header, else "". A claim: it proves nobody.
+        length: bytes of its body, as its head says; None: only its end tells, or it has none.
     """
 
     method: str
@@ -158,6 +159,7 @@ class RequestFacts:
     range: str = ""
     body: Mapping[str, str] | None = field(default=None, repr=False)
     user_agent: str = ""
+    length: int | None = None
 
 
 @dataclass(slots=True)  # not frozen, as above

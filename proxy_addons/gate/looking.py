@@ -9,10 +9,12 @@ marked document go in the clear, whatever the policy says.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from proxy_addons.content.outgoing import findings_of_address
 from proxy_addons.gate.facts import Course, Verdict
+from proxy_addons.gate.headwatch import HeadWatch
 from proxy_addons.gate.helping import Helping
 from proxy_addons.gate.parts import PartWatch, Seen, shows_its_beginning
 from proxy_addons.gate.recording import full_url
@@ -22,6 +24,7 @@ from proxy_addons.gate.sending import Sending
 from proxy_addons.gate.traits import traits_of
 from proxy_addons.gate.watching import Watch
 from proxy_addons.policy.findings import (
+    CONTENT_TYPE,
     FILE_TYPE,
     FILE_TYPES,
     MARKING,
@@ -29,12 +32,16 @@ from proxy_addons.policy.findings import (
     OF_ANSWERS,
     OF_REQUESTS,
     SENDS,
+    UPLOAD_SIZE,
     found,
     parted,
 )
+from proxy_addons.policy.measures import over, sizes_of, typed
 from proxy_addons.policy.model import Action
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from proxy_addons.accesslog import Transaction
     from proxy_addons.content.outgoing import Sent
     from proxy_addons.gate.basis import Basis
@@ -88,6 +95,12 @@ class Looking(Helping):
                 if answer is not None:
                     transaction.changed = ()
                     return Verdict(Course.REFUSE, answer, transaction)
+        if UPLOAD_SIZE in judgement.looks and facts.length is not None:
+            told = over(facts.length, sizes_of(self.basis.decider.policy.findings))
+            if told:
+                answer = self._found(visitor, facts, judgement, transaction, told)
+                if answer is not None:
+                    return Verdict(Course.REFUSE, answer, transaction)
         if facts.body is not None:
             self._hold(visitor, facts, judgement, verdict)
         self._watch(visitor, facts, judgement, verdict)
@@ -98,7 +111,9 @@ class Looking(Helping):
     ) -> None:
         """Have the request's body looked at before it is sent on."""
         in_clear = facts.scheme == "http"
-        if not in_clear and judgement.looks.isdisjoint(OF_REQUESTS):
+        reads = in_clear or not judgement.looks.isdisjoint({MARKING, SENDS})
+        counts = UPLOAD_SIZE in judgement.looks and facts.length is None
+        if not reads and not counts:
             return
         transaction = verdict.transaction
         assert transaction is not None
@@ -128,6 +143,8 @@ class Looking(Helping):
             about=lambda: _about(transaction),
             domains=self.basis.settings.content.force_domains,
             told=note,
+            sizes=sizes_of(self.basis.decider.policy.findings) if counts else (),
+            reads=reads,
         )
 
     def _in_clear(
@@ -176,29 +193,32 @@ class Looking(Helping):
         def fail(problem: str) -> Answer:
             return self._unseen(visitor, facts, transaction, problem)
 
+        if judgement.looks & OF_ANSWERS == {CONTENT_TYPE}:
+            verdict.watch = HeadWatch(facts.path, judge, fail, typed=self._typed)
+            return
+
         def note(looked: Looked) -> None:
             if looked.virus is not None:
                 transaction.virus = looked.virus
             if looked.words and looked.findings:
                 transaction.members = looked.words
 
-        def about() -> dict[str, str]:
-            return _about(transaction)
-
+        about = partial(_about, transaction)
+        of_head = self._typing(judgement)
         anything = bool(facts.range) and self._may_be_anything(visitor, facts, judgement)
         # A request that has a body cannot be asked again for another part.
         if not facts.range or anything or shows_its_beginning(facts.range):
             verdict.watch = Watch(
                 facts.path, judge, fail, parts=anything, bodies=self.bodies,
                 kinds=judgement.looks, told=note,
-                about=about,
+                about=about, typed=of_head,
             )  # fmt: skip
         elif facts.method == "GET" and facts.body is None:
             address = full_url(judgement.keys[0], facts)  # the record may not have all of it
             verdict.watch = PartWatch(
                 facts.path, judge, fail, address, self.seen, bodies=self.bodies,
                 kinds=judgement.looks, told=note,
-                about=about,
+                about=about, typed=of_head,
             )  # fmt: skip
         else:
             verdict.watch = Watch(
@@ -209,8 +229,16 @@ class Looking(Helping):
                 kinds=judgement.looks,
                 told=note,
                 about=about,
+                typed=of_head,
             )
             verdict.watch.part = ""
+
+    def _typing(self, judgement: Judgement) -> Callable[[str], frozenset[str]] | None:
+        return self._typed if CONTENT_TYPE in judgement.looks else None
+
+    def _typed(self, content_type: str) -> frozenset[str]:
+        """What rules ask about that a declared type is."""
+        return typed(content_type, self.basis.decider.policy.findings)
 
     def _may_be_anything(self, visitor: Visitor, facts: RequestFacts, judgement: Judgement) -> bool:
         """Whether a part of a file may be given, as the whole may whatever it is."""

@@ -13,11 +13,13 @@ the gateway's take together.
 from __future__ import annotations
 
 import logging
+import sys
 from typing import TYPE_CHECKING, Final
 
 from proxy_addons.gate.watching import ALL, DONE, REFUSED, WAIT
 from proxy_addons.gate.whole import whose
 from proxy_addons.policy.findings import SENDS, found
+from proxy_addons.policy.measures import over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -45,6 +47,8 @@ class Sending:
         about: the request (`Bodies.look`).
         domains: of the force's e-mail addresses.
         told: told what was found, for the record.
+        sizes: in bytes, that rules ask about, where the head says no length: it is counted.
+        reads: whether what it holds is looked at; else it is only counted.
 
     Attributes:
         refusal: the answer to give instead, once it is refused.
@@ -53,8 +57,8 @@ class Sending:
     """
 
     __slots__ = (
-        "_about", "_bodies", "_domains", "_fail", "_headers", "_judge", "_path", "_told", "held",
-        "passes", "refusal",
+        "_about", "_bodies", "_came", "_domains", "_fail", "_headers", "_judge", "_path", "_reads",
+        "_sizes", "_told", "held", "passes", "refusal",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - each is a fact of its own
@@ -68,6 +72,8 @@ class Sending:
         about: Callable[[], Mapping[str, str]],
         domains: Sequence[str] = (),
         told: Callable[[Sent], None] = lambda _: None,
+        sizes: Sequence[int] = (),
+        reads: bool = True,
     ) -> None:
         self._headers = headers
         self._path = path
@@ -77,6 +83,9 @@ class Sending:
         self._about = about
         self._domains = domains
         self._told = told
+        self._sizes = sizes
+        self._reads = reads
+        self._came = 0
         self.held: Held | None = None
         self.refusal: Answer | None = None
         self.passes: Callable[[], None] | None = None
@@ -112,13 +121,27 @@ class Sending:
             # A worker has them from its beginning to its end: something is wrong with it.
             self.refusal = self._fail("nothing looks at what is sent")
             return REFUSED
+        if self._sizes and not self._small_enough(len(data)):
+            return REFUSED
         if self.held is None:
             self.held = self._bodies.holding.begin(whose(self._about()))
         if data and not self.held.put(data):
-            # More than can be held: what that means is for the policy to say.
-            self.refusal = self._judge(_UNREAD)
+            # More than can be held: what that means is for the policy to say. How much there is
+            # to come nobody will count: it counts as more than any rule asks about.
+            unknown = over(sys.maxsize, self._sizes)
+            self.refusal = self._judge(_UNREAD | unknown)
             return DONE if self.refusal is None else REFUSED
+        if not self._reads:
+            return DONE if last else ALL
         return WAIT if last else ALL
+
+    def _small_enough(self, more: int) -> bool:
+        """Whether it may go on being so large."""
+        before, self._came = self._came, self._came + more
+        passed = over(self._came, self._sizes) - over(before, self._sizes)
+        if passed:
+            self.refusal = self._judge(passed)
+        return self.refusal is None
 
     @property
     def behind(self) -> bool:

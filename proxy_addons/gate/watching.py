@@ -22,6 +22,7 @@ from proxy_addons.content.coding import CodingError, Decoder
 from proxy_addons.content.declared import declared_of
 from proxy_addons.content.plain import ZIP, is_of_text, shows_zip
 from proxy_addons.content.types import HEAD, TAIL, is_plain, tail_types, types_of
+from proxy_addons.gate.answerhead import LIVE
 from proxy_addons.gate.glance import is_ordinary
 from proxy_addons.gate.whole import whose
 from proxy_addons.policy.findings import FILE_TYPE, found
@@ -51,19 +52,6 @@ REFUSED: Final = -1
 """Nothing more goes out: `Watch.refusal` instead, or a broken transfer where something has."""
 
 _PARTIAL: Final = 206
-_NO_BODY: Final = frozenset({204, 304})  # RFC 9110 15.3.5, 15.4.5
-# What may come slowly by nature, and is shown as it comes: it is looked at as it passes, and cut
-# off where it has to be. Most often its first piece says enough.
-_LIVE: Final = (
-    "text/",
-    "application/json",
-    "application/javascript",
-    "application/x-ndjson",
-    "application/xhtml+xml",
-    "application/grpc",
-    "application/connect+",
-    "multipart/x-mixed-replace",
-)
 _TEXTS: Final = frozenset({"text", "web-page", "web-script", "style-sheet", "data"})
 _UNREADABLE: Final = frozenset({"unreadable-archive"})
 _FEW: Final = 16  # bytes from which on a first look is taken
@@ -92,6 +80,7 @@ class Watch:
         kinds: of findings that could change the decision.
         told: told the name of a virus, and words about what was found, for the record.
         about: the request, for alerts (`Bodies.look`).
+        typed: gives what is found of a declared type; None: nobody asks.
 
     Attributes:
         held: all of the body so far, as it came, where all of it has to be looked at; None before
@@ -104,7 +93,7 @@ class Watch:
     __slots__ = (
         "_about", "_bodies", "_came", "_declared", "_decoded", "_decoder", "_early", "_fail",
         "_head", "_judge", "_kinds", "_length", "_live", "_looked", "_note", "_parts", "_path",
-        "_seen", "_stage", "_tail", "_wanted", "held", "part", "refusal",
+        "_seen", "_stage", "_tail", "_typed", "_wanted", "held", "part", "refusal",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - each is a fact of its own
@@ -118,12 +107,14 @@ class Watch:
         kinds: frozenset[str] = frozenset(),
         told: Callable[[Looked], None] = lambda _: None,
         about: Callable[[], Mapping[str, str]] = dict,
+        typed: Callable[[str], frozenset[str]] | None = None,
     ) -> None:
         self._path = path
         self._bodies = bodies
         self._kinds = kinds
         self._note = told
         self._about = about
+        self._typed = typed
         self._wanted: frozenset[str] = frozenset()
         self._early: list[bytes] = []  # as they came, until it is known whether all is held
         self._decoded: Held | None = None  # the same as `held` without content coding
@@ -152,6 +143,8 @@ class Watch:
             fields: of its head.
             content: all of its body, as it came.
         """
+        if self._typed is not None:
+            return False  # its head has to be judged
         try:
             return is_ordinary(self._path, status, fields, content)
         except Exception as problem:  # noqa: BLE001 - whatever it is, the answer is watched
@@ -165,16 +158,18 @@ class Watch:
             `DONE`: there is nothing to look at; `ALL`: `feed` has to be asked; `AGAIN`; `REFUSED`.
         """
         try:
-            return self._begin(head)
+            told = self._typed(head.content_type) if self._typed and head.has_body else None
+            self.refusal = self._judge(told) if told else None
+            return self._begin(head) if self.refusal is None else REFUSED
         except Exception as problem:  # noqa: BLE001 - whatever it is, the answer is refused
             return self._failed(problem)
 
     def _begin(self, head: AnswerHead) -> int:
-        if head.status in _NO_BODY or head.length == 0:
-            return 0
+        if not head.has_body:
+            return DONE
         self._declared = self._declared_by(head)
         self._length = head.length
-        self._live = self._declared.content_type.startswith(_LIVE) and not self._declared.attachment
+        self._live = self._declared.content_type.startswith(LIVE) and not self._declared.attachment
         if head.status == _PARTIAL and not head.content_range.lower().startswith("bytes 0-"):
             if self._parts:
                 return DONE  # whatever it is part of may be given

@@ -26,6 +26,11 @@ MARKING: Final = "marking"
 SENDS: Final = "sends"
 """What else is in what is sent: `SENDINGS`."""
 
+UPLOAD_SIZE: Final = "upload_size"
+"""How much is sent: the value is a number of bytes, and there is more (measures.py)."""
+CONTENT_TYPE: Final = "content_type"
+"""What an answer declares itself to be: a media type, `image/*` or `none` (measures.py)."""
+
 KINDS: Final = (FILE_TYPE, MEMBER, VIRUS, MARKING, SENDS)
 
 VIRUSES: Final = frozenset({"found", "unscanned"})
@@ -135,9 +140,9 @@ VALUES: Final[Mapping[str, frozenset[str]]] = {
 }
 """What there can be of each kind."""
 
-OF_ANSWERS: Final = frozenset({FILE_TYPE, MEMBER, VIRUS})
+OF_ANSWERS: Final = frozenset({FILE_TYPE, MEMBER, VIRUS, CONTENT_TYPE})
 """Kinds that are looked for in what comes back."""
-OF_REQUESTS: Final = frozenset({MARKING, SENDS})
+OF_REQUESTS: Final = frozenset({MARKING, SENDS, UPLOAD_SIZE})
 """Kinds that are looked for in what is sent."""
 
 
@@ -185,6 +190,10 @@ def words_of(finding: str) -> str:
         return FILE_TYPES[value].words
     if kind == MEMBER:
         return f"{FILE_TYPES[value].words} in an archive"
+    if kind == UPLOAD_SIZE:
+        return f"more than {int(value):,} bytes sent"
+    if kind == CONTENT_TYPE:
+        return f"the declared type {value}"
     return _WORDS.get(finding, f"{kind.replace('_', ' ')} {value}")
 
 

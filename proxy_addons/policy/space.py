@@ -30,6 +30,7 @@ from proxy_addons.policy.conditions import (
     Leaf,
 )
 from proxy_addons.policy.diagrams import FALSE, TRUE, Diagrams
+from proxy_addons.policy.measures import implied
 from proxy_addons.policy.timespaces import BANK_HOLIDAY, Reading
 from proxy_addons.urlkey.texts import without_common_label
 
@@ -128,7 +129,12 @@ class Space:
         unproven = self._people.where(lambda each: each == _UNPROVEN)
         # Of somebody who is not known nobody knows the groups.
         known = both.either(both.negated(unproven), self._groups_unknown)
-        self.requests = both.all([*(family.domain for family in families), known])
+        named_findings = {name for leaf in leaves if leaf.kind == FINDINGS for name in leaf.meant}
+        follows = (
+            both.negated(both.less(self._variable(FINDINGS, one), self._variable(FINDINGS, other)))
+            for one, other in implied(sorted(named_findings))
+        )
+        self.requests = both.all([*(family.domain for family in families), known, *follows])
 
     def part(self, rule: Rule) -> int:
         """The requests that a rule matches."""

@@ -22,7 +22,7 @@ from proxy_addons.policy.conditions import (
     Any,
     Leaf,
 )
-from proxy_addons.policy.findings import words_of
+from proxy_addons.policy.findings import CONTENT_TYPE, UPLOAD_SIZE, words_of
 
 if TYPE_CHECKING:
     from proxy_addons.policy.compiled import Facts
@@ -85,6 +85,10 @@ def _said(leaf: Leaf, facts: Facts, now: Reading, clock: str) -> str:
         told = sorted(leaf.meant & facts.findings)
         if told:
             return f"found {', '.join(map(words_of, told))}"
+        if leaf.wanted.kind == UPLOAD_SIZE:
+            return f"nothing {' or '.join(leaf.names)} is known to be sent"
+        if leaf.wanted.kind == CONTENT_TYPE:
+            return f"no declared type is known that is {' or '.join(leaf.names)}"
         kind = leaf.wanted.kind.replace("_", " ")
         return f"no {kind} is found that is in {', '.join(sorted(leaf.names))}"
     known = _known(leaf, facts)

@@ -22,6 +22,7 @@ from proxy_addons.policy.conditions import (
 from proxy_addons.policy.findings import KINDS, wanted
 from proxy_addons.policy.timespaces import TimeCondition
 from proxy_addons.settings.condition_kinds import ANY, NOT, OUTSIDE, WITHIN, GroupSource
+from proxy_addons.settings.condition_values import OF_HEADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -85,8 +86,9 @@ class Compiler:
             spaces = tuple(self.spaces[name] for name in names)
             outside = (kind == OUTSIDE) is not negated
             return Leaf(TIME, names, time=TimeCondition(spaces, outside=outside))
-        if kind in KINDS:
-            found = wanted(kind, names)
+        if kind in KINDS or kind in OF_HEADS:
+            each = [str(each.value) for each in source.values]
+            found = wanted(kind, each)._replace(names=names)
             return Leaf(FINDINGS, names, found.meant, wanted=found)
         texts = self.expanded(names) if kind == CATEGORIES else frozenset(names)
         return Leaf(kind, names, texts, negated, strict, passed_by=self.passed_by)

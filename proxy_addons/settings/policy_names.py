@@ -14,7 +14,8 @@ from proxy_addons.policy.compiled import BY_NAME_ONLY, Policy, Rule
 from proxy_addons.policy.conditions import CATEGORIES, PROFILES
 from proxy_addons.policy.model import REFUSALS, RESERVED_RULES, Action
 from proxy_addons.policy.timespaces import TimeCondition
-from proxy_addons.settings.condition_kinds import OUTSIDE, WITHIN, searching
+from proxy_addons.settings.condition_kinds import OUTSIDE, WITHIN
+from proxy_addons.settings.condition_values import searching
 from proxy_addons.settings.conditions_build import Compiler, names_in
 from proxy_addons.settings.effect_names import check_effects
 from proxy_addons.settings.problems import nearest

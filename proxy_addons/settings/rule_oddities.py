@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from proxy_addons.policy import atoms
 from proxy_addons.policy.model import TRAITS
-from proxy_addons.settings.condition_kinds import group_text
+from proxy_addons.settings.condition_values import group_text
 from proxy_addons.settings.problems import Problem
 
 if TYPE_CHECKING:

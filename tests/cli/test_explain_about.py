@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
+OTHERS = [
+    ("large", "block", {"hosts": "x.test", "upload_size": {"over": "1MB"}}),
+    ("films", "block", {"any": [{"content_type": "video/*"}, {"user_agent": "vlc"}]}),
+]
 REPS = {"groups": "Fed Reps"}
 RULES = [
     ("not-ours", "block", {"clients": "10.9.0.0/16", "not": {"url": "example.test/ours"}}),
@@ -31,7 +35,7 @@ def explain(
     policy = yaml.safe_load((config / "policy.yaml").read_text())
     policy["rules"][:0] = [
         {"id": name, "clause": "T 1", "reason": "So.", "action": action, "when": when}
-        for name, action, when in RULES
+        for name, action, when in (*RULES, *OTHERS)
     ]
     (config / "policy.yaml").write_text(yaml.safe_dump(policy, sort_keys=False))
 
@@ -104,7 +108,25 @@ def test_what_is_not_given_is_not_known(explain: Callable[..., dict[str, Any]]):
     assert explain("x.test", "--user", "Sample Person")["client"] is not None
 
 
+def test_sizes_and_types(explain: Callable[..., dict[str, Any]]):
+    sent = ("--client", "192.0.2.1", "--method", "POST", "--upload-size")
+    found = explain("x.test", *sent, "1MB")
+    assert found["rule"] == "everything-else"
+    assert why(found, "large") == "nothing over 1MB is known to be sent"
+    assert why(found, "films") == (
+        "no declared type is known that is video/*, and the user agent does not match vlc"
+    )
+    found = explain("x.test", *sent, "1000001")
+    assert (found["rule"], found["clause"]) == ("large", "T 1")
+    assert why(found, "large") == "host is or is under x.test; found more than 1,000,000 bytes sent"
+    found = explain("x.test", "--client", "192.0.2.1", "--content-type", "Video/MP4; x")
+    assert (found["rule"], why(found, "films")) == ("films", "found the declared type video/*")
+
+
 def test_what_is_no_address(watchhouse: Callable[..., Any]):
     done = watchhouse("explain", "x.test", "--client", "here")
     assert (done.code, done.out) == (1, "")
     assert "--client" in done.err
+    done = watchhouse("explain", "x.test", "--upload-size", "ten")
+    assert (done.code, done.out) == (1, "")
+    assert "no size such as 10MB" in done.err
