@@ -158,6 +158,22 @@ def test_an_address_in_the_address_changes_nothing(ask: Any):
     assert verdict.changes is None
 
 
+def test_what_is_refused_for_what_it_sends_is_not_changed(
+    doors_with: Callable[..., Doors], head: Head
+):
+    block = "{id: large, clause: A, reason: R., action: block, when: {upload_size: {over: 1kB}}}"
+    doors = doors_with(
+        policy=POLICY.replace("  - {id: inspected", f"  - {block}\n  - {{id: inspected")
+    )
+    visitor = doors.visitor()
+    for length, changed in ((1000, 3), (1001, 0)):
+        verdict = doors.gate.request(
+            visitor, head("http://allowed.test/", method="POST", body={}, length=length)
+        )
+        assert len(verdict.transaction.changed) == changed
+        verdict.transaction.finish()
+
+
 def test_what_is_refused_is_not_changed(ask: Any):
     verdict, record = ask("http://blocked.test/")
     assert verdict.course is Course.REFUSE
