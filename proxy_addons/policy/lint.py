@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from proxy_addons.policy import atoms
 from proxy_addons.policy.atoms import host_of_text
 from proxy_addons.policy.compiled import host_and_parents
-from proxy_addons.policy.model import Action
+from proxy_addons.policy.model import Action, Person, Resource
 from proxy_addons.policy.reach import unreachable
 from proxy_addons.policy.states import ALLOWANCE_LOW, ALLOWANCE_USED, SOCIAL_LOW, SOCIAL_USED
+from proxy_addons.urlkey import UrlKey
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -104,7 +105,7 @@ def _profiles(rule: Rule) -> frozenset[str]:
 
 
 def _unseen(policy: Policy) -> Iterator[Finding]:
-    """Rules on the pages of hosts whose pages nobody sees."""
+    """Rules on pages of what is not decrypted, where nobody sees which page is asked for."""
     for rule in policy.rules:
         hosts = {
             host_of_text(text)
@@ -122,3 +123,36 @@ def _unseen(policy: Policy) -> Iterator[Finding]:
                 )
                 message = f"looks at pages of {host}, which is not decrypted, {what}"
                 yield Finding("rules", rule.id, message)
+    refused: dict[str, set[str]] = {}
+    for profile in policy.profiles:
+        for category in sorted(policy.never_inspect_categories):
+            name = _refusing_unseen(policy, profile, category)
+            if name is not None:
+                refused.setdefault(name, set()).add(category)
+    for name, categories in refused.items():
+        listed = ", ".join(sorted(categories))
+        message = (
+            f"refuses connections that are not decrypted ({listed}), as nobody"
+            " sees which page is asked for there: put it below the rules that allow these, or name"
+            " hosts or categories"
+        )
+        yield Finding("rules", name, message)
+
+
+def _refusing_unseen(policy: Policy, profile: str, category: str) -> str | None:
+    """The rule that refuses tunnels to a kind of site only because the address is not known."""
+    key = UrlKey("", "site.invalid", 443)  # no policy names it (RFC 6761)
+    person = Person("somebody", "", profile, groups=frozenset())
+    about = policy.about("0.0.0.0", "")  # noqa: S104 - no client has it (RFC 1122 3.2.1.3)
+    categories = frozenset({category})
+    facts = policy.facts(person, Resource(key, categories, "CONNECT", about))
+    open_page = facts._replace(
+        atoms=frozenset(token for token in facts.atoms if not token.startswith("?"))
+    )
+    for rule in policy.rules_of(facts.profile):
+        if rule.concerns(facts):
+            if rule.action is Action.BLOCK and not rule.concerns(open_page):
+                return rule.id
+            if not rule.timed and rule.action is not Action.COACH:
+                return None
+    return None

@@ -92,6 +92,10 @@ def _said(leaf: Leaf, facts: Facts, now: Reading, clock: str) -> str:
         kind = leaf.wanted.kind.replace("_", " ")
         return f"no {kind} is found that is in {', '.join(sorted(leaf.names))}"
     known = _known(leaf, facts)
+    if leaf.kind == CATEGORIES and known and leaf.strict and not leaf.negated:
+        seen = facts.categories - facts.exempted
+        if leaf.meant.isdisjoint(seen):
+            return f"an exemption opens {', '.join(sorted(facts.categories & facts.exempted))}"
     is_so, is_not = _WORDS[leaf.kind]
     names = " or ".join(leaf.names)
     if known is None:

@@ -54,6 +54,7 @@ class Plan:
 
     def __init__(self, settings: Settings, client_ip: str) -> None:
         self._policy = settings.policy
+        self._about = settings.policy.about(client_ip, "")
         self._index = CategoryIndex.open(settings.paths.index_file)
         people = AddressMap(settings.identity.addresses, settings.policy.strictest_profile)
         self.person = people.person(client_ip)
@@ -63,7 +64,7 @@ class Plan:
     def decision(self, host: str) -> Decision:
         """What the policy says of a host's first page."""
         key = url_key(f"https://{host}/")
-        resource = Resource(key, self._index.lookup(key), "GET")
+        resource = Resource(key, self._index.lookup(key), "GET", self._about)
         return decide(self._policy, self.person, resource, self._moment)
 
     def refused(self, candidates: Iterable[str] = REFUSED) -> str:

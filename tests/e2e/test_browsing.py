@@ -112,3 +112,40 @@ def test_credentials_for_the_parent(start: Callable[..., Gateway], web: Web) -> 
         for file in (gateway.data / "log").rglob("*")
         if file.is_file() and (b"s%cret" in file.read_bytes() or b"dXM6" in file.read_bytes())
     ]
+
+
+CONDITIONS = {
+    "page": "{url: www.gov.uk/browse}",
+    "words": "{categories: government, url_matches: 'q=secret'}",
+    "script": "{user_agent: '^Wget/', not: {clients: 127.0.0.2/32}}",
+    "large": "{upload_size: {over: 1kB}}",
+}
+
+
+def test_conditions_on_page_words_program_and_size(start: Callable[..., Gateway], web: Web) -> None:
+    policy = (Path(__file__).parents[2] / "config/policy.yaml").read_text()
+    rules = "\n".join(
+        f"  - {{id: {name}, clause: T 1, reason: So., action: block, when: {when}}}"
+        for name, when in CONDITIONS.items()
+    )
+    policy = policy.replace("\nrules:\n", f"\nrules:\n{rules}\n", 1)
+    gateway = start(through(web), policy=policy, at=working_time("10:30:00"))
+    site = "https://www.gov.uk"
+    wget = ("-A", "Wget/1.21")
+    chunks = ("-H", "Transfer-Encoding: chunked", "--data-binary", "a" * 1001)
+    asked: list[tuple[str, tuple[str, ...], int]] = [
+        (f"{site}//Brow%73e/x", (), 403),
+        (f"{site}/search?q=secret", (), 403),
+        (f"{site}/", (), 200),
+        (f"{site}/", wget, 403),
+        (f"{site}/", (*wget, "--interface", "127.0.0.2"), 200),
+        (f"{site}/", ("--data-binary", "a" * 1000), 200),
+        (f"{site}/", ("--data-binary", "a" * 1001), 403),
+    ]
+    both = [(version, *each) for version in ("--http1.1", "--http2") for each in asked]
+    for version, url, more, status in (*both, ("--http1.1", f"{site}/", chunks, 403)):
+        reply = gateway.curl(url, version, *more)
+        assert reply.status == status, (version, url, more, reply)
+    found = [record["rule"] for record in gateway.records(15, host="www.gov.uk")]
+    assert found[:4] == found[7:11] == ["page", "words", "business", "script"]
+    assert found[-2:] == ["large", "large"]

@@ -9,6 +9,9 @@ import pytest
 from support.http2 import Http2
 from support.stage import answering, request_head
 
+from proxy_addons.gate.held import Holding
+from proxy_addons.gate.whole import Bodies
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
@@ -149,3 +152,25 @@ async def test_what_has_no_body_declares_nothing(stage: Stage) -> None:
     await stage.secure_origin(HOST, script=answering(b"", "304 Not Modified"))
     client = await stage.tunnel(HOST)
     assert (await client.get("/film", f"Host: {HOST}", ACCEPT)).status == 304
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
+async def test_more_than_can_be_held_counts_as_more_than_any_rule_asks_about(
+    stage_with: Callable[..., Any], chunked: bool
+) -> None:
+    stage: Stage = await stage_with(policy=POLICY.replace("over: 5kB", "over: 2GB"))
+    before = stage.gate.bodies
+    assert before is not None
+    holding = Holding(largest=20_000, memory=1 << 20, disk=1 << 20)
+    stage.gate.bodies = Bodies(stage.worker.examining._examiner, None, holding=holding)
+    got: list[bytes] = []
+    await stage.secure_origin(HOST, script=taking(got))
+    client = await stage.tunnel(HOST)
+    if not chunked:
+        assert (await post(client, 90_000, chunked=False)).status == 200
+        return
+    assert (await post(client, 15_000, chunked=True)).status == 200
+    reply = await post(client, 25_000, chunked=True, whole=False)
+    assert (reply.status, json.loads(reply.body)["rule"]) == (403, "large")
+    assert len(got) == 1
+    assert holding.bodies == 0

@@ -99,6 +99,31 @@ def test_a_rule_that_coaches_what_nothing_allows():
     assert said(({"url": "a.test/"}, "coach"), ({"hosts": "test", **shop}, "block")) == {}
 
 
+def test_pages_that_nobody_sees():
+    def told(*rules: tuple[Any, str]) -> dict[str, str]:
+        written = [rule_of(n, *rule) for n, rule in enumerate((*rules, (None, "allow")))]
+        policy, _ = read(written, never=["bank", "health"])
+        assert policy is not None
+        return {f.name: f.message for f in findings(policy, ("staff",)) if "asked for" in f.message}
+
+    why = (
+        "refuses connections that are not decrypted ({}), as nobody sees which page is asked for"
+        " there: put it below the rules that allow these, or name hosts or categories"
+    )
+    words = {"url_matches": "words"}
+    assert told((words, "block")) == {"rule-0": why.format("bank, health")}
+    assert told((words, "allow")) == {}
+    assert told(({"categories": "bank"}, "allow"), (words, "block")) == {
+        "rule-1": why.format("health")
+    }
+    assert told(({"hosts": "a.test", **words}, "block")) == {}
+    assert told(({"categories": "health", **words}, "block")) == {"rule-0": why.format("health")}
+    assert told(({"clients": "10.0.0.0/8", "user_agent": "curl"}, "block")) == {}
+    assert told(({"time": {"within": "day"}, **words}, "block")) == {
+        "rule-0": why.format("bank, health")
+    }
+
+
 def test_pages_of_hosts_that_are_not_decrypted():
     rules = [rule_of(0, {"url": "bank.test/x"}), rule_of(1, {"url": "a.bank.test/x"}, "allow")]
     rules += [rule_of(2, {"url": ["bank.test", "other.test/x"]}), rule_of(3, None)]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from proxy_addons.settings.kinds import Located
 from proxy_addons.settings.policy_file import read_policy
 from proxy_addons.settings.policy_names import check_names, compile_policy
 from proxy_addons.settings.problems import Report
 from proxy_addons.settings.tree import read as tree_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from proxy_addons.policy.compiled import Policy
 
 BASE: dict[str, Any] = {
@@ -35,8 +38,13 @@ def rule_of(number: int, when: Any, action: str = "block") -> dict[str, Any]:
     return rule if when is None else {**rule, "when": when}
 
 
-def read(rules: list[dict[str, Any]], **changes: Any) -> tuple[Policy | None, list[str]]:
-    """The policy of some rules, and what is wrong with it: one of the two."""
+def read(
+    rules: list[dict[str, Any]], *, never: Sequence[str] = (), **changes: Any
+) -> tuple[Policy | None, list[str]]:
+    """The policy of some rules, and what is wrong with it: one of the two.
+
+    `never` are categories that are not decrypted.
+    """
     text = json.dumps({**BASE, **changes, "rules": rules}, indent=1)  # YAML, without anchors
     report = Report()
     root = tree_of(text.encode(), "policy.yaml", report)
@@ -45,7 +53,8 @@ def read(rules: list[dict[str, Any]], **changes: Any) -> tuple[Policy | None, li
     check_names(source, (), (), None, report)
     if report.problems:
         return None, [f"{each.key}: {each.message}" for each in report.problems]
-    return compile_policy(source, (), ()), []
+    hidden = [Located(name, "settings", "never_inspect") for name in never]
+    return compile_policy(source, hidden, ()), []
 
 
 def policy_of(rules: list[dict[str, Any]], **changes: Any) -> Policy:
