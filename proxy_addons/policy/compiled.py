@@ -1,14 +1,14 @@
 """The compiled policy: rules as sets, ready to be asked.
 
 In: checked values from settings/ (which reads `policy.yaml`), the bank holidays as dates.
-Out: frozen `Policy` and `Rule`, and the `Facts` of a request that rules look at.
+Out: frozen `Policy` and `Rule`; a request's `Facts` (facts.py).
 Must never: do I/O, read a clock, or decide (decide.py does).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from proxy_addons.policy.conditions import (
     CATEGORIES,
@@ -19,6 +19,7 @@ from proxy_addons.policy.conditions import (
     STATE,
     TIME,
 )
+from proxy_addons.policy.facts import Facts, host_and_parents
 from proxy_addons.policy.gathering import atoms_of, deeper, uncompiled
 from proxy_addons.policy.model import Action
 from proxy_addons.policy.timespaces import Reading, reading
@@ -34,36 +35,13 @@ if TYPE_CHECKING:
     from proxy_addons.policy.model import Moment, Person, Resource
     from proxy_addons.policy.timespaces import TimeCondition, TimeSpace
 
+__all__ = ["BY_NAME_ONLY", "Facts", "Policy", "Rule", "host_and_parents"]
+
 _NO_HOSTS: frozenset[str] = frozenset()
 _NONE: frozenset[str] = frozenset()
 
 BY_NAME_ONLY = frozenset({"malware", "phishing"})
 """Categories that an exemption for everything does not open, where the policy names no others."""
-
-
-class Facts(NamedTuple):
-    """What of a request rules can look at, apart from the time. Hashable: a cache's key.
-
-    Attributes:
-        profile: the profile that applies.
-        categories: of the resource.
-        hosts: of the hosts that the policy names, those that the resource's host is or is under.
-        method: upper case; empty when no rule of the policy looks at methods.
-        exempted: categories that a live exemption opens; rules that block or coach pass them by.
-        states: of what stands for the person (states.py), that which rules of the policy name.
-        findings: of what was found in a body (findings.py), that which rules name; none before one
-            has been looked at.
-        atoms: what is known of the atoms (atoms.py) that rules name.
-    """
-
-    profile: str
-    categories: frozenset[str]
-    hosts: frozenset[str]
-    method: str
-    exempted: frozenset[str] = _NONE
-    states: frozenset[str] = _NONE
-    findings: frozenset[str] = _NONE
-    atoms: frozenset[str] = _NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,36 +126,27 @@ class Rule:
     @property
     def timed(self) -> bool:
         """Whether the clock has a say in it."""
-        return self.time is not None or bool(self.times)
+        return self.time is not None or (self.also is not None and bool(self.times))
 
     @property
     def stated(self) -> bool:
         """Whether what stands for the person has."""
-        return self.states is not None or any(self.leaves(STATE))
+        return self.states is not None or (self.also is not None and any(self.leaves(STATE)))
 
     @property
     def profiled(self) -> bool:
         """Whether it is for some profiles as such."""
         return self.profiles is not None or any(self.leaves(PROFILES))
 
-    def concerns(self, facts: Facts) -> bool:
+    def concerns(self, facts: Facts, *, whatever: bool = False) -> bool:
         """Whether every condition is met at some time: all but the clock's.
 
         A rule that blocks or coaches does not see the categories that an exemption opens.
+
+        Args:
+            facts: of the request.
+            whatever: whether states and findings may be any; `facts` has all of them.
         """
-        return self._plain(facts) and (self.also is None or self.also.holds(facts, None))
-
-    def could(self, facts: Facts) -> bool:
-        """The same, whatever state and findings there are; `facts` has all of them."""
-        return self._plain(facts) and (self.also is None or self.also.could(facts))
-
-    def holds(self, facts: Facts, now: Reading) -> bool:
-        """Whether the time is right, of a rule that concerns a request."""
-        return (self.time is None or self.time.holds(now)) and (
-            self.also is None or self.also.holds(facts, now)
-        )
-
-    def _plain(self, facts: Facts) -> bool:
         categories = facts.categories
         if facts.exempted and self.action is not Action.ALLOW:
             categories = categories - facts.exempted
@@ -191,6 +160,16 @@ class Rule:
                 not self.findings
                 or all(not each.meant.isdisjoint(facts.findings) for each in self.findings)
             )
+            and (
+                self.also is None
+                or (self.also.could(facts) if whatever else self.also.holds(facts, None))
+            )
+        )
+
+    def holds(self, facts: Facts, now: Reading) -> bool:
+        """Whether the time is right, of a rule that concerns a request."""
+        return (self.time is None or self.time.holds(now)) and (
+            self.also is None or self.also.holds(facts, now)
         )
 
 
@@ -395,11 +374,3 @@ class Policy:
         if key.is_address:  # 3.4 is no parent of 1.2.3.4
             return self._hosts & {key.host}
         return self._hosts.intersection(host_and_parents(key.host))
-
-
-def host_and_parents(host: str) -> Iterator[str]:
-    """A name and every domain it is in: `a.b.c`, `b.c`, `c`."""
-    yield host
-    while (dot := host.find(".")) >= 0:
-        host = host[dot + 1 :]
-        yield host
