@@ -1,7 +1,7 @@
 """The compiled policy: rules as sets, ready to be asked.
 
 In: checked values from settings/ (which reads `policy.yaml`), the bank holidays as dates.
-Out: a frozen `Policy`, and the `Facts` of a request that its rules look at (rule.py).
+Out: a frozen `Policy`, of rules (rule.py); a request's `Facts` (facts.py).
 Must never: do I/O, read a clock, or decide (decide.py does).
 """
 
@@ -16,13 +16,14 @@ from proxy_addons.policy.conditions import (
     STATE,
 )
 from proxy_addons.policy.effects import NOTHING_MASKED, QueryMask
+from proxy_addons.policy.facts import Facts, host_and_parents
 from proxy_addons.policy.gathering import atoms_of, deeper, uncompiled
 from proxy_addons.policy.model import OF_TUNNELS
-from proxy_addons.policy.rule import Facts, Rule
+from proxy_addons.policy.rule import Rule
 from proxy_addons.policy.timespaces import Reading, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
     from datetime import date, datetime
     from zoneinfo import ZoneInfo
 
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
     from proxy_addons.policy.model import Moment, Person, Resource
     from proxy_addons.policy.timespaces import TimeSpace
 
+__all__ = ["BY_NAME_ONLY", "Facts", "Policy", "Rule", "host_and_parents"]
+
 _NO_HOSTS: frozenset[str] = frozenset()
 _NONE: frozenset[str] = frozenset()
 
-__all__ = ["BY_NAME_ONLY", "Facts", "Policy", "Rule", "host_and_parents"]
 
 BY_NAME_ONLY = frozenset({"malware", "phishing"})
 """Categories that an exemption for everything does not open, where the policy names no others."""
@@ -265,11 +267,3 @@ class Policy:
         if key.is_address:  # 3.4 is no parent of 1.2.3.4
             return self._hosts & {key.host}
         return self._hosts.intersection(host_and_parents(key.host))
-
-
-def host_and_parents(host: str) -> Iterator[str]:
-    """A name and every domain it is in: `a.b.c`, `b.c`, `c`."""
-    yield host
-    while (dot := host.find(".")) >= 0:
-        host = host[dot + 1 :]
-        yield host

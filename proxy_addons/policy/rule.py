@@ -1,6 +1,6 @@
-"""One rule, compiled, and the facts of a request that it looks at.
+"""One rule, compiled.
 
-In: checked values from settings/; the facts of a request, what the clock says.
+In: checked values from settings/; the facts of a request (facts.py), what the clock says.
 Out: whether the rule is met; what it looks at.
 Must never: decide (decide.py does), or look at a time by itself.
 """
@@ -8,7 +8,7 @@ Must never: decide (decide.py does), or look at a time by itself.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from proxy_addons.policy.conditions import CATEGORIES, FINDINGS, PROFILES, STATE, TIME
 from proxy_addons.policy.effects import NO_EFFECTS, Effects
@@ -18,35 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from proxy_addons.policy.conditions import Condition, Leaf
+    from proxy_addons.policy.facts import Facts
     from proxy_addons.policy.findings import Wanted
     from proxy_addons.policy.timespaces import Reading, TimeCondition
 
 _NONE: frozenset[str] = frozenset()
-
-
-class Facts(NamedTuple):
-    """What of a request rules can look at, apart from the time. Hashable: a cache's key.
-
-    Attributes:
-        profile: the profile that applies.
-        categories: of the resource.
-        hosts: of the hosts that the policy names, those that the resource's host is or is under.
-        method: upper case; empty when no rule of the policy looks at methods.
-        exempted: categories that a live exemption opens; rules that block or coach pass them by.
-        states: of what stands for the person (states.py), that which rules of the policy name.
-        findings: of what was found in a body (findings.py), that which rules name; none before one
-            has been looked at.
-        atoms: what is known of the atoms (atoms.py) that rules name.
-    """
-
-    profile: str
-    categories: frozenset[str]
-    hosts: frozenset[str]
-    method: str
-    exempted: frozenset[str] = _NONE
-    states: frozenset[str] = _NONE
-    findings: frozenset[str] = _NONE
-    atoms: frozenset[str] = _NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,37 +124,28 @@ class Rule:
     @property
     def timed(self) -> bool:
         """Whether the clock has a say in it."""
-        return self.time is not None or bool(self.times)
+        return self.time is not None or (self.also is not None and bool(self.times))
 
     @property
     def stated(self) -> bool:
         """Whether what stands for the person has."""
-        return self.states is not None or any(self.leaves(STATE))
+        return self.states is not None or (self.also is not None and any(self.leaves(STATE)))
 
     @property
     def profiled(self) -> bool:
         """Whether it is for some profiles as such."""
         return self.profiles is not None or any(self.leaves(PROFILES))
 
-    def concerns(self, facts: Facts) -> bool:
+    def concerns(self, facts: Facts, *, whatever: bool = False) -> bool:
         """Whether every condition is met at some time: all but the clock's.
 
         A rule that is against something does not see the categories that an exemption opens, unless
         it is never overridden.
+
+        Args:
+            facts: of the request.
+            whatever: whether states and findings may be any; `facts` has all of them.
         """
-        return self._plain(facts) and (self.also is None or self.also.holds(facts, None))
-
-    def could(self, facts: Facts) -> bool:
-        """The same, whatever state and findings there are; `facts` has all of them."""
-        return self._plain(facts) and (self.also is None or self.also.could(facts))
-
-    def holds(self, facts: Facts, now: Reading) -> bool:
-        """Whether the time is right, of a rule that concerns a request."""
-        return (self.time is None or self.time.holds(now)) and (
-            self.also is None or self.also.holds(facts, now)
-        )
-
-    def _plain(self, facts: Facts) -> bool:
         categories = facts.categories
         if facts.exempted and self.passed_by:
             categories = categories - facts.exempted
@@ -192,4 +159,14 @@ class Rule:
                 not self.findings
                 or all(not each.meant.isdisjoint(facts.findings) for each in self.findings)
             )
+            and (
+                self.also is None
+                or (self.also.could(facts) if whatever else self.also.holds(facts, None))
+            )
+        )
+
+    def holds(self, facts: Facts, now: Reading) -> bool:
+        """Whether the time is right, of a rule that concerns a request."""
+        return (self.time is None or self.time.holds(now)) and (
+            self.also is None or self.also.holds(facts, now)
         )
