@@ -100,6 +100,11 @@ def test_a_redirect_leads_elsewhere(method: str, status: int, ask: Any, doors: D
     assert (written["action"], written["reason"]) == ("redirect", "Gone to the intranet.")
 
 
+def test_who_could_go_on_with_http_2_is_led_too(ask: Any):
+    verdict, _ = ask("http://old.test/", upgrade="h2c")
+    assert verdict.answer.status == 302
+
+
 @pytest.mark.parametrize(
     ("url", "more", "rule"),
     [
