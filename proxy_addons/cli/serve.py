@@ -29,6 +29,7 @@ from proxy_addons.rights import account
 from proxy_addons.rights.certificate import CertificateError, read_pair
 from proxy_addons.rights.confine import harden
 from proxy_addons.settings.load import MAIN_FILE, POLICY_FILE
+from proxy_addons.settings.packs import FOLDER as PACKS
 from proxy_addons.standing import StandingError, StandingUnavailableError
 from proxy_addons.standing.upgrade import migrate
 
@@ -138,6 +139,7 @@ def _give_up_root(settings: Settings, found: account.Account | None, console: Co
         account.give_data_folder(paths.data_dir, found)
         account.become(found)
         files = [paths.config_dir / name for name in (MAIN_FILE, POLICY_FILE)]
+        files += sorted((paths.config_dir / PACKS).glob("*.yaml"))
         certificate = settings.listen.certificate
         read = [settings.tls.trusted_ca_file, certificate.chain, certificate.key]
         account.check_reach(

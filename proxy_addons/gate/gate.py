@@ -249,10 +249,10 @@ class Gate(Looking):
             self._recorder.note(transaction, judgement)
             metrics.count(str(judgement.decision.action), judgement.decision.rule)
             verdict = Verdict(Course.PASS, None, transaction, reached.host, reached.port)
-            _change(verdict, transaction, changes_of(judgement, keys))
             if judgement.looks or facts.body is not None:
                 verdict = self._look(visitor, facts, judgement, verdict)
             if verdict.course is Course.PASS:
+                _change(verdict, transaction, changes_of(judgement, keys))
                 self._goes_on(visitor, facts, judgement, verdict)
         metrics.observe_decision(time.perf_counter() - started)
         return verdict

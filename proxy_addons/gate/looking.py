@@ -93,7 +93,6 @@ class Looking(Helping):
             if told := findings_of_address(facts.path, domains):
                 answer = self._found(visitor, facts, judgement, transaction, told)
                 if answer is not None:
-                    transaction.changed = ()
                     return Verdict(Course.REFUSE, answer, transaction)
         if UPLOAD_SIZE in judgement.looks and facts.length is not None:
             told = over(facts.length, sizes_of(self.basis.decider.policy.findings))
@@ -128,6 +127,7 @@ class Looking(Helping):
             return refused
 
         def fail(problem: str) -> Answer:
+            transaction.changed = ()
             return self._unseen(visitor, facts, transaction, problem)
 
         def note(sent: Sent) -> None:

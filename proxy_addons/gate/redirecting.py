@@ -35,8 +35,8 @@ def target_of(to: str, *, url: str, host: str, rule: str) -> str:
 
 
 def can_lead(facts: RequestFacts) -> bool:
-    """Whether whoever asked would follow: not for a tunnel, nor for an upgrade."""
-    return facts.method != "CONNECT" and not facts.upgrade
+    """Whether whoever asked would follow: not for a tunnel, nor for a WebSocket (RFC 6455 4.1)."""
+    return facts.method != "CONNECT" and "websocket" not in facts.upgrade
 
 
 def answer_to(target: str, method: str) -> Answer:

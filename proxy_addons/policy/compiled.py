@@ -1,223 +1,44 @@
 """The compiled policy: rules as sets, ready to be asked.
 
 In: checked values from settings/ (which reads `policy.yaml`), the bank holidays as dates.
-Out: frozen `Policy` and `Rule`, and the `Facts` of a request that rules look at.
+Out: a frozen `Policy`, of rules (rule.py); a request's `Facts` (facts.py).
 Must never: do I/O, read a clock, or decide (decide.py does).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from proxy_addons.policy.conditions import (
-    CATEGORIES,
-    FINDINGS,
     HOSTS,
     METHODS,
-    PROFILES,
     STATE,
-    TIME,
 )
-from proxy_addons.policy.effects import NO_EFFECTS, NOTHING_MASKED, Effects, QueryMask
+from proxy_addons.policy.effects import NOTHING_MASKED, QueryMask
+from proxy_addons.policy.facts import Facts, host_and_parents
 from proxy_addons.policy.gathering import atoms_of, deeper, uncompiled
-from proxy_addons.policy.model import AFTER_ALL, REFUSALS, Action
+from proxy_addons.policy.model import OF_TUNNELS
+from proxy_addons.policy.rule import Rule
 from proxy_addons.policy.timespaces import Reading, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
     from datetime import date, datetime
     from zoneinfo import ZoneInfo
 
     from proxy_addons.policy.atoms import Atoms, Compile
-    from proxy_addons.policy.conditions import Condition, Leaf
-    from proxy_addons.policy.findings import Wanted
     from proxy_addons.policy.model import Moment, Person, Resource
-    from proxy_addons.policy.timespaces import TimeCondition, TimeSpace
+    from proxy_addons.policy.timespaces import TimeSpace
+
+__all__ = ["BY_NAME_ONLY", "Facts", "Policy", "Rule", "host_and_parents"]
 
 _NO_HOSTS: frozenset[str] = frozenset()
 _NONE: frozenset[str] = frozenset()
 
-OF_TUNNELS = frozenset({Action.SPLICE, Action.INSPECT})
-"""Actions of rules on whether a tunnel is decrypted; what else is decided is nothing to them."""
 
 BY_NAME_ONLY = frozenset({"malware", "phishing"})
 """Categories that an exemption for everything does not open, where the policy names no others."""
-
-
-class Facts(NamedTuple):
-    """What of a request rules can look at, apart from the time. Hashable: a cache's key.
-
-    Attributes:
-        profile: the profile that applies.
-        categories: of the resource.
-        hosts: of the hosts that the policy names, those that the resource's host is or is under.
-        method: upper case; empty when no rule of the policy looks at methods.
-        exempted: categories that a live exemption opens; rules that block or coach pass them by.
-        states: of what stands for the person (states.py), that which rules of the policy name.
-        findings: of what was found in a body (findings.py), that which rules name; none before one
-            has been looked at.
-        atoms: what is known of the atoms (atoms.py) that rules name.
-    """
-
-    profile: str
-    categories: frozenset[str]
-    hosts: frozenset[str]
-    method: str
-    exempted: frozenset[str] = _NONE
-    states: frozenset[str] = _NONE
-    findings: frozenset[str] = _NONE
-    atoms: frozenset[str] = _NONE
-
-
-def is_passed_by(action: Action, effects: Effects) -> bool:
-    """Whether a rule does not see the categories that an exemption opens: it is against them."""
-    return (action in REFUSALS or action is Action.COACH) and not effects.never_overridden
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One rule. A condition that is None is always met; a set is met by any one of its members.
-
-    Attributes:
-        id: kebab-case, unique; the same in configuration, log, block page, metrics and tests.
-        clause: the clause of the force's policy that the rule carries out; may be empty.
-        reason: a plain sentence for the person concerned.
-        action: what it does. A rule that coaches decides only where those after it would allow;
-            one that modifies, splices or inspects never does.
-        profiles: profiles that it is for.
-        categories: category ids, groups expanded, list aliases included.
-        category_names: the categories and groups as written, for the trace.
-        hosts: canonical hosts; their subdomains are meant as well.
-        methods: upper case.
-        states: what stands for the person (states.py).
-        findings: what has to have been found in a body, each kind by itself. Before a body has been
-            looked at, such a rule never matches.
-        time: when it applies.
-        also: conditions on what else is known, and any, all and not of conditions (conditions.py).
-        effects: what it does besides (effects.py).
-        ends: whether nothing after it is looked at: it allows, redirects or blocks, and is not on
-            trial.
-        coaches: whether it does, and is not on trial.
-        passed_by: whether it does not see the categories that an exemption opens.
-    """
-
-    id: str
-    clause: str
-    reason: str
-    action: Action
-    profiles: frozenset[str] | None = None
-    categories: frozenset[str] | None = None
-    category_names: tuple[str, ...] = ()
-    hosts: frozenset[str] | None = None
-    methods: frozenset[str] | None = None
-    states: frozenset[str] | None = None
-    findings: tuple[Wanted, ...] = ()
-    time: TimeCondition | None = None
-    also: Condition | None = None
-    effects: Effects = NO_EFFECTS
-    ends: bool = field(init=False, repr=False, compare=False)
-    coaches: bool = field(init=False, repr=False, compare=False)
-    passed_by: bool = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "ends", self.action in AFTER_ALL and not self.effects.stealth)
-        coaches = self.action is Action.COACH and not self.effects.stealth
-        object.__setattr__(self, "coaches", coaches)
-        object.__setattr__(self, "passed_by", is_passed_by(self.action, self.effects))
-
-    @property
-    def is_catch_all(self) -> bool:
-        """Whether the rule has no condition."""
-        conditions = (
-            self.profiles, self.categories, self.hosts, self.methods, self.states, self.time,
-            self.also,
-        )  # fmt: skip
-        return not self.findings and all(condition is None for condition in conditions)
-
-    def told(self, facts: Facts) -> tuple[str, ...]:
-        """Of what was found, that which the rule looks at, sorted."""
-        wanted = self.wanted
-        if not wanted:
-            return ()
-        meant = frozenset[str]().union(*(each.meant for each in wanted))
-        return tuple(sorted(meant & facts.findings))
-
-    def leaves(self, kind: str) -> Iterator[Leaf]:
-        """The conditions of a kind in `also`."""
-        if self.also is not None:
-            yield from (leaf for leaf in self.also.leaves() if leaf.kind == kind)
-
-    @property
-    def all_categories(self) -> frozenset[str]:
-        """All categories that it names, at its top and deeper."""
-        return (self.categories or _NONE).union(*(leaf.meant for leaf in self.leaves(CATEGORIES)))
-
-    @property
-    def wanted(self) -> tuple[Wanted, ...]:
-        """All that it looks for in a body, at its top and deeper."""
-        if self.also is None:
-            return self.findings
-        deeper = (leaf.wanted for leaf in self.leaves(FINDINGS))
-        return (*self.findings, *(wanted for wanted in deeper if wanted is not None))
-
-    @property
-    def times(self) -> tuple[TimeCondition, ...]:
-        """All its conditions on the time, at its top and deeper."""
-        top = () if self.time is None else (self.time,)
-        if self.also is None:
-            return top
-        deeper = (leaf.time for leaf in self.leaves(TIME))
-        return (*top, *(time for time in deeper if time is not None))
-
-    @property
-    def timed(self) -> bool:
-        """Whether the clock has a say in it."""
-        return self.time is not None or bool(self.times)
-
-    @property
-    def stated(self) -> bool:
-        """Whether what stands for the person has."""
-        return self.states is not None or any(self.leaves(STATE))
-
-    @property
-    def profiled(self) -> bool:
-        """Whether it is for some profiles as such."""
-        return self.profiles is not None or any(self.leaves(PROFILES))
-
-    def concerns(self, facts: Facts) -> bool:
-        """Whether every condition is met at some time: all but the clock's.
-
-        A rule that is against something does not see the categories that an exemption opens, unless
-        it is never overridden.
-        """
-        return self._plain(facts) and (self.also is None or self.also.holds(facts, None))
-
-    def could(self, facts: Facts) -> bool:
-        """The same, whatever state and findings there are; `facts` has all of them."""
-        return self._plain(facts) and (self.also is None or self.also.could(facts))
-
-    def holds(self, facts: Facts, now: Reading) -> bool:
-        """Whether the time is right, of a rule that concerns a request."""
-        return (self.time is None or self.time.holds(now)) and (
-            self.also is None or self.also.holds(facts, now)
-        )
-
-    def _plain(self, facts: Facts) -> bool:
-        categories = facts.categories
-        if facts.exempted and self.passed_by:
-            categories = categories - facts.exempted
-        return (
-            (self.categories is None or not self.categories.isdisjoint(categories))
-            and (self.profiles is None or facts.profile in self.profiles)
-            and (self.hosts is None or not self.hosts.isdisjoint(facts.hosts))
-            and (self.methods is None or facts.method in self.methods)
-            and (self.states is None or not self.states.isdisjoint(facts.states))
-            and (
-                not self.findings
-                or all(not each.meant.isdisjoint(facts.findings) for each in self.findings)
-            )
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,8 +67,8 @@ class Policy:
             aliases included (Inf/27 2.9.1).
         social: those of them that count as social networks too, list aliases included.
         personal_names: the categories and groups of both as written.
-        compiled: makes a matcher of an expression of a rule; settings/ gives one in linear time.
         masks: of what no query is logged.
+        compiled: makes a matcher of an expression of a rule; settings/ gives one in linear time.
     """
 
     profiles: Mapping[str, str]
@@ -265,8 +86,8 @@ class Policy:
     personal: frozenset[str] = _NONE
     social: frozenset[str] = _NONE
     personal_names: tuple[str, ...] = ()
-    compiled: Compile = uncompiled
     masks: QueryMask = NOTHING_MASKED
+    compiled: Compile = uncompiled
     _rules_of: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
     _tunnels_of: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
     _hosts: frozenset[str] = field(init=False, repr=False, compare=False)
@@ -446,11 +267,3 @@ class Policy:
         if key.is_address:  # 3.4 is no parent of 1.2.3.4
             return self._hosts & {key.host}
         return self._hosts.intersection(host_and_parents(key.host))
-
-
-def host_and_parents(host: str) -> Iterator[str]:
-    """A name and every domain it is in: `a.b.c`, `b.c`, `c`."""
-    yield host
-    while (dot := host.find(".")) >= 0:
-        host = host[dot + 1 :]
-        yield host

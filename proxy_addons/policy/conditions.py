@@ -51,8 +51,8 @@ class Leaf:
         names: as written, for people.
         meant: names that `Facts` may have, groups expanded; tokens of `atoms.Atoms`.
         negated: whether none of them may be there.
-        strict: whether what is not known counts as holding (`by_ignorance`).
-        passed_by: whether the rule does not see the categories that an exemption opens.
+        strict: whether the rule is on the strict side: then what is not known counts as holding.
+        passed_by: whether it does not see the categories that an exemption opens.
         time: of the kind `time`.
         wanted: of the kind `findings`.
         atom: of the kinds of `atoms.ATOM_KINDS`.
@@ -63,10 +63,10 @@ class Leaf:
     meant: frozenset[str] = frozenset()
     negated: bool = False
     strict: bool = False
-    passed_by: bool = False
     time: TimeCondition | None = None
     wanted: Wanted | None = None
     atom: Atom | None = None
+    passed_by: bool = False
 
     def holds(self, facts: Facts, now: Reading | None) -> bool:  # noqa: PLR0911 - one for each kind
         """Whether it is met.

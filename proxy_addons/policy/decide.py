@@ -134,7 +134,7 @@ def against(
     facts = policy.facts(person, resource, findings)
     now = policy.reading(policy.local(moment))
     for rule in policy.rules_of(facts.profile):
-        if not rule.wanted or rule.effects.stealth or not rule.concerns(facts):
+        if rule.effects.stealth or not rule.wanted or not rule.concerns(facts):
             continue
         if rule.holds(facts, now) and rule.told(facts):
             if rule.action is Action.ALLOW:

@@ -10,10 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy_addons.policy import words
-from proxy_addons.policy.compiled import OF_TUNNELS
 from proxy_addons.policy.effects import Change
 from proxy_addons.policy.findings import words_of
-from proxy_addons.policy.model import Action, TraceStep
+from proxy_addons.policy.model import OF_TUNNELS, Action, TraceStep
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -72,20 +71,20 @@ def _role(rule: Rule, match: Match, decides: Rule | None) -> str:
     """What became of a rule that matched, where that is not simply that it decided."""
     if rule is match.rests:
         coached = match.coach is not None and decides is match.coach
-        told = "; allows what has been coached" if coached else ""
+        said = "; allows what has been coached" if coached else ""
     elif rule.effects.stealth:
         verb = "lead elsewhere" if rule.action is Action.REDIRECT else str(rule.action)
-        told = f"; on trial: would {verb}" if rule is match.on_trial else "; on trial"
+        said = f"; on trial: would {verb}" if rule is match.on_trial else "; on trial"
     elif rule.action is Action.MODIFY:
         changed = (name.partition("@")[0] for name in Change(rule.id, rule.effects).names())
-        told = f"; changes {', '.join(changed)}"
+        said = f"; changes {', '.join(changed)}"
     elif match.coach is not rule:
-        told = "; would coach, but an earlier rule does"
+        said = "; would coach, but an earlier rule does"
     elif rule is decides:
-        told = "; coaches, as a rule after it allows"
+        said = "; coaches, as a rule after it allows"
     else:
-        told = "; would coach, but no rule after it allows"
-    return told + ("; never overridden" if rule.effects.never_overridden else "")
+        said = "; would coach, but no rule after it allows"
+    return said + ("; never overridden" if rule.effects.never_overridden else "")
 
 
 def _on_tunnels(rule: Rule, policy: Policy, facts: Facts, *, said: bool) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from proxy_addons.policy import atoms
 from proxy_addons.policy.atoms import host_of_text
 from proxy_addons.policy.compiled import host_and_parents
-from proxy_addons.policy.model import Action, Person, Resource
+from proxy_addons.policy.model import REFUSALS, Person, Resource
 from proxy_addons.policy.reach import unreachable
 from proxy_addons.policy.states import ALLOWANCE_LOW, ALLOWANCE_USED, SOCIAL_LOW, SOCIAL_USED
 from proxy_addons.urlkey import UrlKey
@@ -118,7 +118,7 @@ def _unseen(policy: Policy) -> Iterator[Finding]:
             if not policy.never_inspect_hosts.isdisjoint(host_and_parents(host)):
                 what = (
                     "so it never matches there"
-                    if rule.action is Action.ALLOW
+                    if rule.action not in REFUSALS and not rule.coaches
                     else "so all of it may be refused"
                 )
                 message = f"looks at pages of {host}, which is not decrypted, {what}"
@@ -151,8 +151,8 @@ def _refusing_unseen(policy: Policy, profile: str, category: str) -> str | None:
     )
     for rule in policy.rules_of(facts.profile):
         if rule.concerns(facts):
-            if rule.action is Action.BLOCK and not rule.concerns(open_page):
+            if rule.ends and rule.action in REFUSALS and not rule.concerns(open_page):
                 return rule.id
-            if not rule.timed and rule.action is not Action.COACH:
+            if not rule.timed and rule.ends:
                 return None
     return None

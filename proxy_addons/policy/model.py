@@ -79,6 +79,9 @@ REFUSALS = frozenset({Action.REDIRECT, Action.BLOCK})
 AFTER_ALL = frozenset({Action.ALLOW, Action.REDIRECT, Action.BLOCK})
 """What ends the search for a rule: nothing after it is looked at."""
 
+OF_TUNNELS = frozenset({Action.SPLICE, Action.INSPECT})
+"""What rules say on whether a tunnel is decrypted; what else is decided is nothing to them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Person:

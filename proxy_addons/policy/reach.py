@@ -3,48 +3,25 @@
 In: a compiled policy. Out: the rules that never decide, with why.
 Must never: call a rule unreachable that a request could meet.
 
-Per profile, what is left for a rule are the requests (space.py) that no earlier rule matches which
-takes them. One that ends (allows, redirects, blocks) takes them from all after it; one that coaches
-from those that coach, as a rule after it still decides whether the request passes at all; one that
-splices or inspects from those that do. One that modifies or is on trial takes nothing. And a rule
-that coaches decides only what one after it allows. What a rule matches by ignorance alone, while a
-tunnel is opened, does not count.
+Per profile, what is left for a rule are the requests (space.py) that no earlier rule matches. A
+rule that coaches takes nothing from those after it, as one of them still decides whether the
+request passes at all; and it decides only what a rule after it allows. One that only has effects
+takes nothing from anybody; whether a tunnel is decrypted is a question of its own. What a rule
+matches by ignorance alone, while a tunnel is opened, does not count.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from proxy_addons.policy.compiled import OF_TUNNELS
 from proxy_addons.policy.diagrams import FALSE
-from proxy_addons.policy.model import Action
+from proxy_addons.policy.model import OF_TUNNELS, Action
 from proxy_addons.policy.space import Space
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from proxy_addons.policy.compiled import Policy, Rule
-
-
-_ENDING: Final = "ending"
-_COACHING: Final = "coaching"
-_OF_TUNNELS: Final = "of tunnels"
-
-
-def _asks(rule: Rule) -> str:
-    """Whose earlier rules take requests from a rule."""
-    if rule.action in OF_TUNNELS:
-        return _OF_TUNNELS
-    return _COACHING if rule.coaches else _ENDING
-
-
-def _takes_from(rule: Rule) -> tuple[str, ...]:
-    """From whom a rule takes the requests that it matches."""
-    if rule.action in OF_TUNNELS:
-        return (_OF_TUNNELS,)
-    if rule.coaches:
-        return (_COACHING,)
-    return (_ENDING, _COACHING) if rule.ends else ()
 
 
 def unreachable(policy: Policy) -> Iterator[tuple[Rule, str]]:
@@ -63,6 +40,13 @@ def unreachable(policy: Policy) -> Iterator[tuple[Rule, str]]:
             yield rule, "can never decide: no rule after it allows what it would coach"
 
 
+def _takes(other: Rule, rule: Rule) -> bool:
+    """Whether one rule takes something from another after it."""
+    if rule.action in OF_TUNNELS or other.action in OF_TUNNELS:
+        return rule.action in OF_TUNNELS and other.action in OF_TUNNELS
+    return other.ends or (rule.coaches and other.coaches)
+
+
 class _Profile:
     """What the rules match of the requests of one profile."""
 
@@ -71,13 +55,19 @@ class _Profile:
         space = self._space = Space(policy, profile)
         self._of = space.diagrams
         self._parts = [self._of.both(space.requests, space.part(rule)) for rule in policy.rules]
-        # What is left for each rule, by what can take it.
+        # What is left for each rule: of those on tunnels, of those that coach, and of the others.
         self._left: list[int] = []
-        left = dict.fromkeys((_ENDING, _COACHING, _OF_TUNNELS), space.requests)
+        tunnels = anybody = nobody = space.requests
         for rule, part in zip(policy.rules, self._parts, strict=True):
-            self._left.append(self._of.both(left[_asks(rule)], part))
-            for who in _takes_from(rule):
-                left[who] = self._of.less(left[who], part)
+            if rule.action in OF_TUNNELS:
+                self._left.append(self._of.both(tunnels, part))
+                tunnels = self._of.less(tunnels, part)
+                continue
+            self._left.append(self._of.both(nobody if rule.coaches else anybody, part))
+            if rule.ends or rule.coaches:
+                nobody = self._of.less(nobody, part)
+            if rule.ends:
+                anybody = self._of.less(anybody, part)
 
     def comes(self, number: int) -> bool:
         """Whether there is a time at which a rule could match."""
@@ -96,9 +86,7 @@ class _Profile:
         """The earlier rules that decide what a rule matches, and as little else as may be."""
         rule = self._rules[number]
         own = self._parts[number]
-        earlier = [
-            other for other in range(number) if _asks(rule) in _takes_from(self._rules[other])
-        ]
+        earlier = [other for other in range(number) if _takes(self._rules[other], rule)]
         found = set(self._taken(self._of.both(own, self._space.bare(rule)), earlier))
         # These may not be all that is needed: what they leave, others take.
         rest = self._of.less(own, self._of.any(self._parts[other] for other in found))
@@ -116,10 +104,10 @@ class _Profile:
         """Whether a rule after it allows some of what is left for one that coaches."""
         left = self._left[number]
         for other in range(number + 1, len(self._rules)):
-            after = self._rules[other]
-            if not after.ends:
-                continue
-            if after.action is Action.ALLOW and self._of.both(left, self._parts[other]) != FALSE:
+            later = self._rules[other]
+            allows = later.ends and later.action is Action.ALLOW
+            if allows and self._of.both(left, self._parts[other]) != FALSE:
                 return True
-            left = self._of.less(left, self._parts[other])
+            if later.ends:
+                left = self._of.less(left, self._parts[other])
         return False

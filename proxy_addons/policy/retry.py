@@ -111,7 +111,7 @@ def _may_open(policy: Policy, facts: Facts) -> bool:
     """Whether a rule allows it at some time in some state: most of what is refused never is."""
     anyhow = facts._replace(states=STATES)
     for rule in policy.rules_of(facts.profile):
-        if rule.could(anyhow):
+        if rule.concerns(anyhow, whatever=True):
             if rule.action is Action.ALLOW:
                 return True
             if not rule.timed and not rule.stated and not rule.wanted and rule.ends:

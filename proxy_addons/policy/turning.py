@@ -46,12 +46,15 @@ def _turns_on_time(policy: Policy, facts: Facts) -> bool:
 def _turns_on_states(policy: Policy, facts: Facts) -> bool:
     anything = facts._replace(states=policy.states)
     for rule in policy.rules_of(facts.profile):
-        if rule.could(anything):
+        if rule.concerns(anything, whatever=True):
             if rule.stated:
                 return True
             if not rule.timed and rule.concerns(facts) and rule.ends:
                 break  # it decides at the latest, whatever stands
-    return any(rule.stated and rule.could(anything) for rule in policy.tunnel_rules(facts))
+    return any(
+        rule.stated and rule.concerns(anything, whatever=True)
+        for rule in policy.tunnel_rules(facts)
+    )
 
 
 def looks(policy: Policy, facts: Facts) -> frozenset[str]:
@@ -64,7 +67,7 @@ def looks(policy: Policy, facts: Facts) -> frozenset[str]:
     kinds: set[str] = set()
     open_to = facts._replace(states=policy.states, findings=policy.findings)
     for rule in policy.rules_of(facts.profile):
-        if not rule.could(open_to):
+        if not rule.concerns(open_to, whatever=True):
             continue
         if wanted := rule.wanted:
             kinds.update(each.kind for each in wanted)
@@ -79,6 +82,6 @@ def looks_anyhow(policy: Policy, facts: Facts) -> frozenset[str]:
     return frozenset(
         each.kind
         for rule in policy.rules_of(facts.profile)
-        if rule.could(open_to)
+        if rule.concerns(open_to, whatever=True)
         for each in rule.wanted
     )

@@ -92,7 +92,7 @@ def _said(leaf: Leaf, facts: Facts, now: Reading, clock: str) -> str:
         kind = leaf.wanted.kind.replace("_", " ")
         return f"no {kind} is found that is in {', '.join(sorted(leaf.names))}"
     known = _known(leaf, facts)
-    if leaf.kind == CATEGORIES and known and leaf.strict and not leaf.negated:
+    if leaf.kind == CATEGORIES and known and leaf.passed_by and not leaf.negated:
         seen = facts.categories - facts.exempted
         if leaf.meant.isdisjoint(seen):
             return f"an exemption opens {', '.join(sorted(facts.categories & facts.exempted))}"

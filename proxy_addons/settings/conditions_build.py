@@ -53,8 +53,8 @@ class Compiler:
     Attributes:
         spaces: time spaces by name.
         expanded: categories of which some may be groups, with their list aliases.
-        strict: whether the rule takes what is not known for met.
-        passed_by: whether it does not see the categories that an exemption opens.
+        strict: whether what is not known counts as holding (`Leaf.strict`).
+        passed_by: whether the rule does not see what an exemption opens.
     """
 
     spaces: Mapping[str, TimeSpace]
@@ -91,7 +91,7 @@ class Compiler:
             found = wanted(kind, each)._replace(names=names)
             return Leaf(FINDINGS, names, found.meant, wanted=found)
         texts = self.expanded(names) if kind == CATEGORIES else frozenset(names)
-        return Leaf(kind, names, texts, negated, strict, self.passed_by)
+        return Leaf(kind, names, texts, negated, strict, passed_by=self.passed_by)
 
 
 def _all(parts: Sequence[Condition]) -> Condition:

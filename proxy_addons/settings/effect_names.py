@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy_addons.policy.compiled import OF_TUNNELS
-from proxy_addons.policy.model import Action
+from proxy_addons.policy.findings import KINDS
+from proxy_addons.policy.model import OF_TUNNELS, Action
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,9 +29,11 @@ def check_effects(rules: Sequence[RuleSource], report: Report) -> None:
         if rule.effects.never_overridden and rule.is_catch_all:
             message = "matches everything, so that no other rule would ever decide; give it a when"
             report.add(rule.place, rule.key, message)
-        if rule.findings and rule.action in {*OF_TUNNELS, Action.MODIFY}:
+        deeper = (leaf.kind for each in rule.more for leaf in each.leaves() if leaf.kind in KINDS)
+        found = [*(each.kind for each in rule.findings), *deeper]
+        if found and rule.action in {*OF_TUNNELS, Action.MODIFY}:
             message = (
-                f"{rule.findings[0].kind} is known only when a body has come, and a rule with"
+                f"{found[0]} is known only when a body has come, and a rule with"
                 f" action: {rule.action} has to act before"
             )
             report.add(rule.place, f"{rule.key}.when", message)

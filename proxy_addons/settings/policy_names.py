@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy_addons.policy.compiled import BY_NAME_ONLY, Policy, Rule, is_passed_by
+from proxy_addons.policy.compiled import BY_NAME_ONLY, Policy, Rule
 from proxy_addons.policy.conditions import CATEGORIES, PROFILES
-from proxy_addons.policy.model import OPENING, RESERVED_RULES, Action
+from proxy_addons.policy.model import REFUSALS, RESERVED_RULES, Action
 from proxy_addons.policy.timespaces import TimeCondition
 from proxy_addons.settings.condition_kinds import OUTSIDE, WITHIN
 from proxy_addons.settings.condition_values import searching
@@ -21,7 +21,7 @@ from proxy_addons.settings.effect_names import check_effects
 from proxy_addons.settings.problems import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from proxy_addons.policy.timespaces import TimeSpace
     from proxy_addons.settings.kinds import Located
@@ -124,12 +124,7 @@ def compile_policy(
                 findings=rule.findings,
                 effects=rule.effects,
                 time=_time(rule, spaces),
-                also=Compiler(
-                    spaces,
-                    expanded,
-                    strict=rule.action not in OPENING,
-                    passed_by=is_passed_by(rule.action, rule.effects),
-                ).compiled(rule.more),
+                also=_compiler(rule, spaces, expanded).compiled(rule.more),
             )
         )
     (strictest,) = (name for name, (_, each) in source.profiles.items() if each.strictest)
@@ -284,6 +279,21 @@ def _check_aliases(source: PolicySource, report: Report) -> None:
         elif target.text in source.groups:
             message = f"{target.text} is a group; an alias stands for one category"
             report.add(target.place, written.key, message)
+
+
+def _compiler(
+    rule: RuleSource,
+    spaces: dict[str, TimeSpace],
+    expanded: Callable[[Collection[str]], frozenset[str]],
+) -> Compiler:
+    """What compiles the conditions of a rule, on the side that its action is on."""
+    against = rule.action in {*REFUSALS, Action.COACH}
+    return Compiler(
+        spaces,
+        expanded,
+        strict=rule.action not in {Action.ALLOW, Action.SPLICE},
+        passed_by=against and not rule.effects.never_overridden,
+    )
 
 
 def _texts(names: Iterable[Located] | None) -> frozenset[str] | None:

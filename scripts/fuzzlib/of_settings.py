@@ -1,4 +1,4 @@
-"""Target: the two configuration files.
+"""Target: the two configuration files, and a pack of rules.
 
 They are settings, or a SettingsError whose every problem names file, line and key.
 
@@ -17,10 +17,16 @@ from proxy_addons.settings.load import SettingsError, examine
 
 _CONFIG = Path(__file__).parents[2] / "config"
 _FILES = ("watchhouse.yaml", "policy.yaml")
-_PLACE = re.compile(r"(.*/)?(watchhouse|policy)\.yaml(:\d+)?")
+_PLACE = re.compile(r"(.*/)?(watchhouse|policy|packs/fuzzed)\.yaml(:\d+)?")
+_PACK = 2  # in place of a file's number
 _TODAY = date(2026, 8, 18)
 _PIECE = 1500  # octets of a default file: small enough that a change matters
 
+_WITH_PACK = """
+rules:
+  - pack: fuzzed
+    with: {tenants: [a.example, b.example], contracted: c.example, profiles: standard}
+"""
 _SMALL = b"""version: 1
 profiles: {standard: {strictest: true}}
 time_spaces: {breaks: {timezone: Europe/London, ranges: ["12:00-14:00", "22:00-02:00"]}}
@@ -40,6 +46,8 @@ def seeds() -> list[bytes]:
         whole = (_CONFIG / name).read_bytes()
         bare = re.sub(rb"(?m)^\s*#.*\n|\s+#.*$", b"", whole)
         found += [bytes((place,)) + bare, bytes((place,)) + bare[:_PIECE]]
+    for pack in sorted((_CONFIG / "packs").glob("*.yaml")):
+        found.append(bytes((_PACK,)) + re.sub(rb"(?m)^\s*#.*\n", b"", pack.read_bytes()))
     return found
 
 
@@ -84,6 +92,9 @@ def words() -> list[bytes]:
         ),
         *(
             b"rules",
+            b"parameters",
+            b"{tenants}",
+            b"- pack: fuzzed",
             b"when",
             b"ranges",
             b"listen",
@@ -109,10 +120,15 @@ def check(data: bytes) -> None:
         return
     place = folder() / "config"
     place.mkdir(exist_ok=True)
-    mine = _FILES[data[0] % len(_FILES)]
+    (place / "packs").mkdir(exist_ok=True)
+    mine = "" if data[0] == _PACK else _FILES[data[0] % len(_FILES)]
     for name in _FILES:
         content = data[1:] if name == mine else (_CONFIG / name).read_bytes()
         (place / name).write_bytes(content)
+    if not mine:
+        (place / "packs/fuzzed.yaml").write_bytes(data[1:])
+        policy = (_CONFIG / "policy.yaml").read_text()
+        (place / "policy.yaml").write_text(policy.replace("\nrules:\n", _WITH_PACK, 1))
     try:
         examined = examine(place, environ={}, today=_TODAY)
     except SettingsError as error:

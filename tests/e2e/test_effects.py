@@ -48,7 +48,10 @@ def test_in_both_lanes(start: Callable[..., Gateway], web: Web) -> None:
         assert web.seen == []
         assert gateway.curl("https://www.gov.uk/find?q=s3cret", version).status == 200
         assert web.seen[-1].path == "/find?q=s3cret"
-    records = gateway.records(6)
+    web.seen.clear()
+    assert gateway.curl("http://www.google.co.uk/search?safe=off&q=a").status == 200
+    assert web.seen[-1].path == "/search?q=a&safe=active"  # by the parent proxy, in the clear
+    records = gateway.records(7)
     (first, second) = [each for each in records if each["host"] == "www.google.com"]
     assert (
         first["changed"]

@@ -248,12 +248,10 @@ def test_the_examples_of_the_policys_documentation_are_valid(
     assert set(policy.time_spaces) == {"breaks", "nights", "holidays"}
     own = [rule for rule in policy.rules if not rule.id.startswith(_OF_PACKS)]
     assert sum(rule.id.startswith(_OF_PACKS) for rule in policy.rules) == 6
-    written = [rule for rule in document["rules"] if "id" in rule]
-    first = [rule for rule in written if rule.get("never_overridden")]
-    assert [rule.id for rule in own] == [
-        rule["id"] for rule in (*first, *(each for each in written if each not in first))
-    ] + ["everything-else"] * (CATCH_ALL not in written)
-    assert len(own) >= 11
+    written = [rule["action"] for rule in document["rules"] if "pack" not in rule]
+    assert sorted(rule.action for rule in own) == sorted(written)
+    assert own[0].effects.never_overridden
+    assert len(own) >= 16
     assert policy.social
 
 

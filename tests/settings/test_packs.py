@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from proxy_addons.policy.decide import decide
+from proxy_addons.policy.measures import over, sizes_of
 from proxy_addons.policy.model import Action, Moment, Person, Resource
 from proxy_addons.settings.load import SettingsError
 from proxy_addons.urlkey import url_key
@@ -135,6 +136,34 @@ CASES: list[tuple[str, str, dict[str, Any], str, list[str]]] = [
         [],
     ),
     (
+        "ai-assistants",
+        "{pack: ai-assistants, with: {largest_upload: 1kB}}",
+        {"url": "https://other.example/", "categories": ["ai-assistants"], "sent": 1001},
+        "block ai-assistants-uploads",
+        [],
+    ),
+    (
+        "ai-assistants",
+        "{pack: ai-assistants, with: {largest_upload: 1kB, contracted: other.example}}",
+        {"url": "https://other.example/", "categories": ["ai-assistants"], "sent": 1001},
+        "allow ai-assistants-contracted",
+        [],
+    ),
+    (
+        "politics",
+        "{pack: federation-representatives, with: {groups: Representatives}}",
+        {"url": "https://x.example/", "categories": ["politics"], "groups": ["representatives"]},
+        "allow federation-representatives-by-group",
+        [],
+    ),
+    (
+        "politics",
+        "{pack: federation-representatives, with: {groups: [Representatives, Unison]}}",
+        {"url": "https://x.example/", "categories": ["politics"], "groups": ["others"]},
+        "block politics",
+        [],
+    ),
+    (
         "politics",
         "{pack: federation-representatives, with: {profiles: representatives}}",
         {"url": "https://x.example/", "categories": ["politics"]},
@@ -154,8 +183,16 @@ def with_pack(above: str, entry: str) -> str:
 def told(policy: Policy, asked: dict[str, Any]) -> Decision:
     categories = frozenset(asked.get("categories", ()))
     states = frozenset(asked.get("states", ("no-rota",)))
-    person = Person("Sam", "address", asked.get("profile", "standard"), states=states)
-    return decide(policy, person, Resource(url_key(asked["url"]), categories), NOW)
+    person = Person(
+        "Sam",
+        "address",
+        asked.get("profile", "standard"),
+        states=states,
+        groups=frozenset(asked.get("groups", ())),
+    )
+    findings = over(asked.get("sent", 0), sizes_of(policy.findings))
+    resource = Resource(url_key(asked["url"]), categories)
+    return decide(policy, person, resource, NOW, findings=findings)
 
 
 @pytest.mark.parametrize(("above", "entry", "asked", "want", "changes"), CASES, ids=str)
