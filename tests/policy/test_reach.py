@@ -146,7 +146,15 @@ def test_pages_of_hosts_that_are_not_decrypted():
 
 _KEYS = [
     UrlKey("https", host, port, path)
-    for host in "a.test www.a.test x.a.test x.www.a.test b.test c.test d.example".split()
+    for host in [
+        "a.test",
+        "www.a.test",
+        "x.a.test",
+        "x.www.a.test",
+        "b.test",
+        "c.test",
+        "d.example",
+    ]
     for port in (50, 90, 200, 443, 500)
     for path in ("/", "/x", "/x/y", "/z")
 ]
