@@ -16,6 +16,7 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ TOP = Path(__file__).parents[2]
 CASES = TOP / "tests/cases/examples.yaml"
 DOCUMENTS = ("README.md", *(f"docs/{path.name}" for path in sorted((TOP / "docs").glob("*.md"))))
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
-_OURS = re.compile(r"(?:\S*/)?watchhouse ")
+_OURS = re.compile(r"(?:echo '(?P<typed>[^']*)' \| )?(?P<line>(?:\S*/)?watchhouse .*)")
 
 
 def blocks(document: str, kind: str) -> list[str]:
@@ -78,6 +79,17 @@ def run(line: str, by: str, answer: str) -> dict[str, Any]:
     return {"code": code, "out": out.getvalue(), "err": err.getvalue()}
 
 
+def piped(line: str, typed: str) -> dict[str, Any]:
+    """Run one command that reads what another one writes."""
+    words = shlex.split(line, comments=True)[1:]
+    program = "import sys; from proxy_addons.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        input=f"{typed}\n", capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    return {"code": done.returncode, "out": done.stdout, "err": done.stderr}
+
+
 def prepare(place: Path, document: str, story: dict[str, Any]) -> None:
     """A folder as the document supposes it; nothing in it is of an earlier line."""
     for name in ("config", "categories"):
@@ -93,7 +105,8 @@ def prepare(place: Path, document: str, story: dict[str, Any]) -> None:
         if isinstance(what, dict):
             kind, number = next(iter(what.items()))
             content = blocks(document, kind)[number] + what.get("then", "")
-        (place / name).write_text(content, encoding="utf-8")
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(content.replace("{place}", str(place)), encoding="utf-8")
 
 
 def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -123,6 +136,21 @@ def data_folder(folder: Path) -> None:
     log.close()
 
 
+def _in_place(line: str, places: dict[str, str], place: Path) -> str:
+    """A command that touches nothing of the machine: what it names lies in its own folder.
+
+    Raises:
+        ValueError: it names something else.
+    """
+    for there, here in places.items():
+        line = line.replace(there, str(place / here))
+    for word in line.split()[1:]:
+        if word.startswith("/") and not word.startswith(f"{place}/"):
+            msg = f"{line}: {word} is outside of the test's folder; say places in {CASES.name}"
+            raise ValueError(msg)
+    return line
+
+
 def main(folder: Path) -> None:
     """Run everything in a folder of its own, and print what came of it."""
     for name in [name for name in os.environ if name.startswith("WATCHHOUSE_")]:
@@ -143,13 +171,18 @@ def main(folder: Path) -> None:
                 place = folder / f"{document.replace('/', '-')}-{number}"
                 prepare(place, document, story)
             os.chdir(place)
-            by, answer = entry.get("by", story.get("by", "olga")), entry.get("answer", "")
+            found = _OURS.fullmatch(line)
+            assert found is not None
+            here = _in_place(found["line"], story.get("places", {}), place)
+            by = entry.get("by", story.get("by", "olga"))
+            answer = entry.get("answer", "")
             for step in entry.get("before", ()):
                 who, _, first = step.partition(": ")
                 done = run(first, who, "")
                 if done["code"] != 0:
                     told[document].append({"line": f"before: {first}", **done})
-            told[document].append({"line": line, **run(line, by, answer)})
+            done = piped(here, found["typed"]) if found["typed"] else run(here, by, answer)
+            told[document].append({"line": line, **done})
     json.dump(told, sys.stdout)
 
 
