@@ -14,6 +14,7 @@ from __future__ import annotations
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import batched
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
@@ -188,8 +189,6 @@ class Traffic:
     def __exit__(self, *_: object) -> None:
         self._held.close()
 
-    # --- reading --------------------------------------------------------------------------
-
     def read(self, told: Callable[[int, int], None] = lambda _done, _whole: None) -> None:
         """Read the records of the period.
 
@@ -310,8 +309,6 @@ class Traffic:
         )
         store.execute("DROP TABLE numbered")
 
-    # --- deciding -------------------------------------------------------------------------
-
     def questions(self) -> int:
         """How many there are."""
         found = self._store.execute("SELECT count(*) FROM asked").fetchone()
@@ -332,25 +329,17 @@ class Traffic:
             "CREATE OR REPLACE TABLE answers"
             " (number BIGINT, was VARCHAR, becomes VARCHAR, left_out VARCHAR)"
         )
-        batch: list[Answer] = []
-        for each in answers:
-            batch.append(each)
-            if len(batch) >= _AT_ONCE:
-                self._put(batch)
-                batch = []
-        self._put(batch)
+        for batch in batched(answers, _AT_ONCE):
+            self._put(batch)
 
-    def _put(self, batch: list[Answer]) -> None:
+    def _put(self, batch: Iterable[Answer]) -> None:
         # One text: DuckDB takes lists of texts as parameters a hundred times as slowly.
         text = "\n".join("\t".join(map(str, each)) for each in batch)
-        if text:
-            self._store.execute(
-                "INSERT INTO answers SELECT row[1]::BIGINT, row[2], row[3], row[4] FROM"
-                " (SELECT string_split(unnest(string_split($1, chr(10))), chr(9)) AS row)",
-                [text],
-            )
-
-    # --- figures --------------------------------------------------------------------------
+        self._store.execute(
+            "INSERT INTO answers SELECT row[1]::BIGINT, row[2], row[3], row[4] FROM"
+            " (SELECT string_split(unnest(string_split($1, chr(10))), chr(9)) AS row)",
+            [text],
+        )
 
     def changes(self, sites: int = _SITES) -> tuple[Change, ...]:
         """What changes, the most requests first; those of few people last, by name.
