@@ -109,7 +109,7 @@ def import_lists(
     """Imports a list; one of the same name is replaced.
 
     Args:
-        path: a `.tar`, `.tar.gz` or `.tgz` file, or a folder.
+        path: a folder, an archive, or one file (packed or not), see unpack.py.
         lists_dir: where imported lists are.
         name: the list's name, see `default_name`.
         format: how it is written; AUTO finds out.

@@ -12,14 +12,22 @@ from __future__ import annotations
 from contextlib import suppress
 
 from fuzzlib.place import folder
-from proxy_addons.categorisation.entries import Kind, readable, request_text, without_common_label
+from proxy_addons.categorisation.entries import (
+    EXACT,
+    Kind,
+    host_text,
+    readable,
+    request_text,
+    without_common_label,
+)
 from proxy_addons.categorisation.expressions import ExpressionSet
 from proxy_addons.categorisation.reading import read_entries
 from proxy_addons.categorisation.report import Problems
 from proxy_addons.categorisation.tree import ListFile
 from proxy_addons.urlkey import url_key
 
-_KINDS = tuple(Kind)
+_KINDS = (Kind.DOMAINS, Kind.URLS, Kind.EXPRESSIONS)
+_HOSTS = 255  # first byte: the kind that came later
 _TEXTS = ("example.com/", "www.example.com/a/b?c=d&e", "192.0.2.1/" + "a" * 300)
 _PATTERNS_AT_ONCE = 50
 
@@ -34,7 +42,7 @@ def seeds() -> list[bytes]:
     )
     expressions = b"(^|[-.])adult[^a-z]\n\\<game\\>|casino.*\\.(exe|zip)$\na{1,20}b*?"
     return [
-        *(b"\0" + domains, b"\1" + urls, b"\2" + expressions),
+        *(b"\xff" + domains, b"\0" + domains, b"\1" + urls, b"\2" + expressions),
         *(
             b"\0*.example.com\nhttp://a.b/\na b\n\xff\xfe\n",
             b"\1u@example.com/\nexample.com:80/#x\n",
@@ -67,7 +75,7 @@ def check(data: bytes) -> None:
     """Entries or problems, line by line."""
     if not data:
         return
-    kind = _KINDS[data[0] % len(_KINDS)]
+    kind = Kind.HOSTS if data[0] == _HOSTS else _KINDS[data[0] % len(_KINDS)]
     path = folder() / kind
     path.write_bytes(data[1:])
     problems = Problems()
@@ -100,6 +108,9 @@ def _matches(text: str) -> None:
     assert key.host == host, "an entry that names another host"
     asked = request_text(key, without_common_label(key.host))
     bare = request_text(key, key.host)
+    if not slash and text.endswith(EXACT):  # asked for as a whole
+        assert text == host_text(key) + EXACT
+        return
     assert asked.startswith(text) or bare.startswith(text), (text, asked)
     # A name ends between labels, so that it never covers a name that only ends like it.
     assert slash or text.endswith(".")

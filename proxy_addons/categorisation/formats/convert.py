@@ -105,8 +105,9 @@ def convert(
                 out.add(filed, found)
     out.finish()
     for path in files.folder.rglob("*"):
-        if path.is_file() and not path.is_symlink() and is_licence(path.name):
-            path.replace(work / path.name)
+        kept = work / path.name
+        if is_licence(path.name) and path.is_file() and not path.is_symlink() and not kept.is_dir():
+            path.replace(kept)
     return ignored
 
 
@@ -127,12 +128,11 @@ def _e2guardian(files: Files, problems: Problems, out: _Output) -> tuple[str, ..
     found_files = list_files(root)
     folders = sorted({path.parent for path in found_files if e2guardian.is_list(path.name)})
     urls = 0
-    for folder in folders:
+    prefixes = _prefixes(root, folders)
+    for folder, prefix in zip(folders, prefixes, strict=True):
         read = partial(
             e2guardian.read, folder, root, files.given, place=name, category=files.category
         )
-        # Groups of several folders stay apart: an exception is one in its own group only.
-        prefix = f"{e2guardian.category_name(folder.name)}-" if len(folders) > 1 else ""
         categories: set[str] = set()
         exceptions: list[Entry] = []
         left_out = partial(_left_out, name, problems)
@@ -144,17 +144,29 @@ def _e2guardian(files: Files, problems: Problems, out: _Output) -> tuple[str, ..
                 categories.add(_checked(prefix + found.category, found.place))
                 out.add(prefix + found.category, found)
         if categories:
-            first, *others = sorted(categories)
+            first, *further = sorted(categories)
             for found in exceptions:
                 out.add(first, found)
             for kind in {found.kind for found in exceptions}:
-                out.share(first, kind, others)
+                out.share(first, kind, further)
     others = [
         str(path.relative_to(root))
         for path in found_files
         if path.parent in folders and not e2guardian.is_list(path.name)
     ]
     return tuple(_said(name, others, urls))
+
+
+def _prefixes(root: Path, folders: list[Path]) -> list[str]:
+    """What categories begin with: groups stay apart, as an exception is one in its own only."""
+    if len(folders) == 1:
+        return [""]
+    names = [e2guardian.category_name(str(folder.relative_to(root))) for folder in folders]
+    if len(set(names)) < len(names):
+        raise CategoryImportError(
+            "folders whose names differ in nothing that a category has: import them one by one"
+        )
+    return [f"{name}-" if name else "" for name in names]
 
 
 def _said(name: str, others: list[str], urls: int) -> Iterator[str]:

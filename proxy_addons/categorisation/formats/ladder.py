@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 import marisa_trie
 
 from proxy_addons.categorisation.entries import Kind
+from proxy_addons.categorisation.report import CategoryImportError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from proxy_addons.categorisation.formats.base import Entry
+
+_MOST = 1_000_000  # exceptions and strong entries, which are held
 
 
 def standing(
@@ -30,11 +33,16 @@ def standing(
         first: the entries.
         second: the same once more.
         left_out: told those that are covered.
+
+    Raises:
+        CategoryImportError: when there are too many to hold.
     """
     texts: dict[int, list[str]] = {1: [], 2: [], 3: []}
     for found in first:
         if (rung := _rung(found)) and found.kind is not Kind.EXPRESSIONS:
             texts[rung].append(found.text)
+            if len(texts[rung]) > _MOST:
+                raise CategoryImportError(f"more than {_MOST:,} exceptions: not a list of sites")
     covers = {rung: marisa_trie.Trie(given) for rung, given in texts.items() if given}
     for found in second:
         if found.kind is not Kind.EXPRESSIONS and _covered(found, covers):
