@@ -6,13 +6,14 @@ import json
 import random
 import re
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support.logged import put, record
 
@@ -21,6 +22,7 @@ from proxy_addons.accesslog.seal.notes import Signer
 from proxy_addons.accesslog.seal.sealing import Seals, seal
 from proxy_addons.cli.replayed import spans_of
 from proxy_addons.policy.model import Moment
+from proxy_addons.policy.timespaces import EVERY_DAY, TimeRange, TimeSpace
 from proxy_addons.settings.load import load
 
 if TYPE_CHECKING:
@@ -287,22 +289,29 @@ def test_what_is_wrong_with_the_other_policy_names_its_file(
 
 
 DEFAULT = load(ROOT / "config", environ={}, today=datetime(2026, 11, 24, tzinfo=UTC).date()).policy
+# An edge at no quarter of an hour, in the hour that comes twice.
+ODD = replace(
+    DEFAULT,
+    time_spaces={**DEFAULT.time_spaces, "odd": TimeSpace("odd", (TimeRange(EVERY_DAY, 67, 113),))},
+)
 HALF_YEAR = spans_of(
-    (DEFAULT,), datetime(2026, 9, 1, tzinfo=LONDON), datetime(2027, 4, 10, tzinfo=LONDON)
+    (ODD,), datetime(2026, 9, 1, tzinfo=LONDON), datetime(2027, 4, 10, tzinfo=LONDON)
 )
 
 
 @given(st.integers(min_value=0, max_value=220 * 86400))
+@example(54 * 86400 + 2 * 3600 + 8 * 60)  # 2026-10-25, the second 01:08
+@example(54 * 86400 + 2 * 3600 + 53 * 60)  # the second 01:53
 def test_a_moment_is_like_that_of_its_span(seconds: int):
     at = datetime(2026, 9, 1, tzinfo=LONDON).astimezone(UTC) + timedelta(seconds=seconds)
     span = next(number for begins, number in reversed(HALF_YEAR.begins) if begins <= at)
-    for space in DEFAULT.time_spaces.values():
+    for space in ODD.time_spaces.values():
         now, like = (
-            space.holds(DEFAULT.reading(DEFAULT.local(Moment(each))))
+            space.holds(ODD.reading(ODD.local(Moment(each))))
             for each in (at, HALF_YEAR.moments[span])
         )
         assert now == like
 
 
 def test_there_are_as_many_kinds_of_moments_as_make_a_difference():
-    assert len(HALF_YEAR.moments) == 3, "out of hours, working hours, breaks"
+    assert len(HALF_YEAR.moments) == 4, "out of hours, working hours, breaks, the odd one"

@@ -42,13 +42,13 @@ class Worker:
         self.closed = 0
         self.cannot: Exception | None = None
         self.fails: Exception | None = None
-        self.hangs: asyncio.Event | None = None
+        self.reads: Settings | None = None
 
     def prepare(self, files: Path | None = None) -> Any:
         self.prepared += 1
         if self.cannot is not None:
             raise self.cannot
-        settings = load(self.config, environ={}, files=files)
+        settings = self.reads or load(self.config, environ={}, files=files)
         return SimpleNamespace(settings=settings, close=self._closed)
 
     def _closed(self) -> None:
@@ -177,6 +177,19 @@ async def test_what_one_cannot_take_none_takes(config: Path, caplog: pytest.LogC
         await gateway.reloading.reload(asked=True)
         assert "first" not in gateway.in_force
         assert gateway.note is None
+
+
+async def test_what_another_version_was_read_from_nobody_takes(
+    config: Path, caplog: pytest.LogCaptureFixture
+):
+    async with running(config) as gateway:
+        before = gateway.settings
+        gateway.workers[0].reads = before
+        await asyncio.to_thread(gateway.rewrite, "id: webmail\n", "id: mail\n")
+        await gateway.reloading.reload(asked=False)
+        assert gateway.in_force == {"first"}
+        assert gateway.reloading.version == before.policy_version
+        assert "worker-1: it read other files than were examined" in caplog.text
 
 
 async def test_who_does_not_take_it_is_ended(config: Path):
