@@ -186,7 +186,8 @@ class Atoms:
         """
         if not self._persons and not self._groups:
             return _NONE
-        name: Collection[str] | None = None if person.name is None else (person.name,)
+        # Proven names are canonical; those that a command is given may be spelt otherwise.
+        name: Collection[str] | None = None if person.name is None else (person.name.casefold(),)
         counts = profile != self._strictest
         return _NONE.union(
             *(_who(values, side, name, counts=counts) for values, side in self._persons),

@@ -1,13 +1,13 @@
 """All requests of one profile as a space, and the part of it that each rule matches.
 
-In: a compiled policy, a profile. Out: functions (diagrams.py) of what requests can be.
+In: a compiled policy, a profile. Out: formulas (search.py) of what requests can be.
 Must never: leave out a request that can be: a rule that matches it would be called unreachable.
 
 What a request is of several things that exclude each other (its address, method, port, client,
-person, the time) is one number; what can be there side by side (categories, states, findings,
-groups, expressions that match) is one variable each, categories that all rules treat alike together
-one. All is known of a request but, perhaps, who asks. States are taken as free of each other,
-although on-duty and off-duty never hold together, and so are expressions.
+person, the time) is one variable; what can be there side by side (categories, states, findings,
+groups, expressions that match) is one each, categories that all rules treat alike together one.
+All is known of a request but, perhaps, who asks. States are taken as free of each other, although
+on-duty and off-duty never hold together, and so are expressions.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from proxy_addons.policy.conditions import (
     All,
     Leaf,
 )
-from proxy_addons.policy.diagrams import FALSE, TRUE, Diagrams
 from proxy_addons.policy.measures import implied
+from proxy_addons.policy.search import FALSE, TRUE, Every, In, Some, Variables
 from proxy_addons.policy.timespaces import BANK_HOLIDAY, Reading
 from proxy_addons.urlkey.texts import without_common_label
 
@@ -40,10 +40,12 @@ if TYPE_CHECKING:
     from proxy_addons.policy.atoms import Atom
     from proxy_addons.policy.compiled import Policy, Rule
     from proxy_addons.policy.conditions import Condition
+    from proxy_addons.policy.search import Formula
     from proxy_addons.policy.timespaces import TimeCondition
 
 _UNPROVEN, _SOMEBODY = 0, 1  # persons whom no rule names
 _TUNNEL = "CONNECT"
+_UNKNOWN = ("groups are known", None)
 _LAST_PORT = 65_535
 
 
@@ -67,26 +69,24 @@ class Kinds[T]:
     """What a request is one of.
 
     Args:
-        diagrams: of the space.
-        first: the first variable's number.
+        variables: of the space.
         each: what there is, each different to rules.
     """
 
-    def __init__(self, diagrams: Diagrams, first: int, each: Iterable[T]) -> None:
-        self._diagrams = diagrams
+    def __init__(self, variables: Variables, each: Iterable[T]) -> None:
         self.each = tuple(dict.fromkeys(each))
-        self.bits = range(first, first + max(len(self.each) - 1, 0).bit_length())
-        self.domain = diagrams.among(self.bits, range(len(self.each)))
+        self._variables = variables
+        self._number = variables.new(len(self.each))
 
-    def where(self, holds: Callable[[T], bool]) -> int:
-        """Where it is one of which something holds."""
-        numbers = [number for number, each in enumerate(self.each) if holds(each)]
-        return self._diagrams.among(self.bits, numbers)
+    def where(self, holds: Callable[[T], bool]) -> In:
+        """It is one of which something holds."""
+        numbers = (number for number, each in enumerate(self.each) if holds(each))
+        return self._variables.within(self._number, numbers)
 
-    def without(self) -> tuple[int, ...]:
-        """Where it is one that no rule names, if there is such a one."""
+    def without(self) -> Formula:
+        """It is one that no rule names, if there is such a one."""
         plain = [number for number, each in enumerate(self.each) if each in _PLAIN]
-        return (self._diagrams.among(self.bits, plain),) if plain else ()
+        return self._variables.within(self._number, plain) if plain else TRUE
 
 
 class Space:
@@ -95,13 +95,16 @@ class Space:
     Args:
         policy: the compiled policy.
         profile: of its profiles.
+
+    Attributes:
+        variables: of which its formulas speak.
+        requests: holds for all requests there can be.
     """
 
     def __init__(self, policy: Policy, profile: str) -> None:
-        self.diagrams = Diagrams()
+        self.variables = Variables()
         self._profile = profile
         self._strictest = profile == policy.strictest_profile
-        self._next = 0
         self._free: dict[tuple[str, object], int] = {}
         leaves = [leaf for rule in policy.rules for leaf in leaves_of(rule)]
         named = [leaf.atom for leaf in leaves if leaf.atom is not None]
@@ -120,60 +123,54 @@ class Space:
         hosts = {name for leaf in leaves if leaf.kind == HOSTS for name in leaf.meant}
         self._addresses = self._kinds(_addresses(hosts, set(map(str, values(atoms.URL)))))
         self._alike = _alike(leaves)
-        families = (
-            self._readings, self._methods, self._people, self._clients, self._ports,
-            self._addresses,
-        )  # fmt: skip
-        both = self.diagrams
-        self._groups_unknown = self._variable("groups", None)
-        unproven = self._people.where(lambda each: each == _UNPROVEN)
+        self._unproven = self._people.where(lambda each: each == _UNPROVEN)
+        self._groups_unknown = self._variable(_UNKNOWN)
+        found = sorted({name for leaf in leaves if leaf.kind == FINDINGS for name in leaf.meant})
         # Of somebody who is not known nobody knows the groups.
-        known = both.either(both.negated(unproven), self._groups_unknown)
-        named_findings = {name for leaf in leaves if leaf.kind == FINDINGS for name in leaf.meant}
-        follows = (
-            both.negated(both.less(self._variable(FINDINGS, one), self._variable(FINDINGS, other)))
-            for one, other in implied(sorted(named_findings))
+        follows = [(self._unproven, self._groups_unknown)]
+        follows += [
+            (self._variable((FINDINGS, one)), self._variable((FINDINGS, other)))
+            for one, other in implied(found)
+        ]
+        self.requests: Formula = Every(
+            tuple(Some((self.variables.negated(one), other)) for one, other in follows)
         )
-        self.requests = both.all([*(family.domain for family in families), known, *follows])
 
-    def part(self, rule: Rule) -> int:
+    def part(self, rule: Rule) -> Formula:
         """The requests that a rule matches."""
-        top = (self._leaf(leaf) for leaf in plain_leaves(rule))
-        also = TRUE if rule.also is None else self._part(rule.also)
-        return self.diagrams.both(self.diagrams.all(top), also)
+        also = () if rule.also is None else (self._part(rule.also),)
+        return Every((*(self._leaf(leaf) for leaf in plain_leaves(rule)), *also))
 
-    def bare(self, rule: Rule) -> int:
+    def bare(self, rule: Rule) -> Formula:
         """The requests that have as little as may be beyond what a rule names."""
         leaves = list(leaves_of(rule))
         kinds = {leaf.kind for leaf in leaves}
         own = {key for leaf in leaves for key in self._keys(leaf)}
         free = (
-            self.diagrams.negated(self.diagrams.variable(number))
+            self.variables.within(number, [0])
             for key, number in self._free.items()
-            if key not in own and key[1] is not None
+            if key not in own and key != _UNKNOWN
         )
         one = (
-            () if {HOSTS, atoms.URL} & kinds else self._addresses.without(),
-            () if METHODS in kinds else self._methods.without(),
-            () if atoms.CLIENTS in kinds else self._clients.without(),
-            () if atoms.PORTS in kinds else self._ports.without(),
+            TRUE if {HOSTS, atoms.URL} & kinds else self._addresses.without(),
+            TRUE if METHODS in kinds else self._methods.without(),
+            TRUE if atoms.CLIENTS in kinds else self._clients.without(),
+            TRUE if atoms.PORTS in kinds else self._ports.without(),
         )
-        return self.diagrams.all((*free, *(part for each in one for part in each)))
+        return Every((*free, *one))
 
-    def times(self, condition: Condition | None, top: TimeCondition | None) -> int:
+    def times(self, rule: Rule) -> Formula:
         """When a rule could match, whatever else is asked for."""
-        part = TRUE if top is None else self._time(top)
-        if condition is not None:
-            part = self.diagrams.both(part, self._part(condition, only=TIME))
-        return self.diagrams.both(part, self._readings.domain)
+        top = () if rule.time is None else (self._time(rule.time),)
+        return Every(top if rule.also is None else (*top, self._part(rule.also, only=TIME)))
 
-    def _part(self, condition: Condition, only: str = "") -> int:
+    def _part(self, condition: Condition, only: str = "") -> Formula:
         if isinstance(condition, Leaf):
             return TRUE if only and condition.kind != only else self._leaf(condition)
-        parts = (self._part(each, only) for each in condition.parts)
-        return self.diagrams.all(parts) if isinstance(condition, All) else self.diagrams.any(parts)
+        parts = tuple(self._part(each, only) for each in condition.parts)
+        return Every(parts) if isinstance(condition, All) else Some(parts)
 
-    def _leaf(self, leaf: Leaf) -> int:
+    def _leaf(self, leaf: Leaf) -> Formula:
         if leaf.atom is not None:
             return self._atom(leaf, leaf.atom)
         if leaf.kind == TIME:
@@ -183,22 +180,22 @@ class Space:
             return TRUE if (self._profile in leaf.meant) is not leaf.negated else FALSE
         if leaf.kind == METHODS:
             return self._methods.where(lambda each: _method(leaf, each))
+        met: Formula
         if leaf.kind == HOSTS:
             met = self._addresses.where(lambda each: not leaf.meant.isdisjoint(each.hosts))
         else:
-            met = self.diagrams.any(self._variable(*key) for key in self._keys(leaf))
-        return self.diagrams.negated(met) if leaf.negated else met
+            met = self._any(leaf)
+        return self.variables.negated(met) if leaf.negated else met
 
-    def _atom(self, leaf: Leaf, atom: Atom) -> int:
-        of = self.diagrams
+    def _atom(self, leaf: Leaf, atom: Atom) -> Formula:
         values = frozenset(atom.values)
-        unknown = FALSE
+        unknown: Formula = FALSE
+        met: Formula
         if atom.kind == atoms.PERSONS:
-            met = self._people.where(lambda each: each in values)
-            unknown = self._people.where(lambda each: each == _UNPROVEN)
+            met, unknown = self._people.where(lambda each: each in values), self._unproven
         elif atom.kind == atoms.GROUPS:
             unknown = self._groups_unknown
-            met = of.less(of.any(self._variable(*key) for key in self._keys(leaf)), unknown)
+            met = Every((self._any(leaf), self.variables.negated(unknown)))
         elif atom.kind == atoms.CLIENTS:
             met = self._clients.where(lambda each: not values.isdisjoint(each))
         elif atom.kind == atoms.PORTS:
@@ -206,16 +203,19 @@ class Space:
         elif atom.kind == atoms.URL:
             met = self._addresses.where(lambda each: not values.isdisjoint(each.texts))
         else:
-            met = of.any(self._variable(*key) for key in self._keys(leaf))
+            met = self._any(leaf)
         if atom.kind in {atoms.PERSONS, atoms.GROUPS} and self._strictest and not leaf.strict:
             return FALSE
         if not leaf.negated:
             return met
-        unmet = of.negated(met)
-        return unmet if leaf.strict else of.less(unmet, unknown)
+        unmet = self.variables.negated(met)
+        return unmet if leaf.strict else Every((unmet, self.variables.negated(unknown)))
 
-    def _time(self, time: TimeCondition) -> int:
+    def _time(self, time: TimeCondition) -> In:
         return self._readings.where(time.holds)
+
+    def _any(self, leaf: Leaf) -> Formula:
+        return Some(tuple(self._variable(key) for key in self._keys(leaf)))
 
     def _keys(self, leaf: Leaf) -> Iterator[tuple[str, object]]:
         """The variables that a leaf looks at, of what can be there side by side."""
@@ -227,17 +227,15 @@ class Space:
             assert leaf.atom is not None
             yield from ((leaf.kind, value) for value in leaf.atom.values)
 
-    def _variable(self, kind: str, name: object) -> int:
-        number = self._free.get((kind, name))
+    def _variable(self, key: tuple[str, object]) -> In:
+        """That something is there."""
+        number = self._free.get(key)
         if number is None:
-            number = self._free[kind, name] = self._next
-            self._next += 1
-        return self.diagrams.variable(number)
+            number = self._free[key] = self.variables.new(2)
+        return self.variables.within(number, [1])
 
     def _kinds[T](self, each: Iterable[T]) -> Kinds[T]:
-        kinds = Kinds(self.diagrams, self._next, each)
-        self._next = kinds.bits.stop
-        return kinds
+        return Kinds(self.variables, each)
 
 
 def plain_leaves(rule: Rule) -> Iterator[Leaf]:

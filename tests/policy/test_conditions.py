@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from ipaddress import ip_address, ip_network
 from itertools import product
@@ -20,6 +21,7 @@ from proxy_addons.policy.cache import Decider
 from proxy_addons.policy.compiled import Policy, host_and_parents
 from proxy_addons.policy.decide import decide
 from proxy_addons.policy.model import Action, Decision, Moment, Person, Resource
+from proxy_addons.policy.retry import retry_ahead, spans
 from proxy_addons.urlkey import UrlKey, authority_key, url_key
 
 LONDON = ZoneInfo("Europe/London")
@@ -68,6 +70,71 @@ def test_what_a_condition_matches(case: dict[str, Any], action: str):
         for request in case.get(kind, ()):
             decision = asked(policy, request)
             assert (decision.rule == "rule-0") is matches, (request, decision.trace)
+
+
+# --- time in a tree, and cost ---------------------------------------------------------------------
+
+
+def test_waiting_helps_where_a_condition_deeper_looks_at_the_time():
+    policy = policy_of([
+        rule_of(0, {"any": [{"not": {"time": {"outside": "day"}}}, {"hosts": "x.test"}]}, "allow"),
+        rule_of(1, {"not": {"state": "off-duty"}}),
+    ])  # fmt: skip
+    moment = Moment(datetime(2026, 11, 24, 20, 30, tzinfo=LONDON))
+    sam = Person("sam", "", "staff", states=frozenset({"on-duty"}))
+    site = Resource(UrlKey("https", "y.test", 443, "/"), frozenset())
+    refused = decide(policy, sam, site, moment)
+    assert (refused.rule, str(refused.retry_at)) == ("rule-1", "2026-11-25 08:00:00+00:00")
+    facts = policy.facts(sam, site)
+    later = datetime(2026, 11, 24, 22, tzinfo=LONDON)
+    ahead = spans(moment.local, sam.states, {later: frozenset({"off-duty"})})
+    retry = retry_ahead(policy, facts, moment.local, ahead)
+    assert retry is not None
+    assert (str(retry.at), retry.ended) == ("2026-11-24 22:00:00+00:00", {"on-duty"})
+
+
+def test_a_memory_knows_that_time_and_state_matter_deeper():
+    tree = {"any": [{"time": {"within": "day"}}, {"not": {"state": "on-duty"}}]}
+    policy = policy_of([rule_of(0, tree)])
+    decider = Decider(policy)
+    site = Resource(UrlKey("https", "y.test", 443, "/"), frozenset())
+    for minute in ("17:59", "18:00", "17:58", "18:01"):
+        moment = Moment(datetime.fromisoformat(f"{DAY}T{minute}").replace(tzinfo=LONDON))
+        for states in (frozenset({"on-duty"}), frozenset({"off-duty"}), frozenset({"on-duty"})):
+            person = Person("sam", "", "staff", states=states)
+            decision = decider.decide(person, site, moment)
+            assert decision == decide(policy, person, site, moment)
+            assert (decision.rule == "rule-0") is (minute < "18" or "on-duty" not in states)
+
+
+def test_an_expression_costs_nothing_where_its_rules_cannot_match():
+    asked: list[str] = []
+
+    def compiled(expression: str) -> Any:
+        def search(text: str) -> bool:
+            asked.append(f"{expression} {text}")
+            return False
+
+        return search
+
+    written = policy_of([
+        rule_of(0, {"hosts": "a.test", "url_matches": "one"}),
+        rule_of(1, {"categories": "shop", "not": {"url_matches": "two"}}),
+        rule_of(2, {"any": [{"url": "a.test/x"}, {"url_matches": "one"}], "categories": "news"}),
+    ])  # fmt: skip
+    policy = replace(written, compiled=compiled)
+    sam, moment = Person("sam", "", "staff"), Moment(datetime(2026, 11, 24, tzinfo=LONDON))
+    for host, categories, searched in (
+        ("b.test", (), []),
+        ("b.test", ("sport",), []),
+        ("x.a.test", (), ["one x.a.test/p"]),
+        ("b.test", ("shop",), ["two b.test/p"]),
+        ("b.test", ("news", "shop"), ["one b.test/p", "two b.test/p"]),
+    ):
+        asked.clear()
+        resource = Resource(UrlKey("https", host, 443, "/p"), frozenset(categories))
+        decide(policy, sam, resource, moment)
+        assert sorted(asked) == searched
 
 
 # --- against a naive evaluator --------------------------------------------------------------------

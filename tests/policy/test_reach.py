@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.policies import policy_of, read, rule_of
 
-from proxy_addons.policy.diagrams import FALSE, TRUE, Diagrams
+from proxy_addons.policy import search
 from proxy_addons.policy.lint import findings
 from proxy_addons.policy.matching import match_of
 from proxy_addons.policy.model import Person, Resource
+from proxy_addons.policy.search import Every, Formula, In, Some, Variables
 from proxy_addons.urlkey import UrlKey
 
 LONDON = ZoneInfo("Europe/London")
@@ -145,7 +146,15 @@ def test_pages_of_hosts_that_are_not_decrypted():
 
 _KEYS = [
     UrlKey("https", host, port, path)
-    for host in ("a.test", "www.a.test", "x.a.test", "b.test", "c.test", "d.example")
+    for host in [
+        "a.test",
+        "www.a.test",
+        "x.a.test",
+        "x.www.a.test",
+        "b.test",
+        "c.test",
+        "d.example",
+    ]
     for port in (50, 90, 200, 443, 500)
     for path in ("/", "/x", "/x/y", "/z")
 ]
@@ -243,20 +252,49 @@ def test_a_rule_is_unreachable_exactly_when_no_request_reaches_it(
     assert unreachable == {rule.id for rule in policy.rules} - reached
 
 
-# --- diagrams -------------------------------------------------------------------------------------
+# --- search ---------------------------------------------------------------------------------------
+
+_SIZES = (2, 2, 3, 4)
 
 
-@given(st.lists(st.sets(st.integers(0, 15)), min_size=2, max_size=2))
-def test_diagrams_are_what_sets_are(sets: list[set[int]]):
-    of, bits, everything = Diagrams(), range(4), set(range(16))
-    one, other = (of.among(bits, each) for each in sets)
-    for found, wanted in (
-        (of.both(one, other), sets[0] & sets[1]),
-        (of.either(one, other), sets[0] | sets[1]),
-        (of.less(one, other), sets[0] - sets[1]),
-        (of.negated(one), everything - sets[0]),
-        (of.all([one, other, TRUE]), sets[0] & sets[1]),
-        (of.any([one, other, FALSE]), sets[0] | sets[1]),
-    ):
-        assert found == of.among(bits, wanted)
-    assert of.variable(0) == of.among(bits, range(8, 16))
+def _formulas() -> st.SearchStrategy[Formula]:
+    single = st.integers(0, 3).flatmap(
+        lambda variable: st.integers(0, (1 << _SIZES[variable]) - 1).map(
+            lambda values: In(variable, values)
+        )
+    )
+    return st.recursive(
+        single,
+        lambda deeper: st.one_of(
+            st.lists(deeper, max_size=3).map(lambda parts: Every(tuple(parts))),
+            st.lists(deeper, max_size=3).map(lambda parts: Some(tuple(parts))),
+        ),
+        max_leaves=6,
+    )
+
+
+def _holds(formula: Formula, world: tuple[int, ...]) -> bool:
+    if isinstance(formula, In):
+        return bool(formula.values >> world[formula.variable] & 1)
+    each = [_holds(part, world) for part in formula.parts]
+    return all(each) if isinstance(formula, Every) else any(each)
+
+
+@given(st.lists(_formulas(), max_size=5))
+def test_what_is_possible_is_what_there_is(formulas: list[Formula]):
+    variables = Variables()
+    for size in _SIZES:
+        variables.new(size)
+    worlds = list(product(*map(range, _SIZES)))
+    there = any(all(_holds(each, world) for each in formulas) for world in worlds)
+    assert variables.possible(formulas) is there
+    for each in formulas:
+        negated = variables.negated(each)
+        assert all(_holds(each, world) is not _holds(negated, world) for world in worlds)
+
+
+def test_what_takes_too_long_is_not_said(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(search, "_MOST", 50)
+    assert said((None, "block"), ({"hosts": "a.test"}, "block")) != {}
+    monkeypatch.setattr(search, "_MOST", 0)
+    assert said((None, "block"), ({"hosts": "a.test"}, "block")) == {}
