@@ -45,7 +45,8 @@ def _why(policy: Policy, profiles: list[_Profile], number: int) -> str | None:
         UndecidedError: it takes too long to say.
     """
     if any(each.is_left(number) for each in profiles):
-        if policy.rules[number].coaches and not any(each.can_coach(number) for each in profiles):
+        coaches = policy.rules[number].coaches
+        if coaches and not any(each.can_coach(number) for each in profiles):
             return "no rule after it allows what it would coach"
         return None
     if not any(each.comes(number) for each in profiles):
@@ -102,11 +103,11 @@ class _Profile:
         left = self._left(number)
         for other in range(number + 1, len(self._rules)):
             later = self._rules[other]
-            if not later.ends:
-                continue
-            if later.action is Action.ALLOW and self._possible(self._parts[other], *left):
+            allows = later.ends and later.action is Action.ALLOW
+            if allows and self._possible(self._parts[other], *left):
                 return True
-            left.append(self._others[other])
+            if later.ends:
+                left.append(self._others[other])
         return False
 
     def _left(self, number: int) -> list[Formula]:
@@ -116,7 +117,7 @@ class _Profile:
     def _earlier(self, number: int) -> Iterable[int]:
         """The rules before one that take something from it."""
         rule = self._rules[number]
-        return (other for other in range(number) if _takes(self._rules[other], rule))
+        yield from (other for other in range(number) if _takes(self._rules[other], rule))
 
     def _taken(self, left: list[Formula], number: int) -> Iterator[int]:
         """The rules that, one after the other, take something of some requests."""
