@@ -21,7 +21,7 @@ from proxy_addons.accesslog.compact.index import ParquetIndexError
 from proxy_addons.accesslog.replay import Places, Traffic
 from proxy_addons.cli.common import add_common, config_dir_of, overrides_of, settings_of
 from proxy_addons.cli.impact_shown import Impact, as_json, show
-from proxy_addons.cli.replayed import Asker, answer, counted, progress_of, spans_of
+from proxy_addons.cli.replayed import Asker, answer, counted, looked_at, progress_of, spans_of
 from proxy_addons.settings.load import POLICY_FILE, load
 from proxy_addons.settings.problems import Problem, SettingsError
 
@@ -105,7 +105,7 @@ def _found(args: argparse.Namespace) -> Impact:
     lists = _lists(args, paths)
     spans = spans_of((present.policy, new), since, until)
     places = Places(paths.access_log_dir, paths.sealed_dir, paths.parquet_dir)
-    optional = () if lists is None else ("url",)
+    optional = looked_at((present.policy, new)) if lists is None else ("url", "content_type")
     with Traffic(places, since, until, spans.begins, optional=optional) as traffic:
         with progress_of("reading") as told:
             traffic.read(told)

@@ -14,8 +14,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from proxy_addons.accesslog.replay import Answer
-from proxy_addons.policy.cache import Decider
-from proxy_addons.policy.decide import NO_RULE_MATCHED, THREAT_NOT_EXEMPTED, decide
+from proxy_addons.policy.atoms import CLIENTS, GROUPS, PERSONS, URL, URL_MATCHES, USER_AGENT
+from proxy_addons.policy.decide import NO_RULE_MATCHED, THREAT_NOT_EXEMPTED, decide_facts
+from proxy_addons.policy.findings import CONTENT_TYPE, parted
+from proxy_addons.policy.measures import typed
 from proxy_addons.policy.model import RESERVED_RULES, Action, Moment, Person, Resource
 from proxy_addons.urlkey import UrlKey, UrlKeyError, url_key
 
@@ -23,11 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from proxy_addons.accesslog.replay import Asked
-    from proxy_addons.policy.compiled import Policy
+    from proxy_addons.policy.compiled import Facts, Policy
     from proxy_addons.policy.model import Decision
 
 _OF_THE_POLICY: Final = frozenset({NO_RULE_MATCHED, THREAT_NOT_EXEMPTED})
-_REMEMBERED: Final = 200_000
+_OF_URLS: Final = (URL, URL_MATCHES)
+_NOT_REPLAYED: Final = (PERSONS, GROUPS, CLIENTS, USER_AGENT)
+"""Conditions on who asks, and from where, are not replayed; groups and programs no record has."""
 _TUNNELS: Final = frozenset({"connect", "tunnel"})
 
 # --- moments ------------------------------------------------------------------------------------
@@ -112,24 +116,65 @@ class Asker:
         categories: Callable[[UrlKey], frozenset[str]] | None = None,
     ) -> None:
         self.policy = policy
-        self._moments = [Moment(policy.local(Moment(moment))) for moment in moments]
+        self._moments = [policy.local(Moment(moment)) for moment in moments]
         self._categories = categories
-        self._decider = Decider(policy, remembered=_REMEMBERED)
+        self._unknown = frozenset(
+            leaf.atom.token(sign)
+            for rule in policy.rules
+            for kind in _NOT_REPLAYED
+            for leaf in rule.leaves(kind)
+            if leaf.atom is not None
+            for sign in ("+", "-", "?+", "?-")
+        )
+        self._decided: dict[tuple[int, Facts], Decision | None] = {}
 
     def decide(self, asked: Asked) -> Decision:
         """What it decides.
 
         Raises:
-            ValueError: the record has no address that can be judged.
+            ValueError: the record has no address that can be judged, or it turns on what is not
+                replayed.
         """
-        key = key_of(asked)
+        policy, key = self.policy, key_of(asked)
         given = asked.categories if self._categories is None else self._categories(key)
-        resource = Resource(key, given, asked.method)
         person = Person(None, "replay", asked.profile, states=asked.states)
-        moment = self._moments[asked.span]
-        if asked.findings.isdisjoint(self.policy.findings):
-            return self._decider.decide(person, resource, moment)
-        return decide(self.policy, person, resource, moment, findings=asked.findings)
+        findings = asked.findings | typed(asked.content_type, policy.findings)
+        facts = policy.facts(person, Resource(key, given, asked.method), findings)
+        question = (asked.span, facts)
+        if question not in self._decided:
+            self._decided[question] = self._certain(facts, self._moments[asked.span])
+        found = self._decided[question]
+        if found is None:
+            raise ValueError(UNCERTAIN)
+        return found
+
+    def _certain(self, facts: Facts, local: datetime) -> Decision | None:
+        """What is decided whatever is true of what is not replayed; None where it turns on that.
+
+        Conditions have no `not` but at their leaves, and these look for tokens: of more tokens more
+        are met. So where the same rule decides with none of them and with all, it always does.
+        """
+        least = decide_facts(self.policy, facts._replace(atoms=facts.atoms - self._unknown), local)
+        if not self._unknown:
+            return least
+        most = decide_facts(self.policy, facts._replace(atoms=facts.atoms | self._unknown), local)
+        return least if (least.rule, least.action) == (most.rule, most.action) else None
+
+
+def looked_at(policies: Iterable[Policy]) -> tuple[str, ...]:
+    """Columns of `OPTIONAL` that policies look at."""
+    found = set()
+    for policy in policies:
+        leaves = (leaf for rule in policy.rules for kind in _OF_URLS for leaf in rule.leaves(kind))
+        if any(True for _ in leaves):
+            found.add("url")
+        kinds = {parted(each)[0] for each in policy.findings}
+        if CONTENT_TYPE in kinds:
+            found.add("content_type")
+    return tuple(sorted(found))
+
+
+UNCERTAIN: Final = "it turns on who asks, from where or with which program, which is not replayed"
 
 
 def words(decision: Decision) -> str:

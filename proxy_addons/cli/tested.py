@@ -108,7 +108,8 @@ def outcome(case: Case, settings: Settings, index: CategoryIndex | None) -> Outc
     person = Person(**{**_PERSON, "states": as_given(()), **parts[Part.PERSON]})
     findings: frozenset[str] = parts[Part.BODY].get("findings", frozenset())
     key, categories, splice = case.key, case.categories, None
-    asked: dict[str, Any] = parts[Part.RESOURCE]
+    said = {"client": None, "user_agent": "", **parts[Part.ABOUT]}
+    asked: dict[str, Any] = {**parts[Part.RESOURCE], "about": policy.about(**said)}
     if categories is None:
         if index is None:
             return Outcome(case, not_run="there are no lists: `watchhouse categories compile`")
@@ -118,7 +119,7 @@ def outcome(case: Case, settings: Settings, index: CategoryIndex | None) -> Outc
             # The gateway refuses it before the policy is asked: no case for the policy.
             return Outcome(case, not_run=f"the gateway refuses it as inner-address: {problem}")
         method = asked.get("method", "GET")
-        judged = judge(Decider(policy), index, person, keys, method, moment)
+        judged = judge(Decider(policy), index, person, keys, method, moment, about=asked["about"])
         key, categories, splice = judged.key, index.lookup(judged.key), judged.splice
     resource = Resource(key, categories, **asked)
     decision = decide(policy, person, resource, moment, findings=findings)

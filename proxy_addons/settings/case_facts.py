@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
-from proxy_addons.policy.findings import KINDS, VALUES, parted
+from proxy_addons.policy.findings import CONTENT_TYPE, KINDS, UPLOAD_SIZE, VALUES, parted
 from proxy_addons.policy.people import canonical_name
 from proxy_addons.policy.states import STATES, as_given
+from proxy_addons.settings.condition_values import group_text
 from proxy_addons.settings.entries import CATEGORY, PROFILE
 from proxy_addons.settings.kinds import Choice, Flag, Kind, ListOf, Pattern, Text, text_of
 from proxy_addons.settings.problems import nearest, quoted
@@ -35,6 +37,8 @@ class Part(Enum):
     """An attribute of `policy.model.Person`."""
     RESOURCE = "resource"
     """An attribute of `policy.model.Resource`."""
+    ABOUT = "about"
+    """By whom it comes, for `Policy.about`."""
     BODY = "body"
     """What was found in a body (policy/findings.py)."""
 
@@ -74,8 +78,11 @@ class Finding:
         if text is None:
             return None
         kind, value = parted(text)
+        if kind in _OPEN and value:
+            return text
         if kind not in KINDS:
-            message = f"found {quoted(text)}; wanted {self.wanted}{nearest(kind, KINDS)}"
+            hint = nearest(kind, (*KINDS, *_OPEN))
+            message = f"found {quoted(text)}; wanted {self.wanted}{hint}"
         elif value not in VALUES[kind]:
             message = f"{kind} has no value {quoted(value)}{nearest(value, VALUES[kind])}"
         else:
@@ -120,6 +127,24 @@ class Wish:
     got: Callable[[Decision], Any]
 
 
+@dataclass(frozen=True, slots=True)
+class _Client:
+    wanted: str = "a client address such as 192.0.2.7"
+
+    def read(self, node: Node, key: str, report: Report) -> str | None:
+        text = text_of(node, key, report, self.wanted)
+        if text is None:
+            return None
+        try:
+            return str(ip_address(text))
+        except ValueError:
+            # No address: reported, and the whole file is refused with it.
+            report.add(node.place, key, f"found {quoted(text)}; wanted {self.wanted}")
+            return None
+
+
+_OPEN: Final = frozenset({UPLOAD_SIZE, CONTENT_TYPE})
+"""Kinds of findings whose values are the policy's own (policy/measures.py)."""
 CATEGORIES: Final = ListOf(CATEGORY, one=True)
 METHOD: Final = Pattern(r"[A-Z]+(?:-[A-Z]+)*", "an HTTP method in capitals such as POST")
 
@@ -139,6 +164,15 @@ FACTS: Final[tuple[Fact, ...]] = (
         "name",
         value=lambda _policy, read: canonical_name(read),
     ),
+    Fact(
+        "groups",
+        ListOf(Text("a group of the directory"), one=True),
+        Part.PERSON,
+        "groups",
+        value=lambda _policy, read: frozenset(map(group_text, read)),
+    ),
+    Fact("client", _Client(), Part.ABOUT, "client"),
+    Fact("user_agent", Text("what a program says of itself"), Part.ABOUT, "user_agent"),
     Fact("state", States(), Part.PERSON, "states"),
     Fact(
         "exempted",

@@ -315,3 +315,24 @@ def test_a_moment_is_like_that_of_its_span(seconds: int):
 
 def test_there_are_as_many_kinds_of_moments_as_make_a_difference():
     assert len(HALF_YEAR.moments) == 4, "out of hours, working hours, breaks, the odd one"
+
+
+def test_what_turns_on_who_asks_is_not_replayed(impact: Callable[..., Any], access: Path):
+    """A policy that names a person must not tell what they did."""
+    news = {"categories": ["news"], "rule": "news"}
+    put(
+        access, *people(12, url="https://a.example/secret/1", host="a.example", **news), *people(20)
+    )
+    named = ("      categories: news", "      categories: news\n      persons: [pc3]")
+    found = impact(named)
+    turns = "it turns on who asks, from where or with which program, which is not replayed"
+    assert (found["changes"], found["not_replayed"]) == ([], {turns: 12})
+    found = impact(
+        ("      categories: news", "      categories: news\n      url: a.example/secret/")
+    )
+    assert (found["changes"], found["not_replayed"]) == ([], {})
+    found = impact(
+        ("      categories: news", "      categories: news\n      url: a.example/other/")
+    )
+    (change,) = found["changes"]
+    assert (change["becomes"], change["people"]) == ("allow everything-else", 12)

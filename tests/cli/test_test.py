@@ -159,3 +159,39 @@ def test_years_far_apart_have_their_own_bank_holidays(
     )
     done = watchhouse("test", path)
     assert done.code == 0, done.out
+
+
+def test_cases_say_who_asks_from_where_and_with_what(
+    watchhouse: Callable[..., Any], put: Callable[..., str], tmp_path: Path
+):
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    policy = tmp_path / "config/policy.yaml"
+    rule = """  - id: special
+    clause: Inf/27 2.9.2
+    reason: Some people may.
+    action: allow
+    when:
+      categories: webmail
+      any:
+        - {persons: [ab1234]}
+        - {groups: [mail-users]}
+        - {clients: [192.0.2.0/24]}
+        - {user_agent: "^Mail/"}
+        - {url: mail.example/open/}
+"""
+    policy.write_text(policy.read_text().replace("  - id: webmail\n", f"{rule}\n  - id: webmail\n"))
+    path = put(
+        "categories: [webmail], person: AB1234, want: allow special",
+        "categories: [webmail], person: ab9999, want: block webmail",
+        "categories: [webmail], groups: [Mail-Users], want: allow special",
+        "categories: [webmail], client: 192.0.2.9, want: allow special",
+        "categories: [webmail], client: 198.51.100.9, want: block webmail",
+        "categories: [webmail], user_agent: Mail/1.0, want: allow special",
+        "categories: [webmail], url: 'https://mail.example/open/1', want: allow special",
+        "categories: [webmail], url: 'https://mail.example/', want: block webmail",
+        "categories: [webmail], want: block webmail",
+    )
+    done = watchhouse("test", path, "--config", str(tmp_path / "config"))
+    assert (done.code, done.err) == (0, ""), done.out
+    done = watchhouse("test", put("categories: [], client: here, want: allow news"))
+    assert "wanted a client address such as 192.0.2.7" in done.err
