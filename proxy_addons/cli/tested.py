@@ -16,7 +16,7 @@ from proxy_addons.gate.names import with_carried
 from proxy_addons.policy.cache import Decider
 from proxy_addons.policy.decide import decide
 from proxy_addons.policy.explain import NOT_REACHED
-from proxy_addons.policy.model import Action, Moment, Person, Resource
+from proxy_addons.policy.model import REFUSALS, Moment, Person, Resource
 from proxy_addons.policy.retry import retry_ahead, spans
 from proxy_addons.policy.states import as_given
 from proxy_addons.settings.case_facts import FACTS, WISHES, Part, rules_in
@@ -124,7 +124,7 @@ def outcome(case: Case, settings: Settings, index: CategoryIndex | None) -> Outc
     resource = Resource(key, categories, **asked)
     decision = decide(policy, person, resource, moment, findings=findings)
     at, ended = decision.retry_at, frozenset[str]()
-    if case.then and decision.action is Action.BLOCK:
+    if case.then and decision.action in REFUSALS:
         here = policy.local(moment)
         ahead = spans(here, person.states, case.then)
         retry = retry_ahead(policy, policy.facts(person, resource), here, ahead)

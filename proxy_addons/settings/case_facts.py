@@ -194,10 +194,19 @@ FACTS: Final[tuple[Fact, ...]] = (
 
 WISHES: Final[tuple[Wish, ...]] = (
     Wish("inspect", Flag(), usual=True, got=lambda decision: decision.inspect),
+    Wish("to", Text("where a rule that redirects leads"), "", lambda decision: decision.to),
+    Wish(
+        "changes",
+        ListOf(Text("a change as the record has it, such as header:X-Tenant@rule"), one=True),
+        (),
+        lambda decision: tuple(name for each in decision.changes for name in each.names()),
+    ),
+    Wish("would_block", Text("a rule on trial"), "", lambda decision: decision.would_block),
 )
 """All of them."""
 
 
 def rules_in(decision: Decision) -> tuple[str, ...]:
     """The rules that a decision shows to be carried out."""
-    return (decision.rule,)
+    tried = (decision.would_block,) if decision.would_block else ()
+    return (decision.rule, *tried, *(change.rule for change in decision.changes))

@@ -140,8 +140,9 @@ def _load(
         known = TRAITS.union(known)
     source = PolicySource("")
     if policy_tree is not None:
+        packs = config_dir / inforce.PACKS
         policy_tree = with_packs(
-            policy_tree, config_dir, lambda path: _read_file(path, digest, report), report
+            policy_tree, files, lambda path: _read_file(path, digest, report, packs), report
         )
         year = (today or datetime.now(UTC).date()).year
         source = read_policy(policy_tree, report, year)
