@@ -25,6 +25,7 @@ def test_every_metric_is_documented_and_every_documented_one_exists(tmp_path: Pa
     try:
         worker = metrics.start(1, directory)
         worker.count("block", "webmail")
+        worker.count_would_block("webmail")
         worker.count_refusal("policy")
         worker.count_unusable("tls")
         worker.count_sign_in("kerberos", "proven")
