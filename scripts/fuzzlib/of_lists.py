@@ -15,7 +15,6 @@ from fuzzlib.place import folder
 from proxy_addons.categorisation.entries import (
     EXACT,
     Kind,
-    host_text,
     readable,
     request_text,
     without_common_label,
@@ -25,6 +24,7 @@ from proxy_addons.categorisation.reading import read_entries
 from proxy_addons.categorisation.report import Problems
 from proxy_addons.categorisation.tree import ListFile
 from proxy_addons.urlkey import url_key
+from proxy_addons.urlkey.texts import key_host_text
 
 _KINDS = (Kind.DOMAINS, Kind.URLS, Kind.EXPRESSIONS)
 _HOSTS = 255  # first byte: the kind that came later
@@ -109,7 +109,7 @@ def _matches(text: str) -> None:
     asked = request_text(key, without_common_label(key.host))
     bare = request_text(key, key.host)
     if not slash and text.endswith(EXACT):  # asked for as a whole
-        assert text == host_text(key) + EXACT
+        assert text == key_host_text(key) + EXACT
         return
     assert asked.startswith(text) or bare.startswith(text), (text, asked)
     # A name ends between labels, so that it never covers a name that only ends like it.

@@ -314,6 +314,8 @@ async def test_health_is_told_with_its_reasons(made_settings: Settings):
         "portal": "up",
         "sealing": None,
         "feeds": [],
+        "lists": [],
+        "config_rejected": None,
         "alerts": {"status": "silent", "lag_seconds": None, "deliveries": []},
         "problems": [
             "1 of 2 workers are up",

@@ -234,8 +234,9 @@ def test_killed_at_any_moment_no_alert_is_lost_or_doubled(turns: int, site: Site
 
 
 def _state(site: Site) -> dict[str, Any]:
-    """How the process says that it goes."""
-    found: dict[str, Any] = json.loads((site.data / "run" / "alerts.json").read_text())
+    """How the process says that it goes; nothing before it has begun."""
+    file = site.data / "run" / "alerts.json"
+    found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     return found
 
 
