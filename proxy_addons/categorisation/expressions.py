@@ -93,9 +93,11 @@ def _range(patterns: Sequence[str]) -> tuple[bytes, bytes] | None:
             return None
         try:
             matcher = re2.compile(pattern.encode("utf-8", "surrogateescape"), _options())
-            found.append(matcher.possiblematchrange(_RANGE))
+            least, most = matcher.possiblematchrange(_RANGE)
         except re2.error:  # it cannot say; the set says whether the pattern is one at all
             return None
+        # RE2's greatest text may be cut where a match may end: whatever begins with it counts.
+        found.append((least, most.ljust(_RANGE, b"\xff")))
     return (min(least for least, _ in found), max(most for _, most in found)) if found else None
 
 

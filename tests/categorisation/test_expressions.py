@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy_addons.categorisation import expressions
@@ -83,6 +83,7 @@ _ANCHORED = [
 ]
 
 
+@example(["^[_q]"], "q0")  # what may follow the greatest text that RE2 names
 @given(
     st.lists(st.sampled_from(_ANCHORED), min_size=1, max_size=4, unique=True),
     st.text("abcBET_q09./x|", max_size=20),
