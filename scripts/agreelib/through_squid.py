@@ -18,7 +18,10 @@ import threading
 import time
 from collections import Counter, defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, override
+from typing import TYPE_CHECKING, Any, Self, override
+
+from rich.console import Console
+from rich.progress import track
 
 from agreelib.lines import Drawn, Line
 from agreelib.reasons import Reasons
@@ -85,7 +88,9 @@ def agreement_through_squid(folder: Path, number: int, seed: int) -> dict[str, A
         for side, concurrency in (("squidGuard", 0), ("ours", 50)):
             squid = _Squid(folder, side, commands[side], concurrency, origin.server_port)
             try:
-                verdicts[side] = [_is_led(squid.port, line) for line in drawn]
+                with Clients(squid.port) as clients:
+                    shown = track(drawn, side, console=Console(stderr=True))
+                    verdicts[side] = [clients.are_led(line) for line in shown]
             finally:
                 squid.end()
     finally:
@@ -161,7 +166,10 @@ class _Helper:
                 environ = {**os.environ, "TZ": ZONE}
                 self._started.append(
                     subprocess.Popen(
-                        self._command, stdin=connection, stdout=connection, env=environ
+                        self._command,
+                        stdin=connection.fileno(),
+                        stdout=connection.fileno(),
+                        env=environ,
                     )
                 )
 
@@ -232,18 +240,37 @@ class _Squid:
         self._helper.end()
 
 
-def _is_led(port: int, line: Line) -> bool:
-    """Whether a client is led elsewhere.
+class Clients:
+    """Clients of one Squid, each with a connection that lasts, as a browser's does.
 
-    Raises:
-        AgreeError: Squid answered neither so nor so.
+    Args:
+        port: of Squid.
     """
-    url, client, _, method = line.text.split()
-    address = client.partition("/")[0]
-    connection = http.client.HTTPConnection(
-        "127.0.0.1", port, timeout=30, source_address=(address, 0)
-    )
-    try:
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._connections: dict[str, http.client.HTTPConnection] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for connection in self._connections.values():
+            connection.close()
+
+    def are_led(self, line: Line) -> bool:
+        """Whether the client of a line is led elsewhere.
+
+        Raises:
+            AgreeError: Squid answered neither so nor so.
+        """
+        url, client, _, method = line.text.split()
+        address = client.partition("/")[0]
+        connection = self._connections.get(address)
+        if connection is None:
+            connection = self._connections[address] = http.client.HTTPConnection(
+                "127.0.0.1", self._port, timeout=30, source_address=(address, 0)
+            )
         host = url.split("/")[2].rpartition("@")[2]
         connection.putrequest(method, url, skip_host=True, skip_accept_encoding=True)
         connection.putheader("Host", host)
@@ -253,10 +280,8 @@ def _is_led(port: int, line: Line) -> bool:
         answer = connection.getresponse()
         answer.read()
         status, where = answer.status, answer.getheader("Location") or ""
-    finally:
-        connection.close()
-    if status == 302 and "blocked.test" in where:
-        return True
-    if status == 200:
-        return False
-    raise AgreeError(f"Squid answered {status} to {line.text}")
+        if status == 302 and "blocked.test" in where:
+            return True
+        if status == 200:
+            return False
+        raise AgreeError(f"Squid answered {status} to {line.text}")

@@ -40,7 +40,8 @@ def chromium_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "--disable-gpu",
         "--in-process-gpu",
         "--no-first-run",
-        # Without a page of its own: who connects waits for the pages that are there, for ever if one does not answer.
+        # Without a page of its own: who connects waits for every page that is there, for ever if
+        # one does not answer.
         "--no-startup-window",
         "--disable-background-networking",
         "--disable-component-update",
