@@ -210,15 +210,16 @@ class CategoryIndex:
         bare = labels[:0:-1] if common else labels[::-1]
         text = f"{'.'.join(bare)}.{target.lower()}"
         hits = tuple([values[number] for _, number in self._trie.iter_prefixes_with_ids(text)])
-        own = text[: len(text) - len(target)]
         if common:
             own = f"{'.'.join(labels[::-1])}."
             if (number := self._trie.get(own)) is not None:
                 hits = (*hits, values[number])
-        if self._has_hosts and (number := self._trie.get(own + EXACT)) is not None:
-            hits = (*hits, values[number])
+        if self._has_hosts:
+            own = own if common else text[: len(text) - len(target)]
+            if (number := self._trie.get(own + EXACT)) is not None:
+                hits = (*hits, values[number])
         if self._expressions is None:
-            known = self._unions.get(hits)
+            known = self._unions.get(hits) if hits else _NONE
             return self._union(hits) if known is None else known
         host = ".".join(labels)
         skip = len(first) + 1 if common else 0

@@ -10,8 +10,8 @@ The file is squidGuard's `src` blocks in our form: the first entry that fits cou
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from ipaddress import ip_address
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from proxy_addons.gate.people import person_of
@@ -116,7 +116,9 @@ class Callers:
         self._addresses = addresses
         self._policy = policy
         self._states = as_given(())
+        self._by_network = any(entry.networks is not None for entry in entries)
         self._known: dict[tuple[str, str | None], Person] = {}
+        self._people: dict[tuple[str | None, str, str], Person] = {}
 
     def person(self, client: str, name: str | None) -> Person:
         """Who it is; somebody unknown has the strictest profile.
@@ -134,23 +136,28 @@ class Callers:
 
     def _look_up(self, client: str, name: str | None) -> Person:
         known = self._addresses.person(client)
-        profile = self._profile(client, name)
-        if profile is None:
-            profile = known.profile
-        if name is None and known.name is None:
-            person = Person(None, known.how, self._without(profile))
-        elif name is None:
-            assert known.name is not None
-            person = Person(known.name, known.how, self._without(profile))
-        else:
-            person = Person(name, BY_SQUID, self._without(profile))
-        return replace(person, states=self._states)
+        profile = self._profile(client, name) or known.profile
+        if name is not None:
+            return self._made(name, BY_SQUID, profile)
+        return self._made(known.name, known.how, profile)
+
+    def _made(self, name: str | None, how: str, profile: str) -> Person:
+        """One object for all that nothing tells apart: clients come by the thousand."""
+        person = self._people.get((name, how, profile))
+        if person is None:
+            if len(self._people) >= _REMEMBERED:
+                self._people.clear()
+            person = Person(name, how, self._without(profile), states=self._states)
+            self._people[name, how, profile] = person
+        return person
 
     def _profile(self, client: str, name: str | None) -> str | None:
-        address = None
-        with suppress(ValueError):  # no address: entries for networks are passed by
-            address = ip_address(client)
-        address = getattr(address, "ipv4_mapped", None) or address
+        """Of the first entry that fits; None where none does."""
+        address: IPv4Address | IPv6Address | None = None
+        if self._by_network:
+            with suppress(ValueError):  # no address: entries for networks are passed by
+                address = ip_address(client)
+            address = getattr(address, "ipv4_mapped", None) or address
         for entry in self._entries:
             if entry.names is not None and name not in entry.names:
                 continue
