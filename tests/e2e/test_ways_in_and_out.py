@@ -185,10 +185,11 @@ def test_one_profile_leaves_through_another_proxy(web: Web, start: Any) -> None:
     ]
     assert {asked.authorization for asked in web.asked} == {"Basic ZXhpdDpzZWNyZXQgd29yZA=="}
     web.asked.clear()
-    # A name that nobody knows: on the usual way it is looked up here, and not found.
+    # A name that nobody knows: on the usual way it is looked up here, and not found, or not in time.
     other = ("--interface", "127.0.0.3")
     status, _ = curl(proxy, "http://unknown-7f3a.police.uk/", gateway, web, *other)
-    assert (status, web.asked) == ("502", [])
+    assert status in {"502", "504"}
+    assert web.asked == []
     assert curl(proxy, "http://unknown-7f3a.police.uk/", gateway, web)[0] == "200"
     assert len(web.asked) == 1
     output = gateway.output.read_text()
