@@ -126,6 +126,8 @@ def agreement(
 def _show(title: str, figures: dict[str, Any]) -> None:
     number, differ = figures["lines"], figures["differ"]
     print(f"\n{title}: {number:,}, of which ours refuses {figures['refused']:,}")
+    if figures.get("not_asked"):
+        print(f"and {figures['not_asked']:,} that Squid itself refuses, without asking either")
     print(
         f"both agree on {number - differ:,} ({(number - differ) / number:.3%}); {differ:,} differ:"
     )

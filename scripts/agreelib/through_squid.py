@@ -17,6 +17,7 @@ import subprocess
 import threading
 import time
 from collections import Counter, defaultdict
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self, override
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 NETWORK = "127"
 _EXAMPLES = 3
+_BAD_REQUEST = 400
 _CONFIGURATION = """
 http_port 127.0.0.1:{port}
 http_access allow all
@@ -83,23 +85,24 @@ def agreement_through_squid(folder: Path, number: int, seed: int) -> dict[str, A
     threading.Thread(target=origin.serve_forever, daemon=True).start()
     # At the present moment: Squid starts its helpers, and both read the same clock.
     commands = sides.commands(None)
-    verdicts: dict[str, list[bool]] = {}
-    try:
+    pairs: list[tuple[Line, bool | None, bool | None]] = []
+    with ExitStack() as stack:
+        stack.callback(origin.shutdown)
+        clients = []
         for side, concurrency in (("squidGuard", 0), ("ours", 50)):
             squid = _Squid(folder, side, commands[side], concurrency, origin.server_port)
-            try:
-                with Clients(squid.port) as clients:
-                    shown = track(drawn, side, console=Console(stderr=True))
-                    verdicts[side] = [clients.are_led(line) for line in shown]
-            finally:
-                squid.end()
-    finally:
-        origin.shutdown()
-    differing = [
-        (line, our)
-        for line, their, our in zip(drawn, verdicts["squidGuard"], verdicts["ours"], strict=True)
-        if their != our
+            stack.callback(squid.end)
+            clients.append(stack.enter_context(Clients(squid.port)))
+        # One after the other for each line: it may be another time of day at the end of it all.
+        for line in track(drawn, "requests", console=Console(stderr=True)):
+            their, our = (each.are_led(line) for each in clients)
+            if (their is None) is not (our is None):
+                raise AgreeError(f"only one Squid refused by itself {line.text}")
+            pairs.append((line, their, our))
+    asked = [
+        (line, their, our) for line, their, our in pairs if their is not None and our is not None
     ]
+    differing = [(line, our) for line, their, our in asked if their != our]
 
     def ask(lines: list[str]) -> list[bool]:
         return list(map(refused, sides.ask("squidGuard", lines, None)[0]))
@@ -115,8 +118,9 @@ def agreement_through_squid(folder: Path, number: int, seed: int) -> dict[str, A
         if len(examples[reason]) < _EXAMPLES:
             examples[reason].append(line.text)
     return {
-        "lines": number,
-        "refused": sum(verdicts["ours"]),
+        "lines": len(asked),
+        "not_asked": number - len(asked),
+        "refused": sum(our for _, _, our in asked),
         "differ": len(differing),
         "reasons": reasons,
         "kinds": kinds,
@@ -258,11 +262,11 @@ class Clients:
         for connection in self._connections.values():
             connection.close()
 
-    def are_led(self, line: Line) -> bool:
-        """Whether the client of a line is led elsewhere.
+    def are_led(self, line: Line) -> bool | None:
+        """Whether the client of a line is led elsewhere; None where Squid itself refuses the URL.
 
         Raises:
-            AgreeError: Squid answered neither so nor so.
+            AgreeError: Squid answered something else.
         """
         url, client, _, method = line.text.split()
         address = client.partition("/")[0]
@@ -284,4 +288,6 @@ class Clients:
             return True
         if status == 200:
             return False
+        if status == _BAD_REQUEST:
+            return None  # no helper is asked
         raise AgreeError(f"Squid answered {status} to {line.text}")

@@ -185,7 +185,7 @@ def test_one_profile_leaves_through_another_proxy(web: Web, start: Any) -> None:
     ]
     assert {asked.authorization for asked in web.asked} == {"Basic ZXhpdDpzZWNyZXQgd29yZA=="}
     web.asked.clear()
-    # A name that nobody knows: on the usual way it is looked up here, and not found, or not in time.
+    # A name that nobody knows: on the usual way it is looked up here, and not found (in time).
     other = ("--interface", "127.0.0.3")
     status, _ = curl(proxy, "http://unknown-7f3a.police.uk/", gateway, web, *other)
     assert status in {"502", "504"}
