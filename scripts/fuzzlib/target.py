@@ -21,6 +21,7 @@ NAMES = (
     "archives",
     "members",
     "settings",
+    "cases",
     "hello",
     "requests",
     "answers",

@@ -29,6 +29,7 @@ COUNTS = {
     "archives": 300,
     "members": 300,
     "settings": 60,
+    "cases": 60,
     "hello": 120,
     "requests": 80,
     "answers": 80,
