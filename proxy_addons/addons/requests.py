@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from proxy_addons.addons.answers import response_of
-from proxy_addons.addons.heads import OF_PROXIES, facts_of_head, forward_fields
+from proxy_addons.addons.forwarding import forward_fields
+from proxy_addons.addons.heads import OF_PROXIES, facts_of_head
 from proxy_addons.addons.observing import observe
 from proxy_addons.addons.words import unquoted
 from proxy_addons.gate.facts import Course, RequestFacts, Verdict

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy_addons.addons import heads
+from proxy_addons.addons import fieldroles as roles
 from proxy_addons.gate.changes import HeadChanges, head_changes, names_of_changes
 from proxy_addons.policy.effects import Change, Effects
 from proxy_addons.settings.effect_kinds import why_not
@@ -82,10 +82,10 @@ def test_of_two_rules_the_first_counts():
 def test_no_rule_changes_what_lanes_write_themselves():
     """What a head has to say of itself, and what is never sent on, is not for rules."""
     told_only = {
-        heads._ACCEPT, heads._FETCH_DEST, heads._FETCH_MODE, heads._FETCH_SITE,
-        heads._FETCH_USER, heads._PURPOSE, heads._USER_AGENT,
+        roles.ACCEPT, roles.FETCH_DEST, roles.FETCH_MODE, roles.FETCH_SITE,
+        roles.FETCH_USER, roles.PURPOSE, roles.USER_AGENT,
     }  # fmt: skip
-    for name, role in heads._ROLES.items():
+    for name, role in roles.ROLES.items():
         assert bool(why_not(name.decode())) is (role not in told_only), name
     for name in ("Proxy-Status", "TE", "Content-Length", "COOKIE", "X-HTTP-Method-Override"):
         assert why_not(name), name

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from proxy_addons.addons.heads import forward_fields
+from proxy_addons.addons.forwarding import forward_fields
 from proxy_addons.addons.observing import observe
 from proxy_addons.engine.outcomes import where
 from proxy_addons.gate.facts import Verdict
