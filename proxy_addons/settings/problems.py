@@ -58,7 +58,9 @@ class Report:
         """Note a problem; reading goes on, so that all are found at once.
 
         Of several problems of one key in one place only the first is kept: the others follow of it.
+        A key may be of names that somebody invented: it is made safe to print.
         """
+        key = _printable(key)
         if (place, key) not in self._noted:
             self._noted.add((place, key))
             self.problems.append(Problem(place, key, message))
@@ -99,10 +101,14 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 
 def quoted(text: str) -> str:
     """A piece of input made safe to print: one line, printable, not too long."""
-    printable = "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in text[: _QUOTED_AT_MOST + 1]
-    )
+    printable = _printable(text[: _QUOTED_AT_MOST + 1])
     if len(text) > _QUOTED_AT_MOST:
         printable = f"{printable[:_QUOTED_AT_MOST]}…"
     return f'"{printable}"'
+
+
+def _printable(text: str) -> str:
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )
