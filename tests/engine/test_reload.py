@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.waiting import until
 
 from proxy_addons.engine.parts import Part
 from proxy_addons.engine.reload import reloading as module
@@ -279,6 +280,59 @@ async def test_a_file_that_is_gone_is_a_bad_one(config: Path):
         assert gateway.note is not None
         assert gateway.note.places == (str(gateway.policy),)
         assert gateway.in_force == {"first"}
+
+
+async def test_a_fault_of_ours_ends_no_watch(
+    config: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(module, "EVERY", 0.02)
+    real, failed = module.examine, asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def failing(*_: Any, **__: Any) -> Any:
+        loop.call_soon_threadsafe(failed.set)
+        raise RecursionError("a fault of ours")
+
+    async with running(config) as gateway:
+        watching = asyncio.create_task(gateway.reloading.watch())
+        monkeypatch.setattr(module, "examine", failing)
+        await asyncio.to_thread(gateway.rewrite, "id: webmail\n", "id: mail\n")
+        async with asyncio.timeout(20):
+            await failed.wait()
+        await until(lambda: gateway.note is not None)
+        assert gateway.note.places == (str(config),)
+        assert gateway.in_force == {"first"}
+        assert "the last good settings stay in force" in caplog.text
+        monkeypatch.setattr(module, "examine", real)
+        await asyncio.to_thread(gateway.rewrite, "id: mail\n", "id: post\n")
+        async with asyncio.timeout(20):
+            await gateway.has_taken(1)
+        await until(lambda: gateway.note is None)
+        watching.cancel()
+
+
+async def test_what_changes_while_it_is_read_is_read_again(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A file that settings name: between the reading of it and the end of the reload."""
+    monkeypatch.setattr(module, "EVERY", 0.02)
+    statement, fresh = config / "statement.md", config / "fresh.md"
+    fresh.write_text("# Other words\n")
+    async with running(config) as gateway:
+        real = gateway.workers[1].prepare
+
+        def prepare(files: Path | None = None) -> Any:
+            made = real(files)
+            monkeypatch.setattr(gateway.workers[1], "prepare", real)
+            fresh.replace(statement)  # whole, as the other worker may just be reading it
+            return made
+
+        monkeypatch.setattr(gateway.workers[1], "prepare", prepare)
+        watching = asyncio.create_task(gateway.reloading.watch())
+        await asyncio.to_thread(gateway.rewrite, "id: webmail\n", "id: mail\n")
+        async with asyncio.timeout(20):
+            await gateway.has_taken(2)
+        watching.cancel()
 
 
 async def test_files_are_watched(config: Path, monkeypatch: pytest.MonkeyPatch):

@@ -8,6 +8,7 @@ take files into use that somebody is still writing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -36,6 +37,7 @@ logger = logging.getLogger("watchhouse.supervisor")
 _PREPARED_WITHIN: Final = 15.0  # seconds; reading a large policy on a busy machine takes some
 _TAKEN_WITHIN: Final = 1.5  # seconds; who has not is ended, so that nobody goes by old ones for 2 s
 _STATEMENT: Final = "statement.md"
+_UNKNOWN: Final = "not examined"  # in place of the digest of rejected files
 
 
 class Reloading:
@@ -116,6 +118,19 @@ class Reloading:
             except OSError as problem:
                 # The files cannot be copied, or the note not written: what is in force stays so.
                 logger.error("the last good settings stay in force: %s", problem)
+            except Exception:
+                # A fault of ours, which must not end the watch over the files: what is in force
+                # stays so, and `/healthz` says that something newer is not.
+                logger.exception("the last good settings stay in force: these cannot be examined")
+                await self._note_fault()
+
+    async def _note_fault(self) -> None:
+        """Other files may be in force than those that are there, and nobody knows why."""
+        if self._rejected is None:
+            self._since, self._rejected = time.time(), _UNKNOWN
+        places = [str(self._settings.paths.config_dir)]
+        with contextlib.suppress(OSError):  # said in the journal already
+            await asyncio.to_thread(inforce.note, self._run_dir, self._since, places)
 
     async def _reload(self, *, asked: bool) -> None:
         paths = self._settings.paths
@@ -130,17 +145,18 @@ class Reloading:
         except (SettingsError, CategorySourceError) as problem:
             await self._reject(copy, str(problem), _places(problem, paths.config_dir))
             return
+        # As they are before anybody reads them: what changes from here on is looked at again.
+        named = await asyncio.to_thread(Files, _named_by(settings))
         workers = self._serving()
         if why := await self._prepared(workers, copy, settings):
             await self._reject(copy, why, [str(paths.config_dir)])
             return
         await asyncio.to_thread(self._sound, settings)
         await self._take([part for part in workers if part.serving], settings.policy_version)
-        self._settings, self._in_force = settings, copy
+        self._settings, self._in_force, self._named = settings, copy, named
+        self._taken()  # before anything that may fail: the other parts are never left behind
         await self._mended()
-        await asyncio.to_thread(self._named.watch, _named_by(settings))
         await asyncio.to_thread(inforce.forget, self._run_dir, copy)
-        self._taken()
 
     async def _mended(self) -> None:
         """What is in the files is in force."""

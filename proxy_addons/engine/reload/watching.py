@@ -19,17 +19,13 @@ EVERY = 0.5
 
 
 class Files:
-    """Some files, as they were when last looked at.
+    """Some files, as they were when last looked at; what they are at first is nothing new.
 
     Args:
         paths: gives them, at each look; one that is not there is one that may come.
     """
 
     def __init__(self, paths: Callable[[], Iterable[Path]]) -> None:
-        self.watch(paths)
-
-    def watch(self, paths: Callable[[], Iterable[Path]]) -> None:
-        """Look at these from now on; what they are now is nothing new."""
         self._paths = paths
         self._known = self._last = self._look()
 
