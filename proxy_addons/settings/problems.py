@@ -19,7 +19,7 @@ _QUOTED_AT_MOST = 60
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong, or odd.
+    """One thing that is wrong, or odd. Whatever it quotes, a terminal does not obey it.
 
     Attributes:
         place: `file:line`, or the option or environment variable that a value came from.
@@ -30,6 +30,13 @@ class Problem:
     place: str
     key: str
     message: str
+
+    def __post_init__(self) -> None:
+        """Names of rules, parameters and keys are whatever somebody wrote."""
+        for name in ("key", "message"):
+            text = getattr(self, name)
+            if not text.replace("\n", "").isprintable():
+                object.__setattr__(self, name, "\n".join(map(_printable, text.split("\n"))))
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.place, self.key, self.message) if part)
@@ -58,9 +65,7 @@ class Report:
         """Note a problem; reading goes on, so that all are found at once.
 
         Of several problems of one key in one place only the first is kept: the others follow of it.
-        A key may be of names that somebody invented: it is made safe to print.
         """
-        key = _printable(key)
         if (place, key) not in self._noted:
             self._noted.add((place, key))
             self.problems.append(Problem(place, key, message))
