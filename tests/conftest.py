@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+from support.postgres import postgres  # noqa: F401 - a fixture: one server, whichever room asks
+from support.sharedbrowser import browser, chromium_address  # noqa: F401 - likewise
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from support import documented
 from support.documented import DOCUMENTS, TOP, blocks, commands, needs, of_line
-from support.gateway import FAKETIME
+from support.faketime import FAKETIME, wall_clock
 
 from proxy_addons.settings.load import examine
 from proxy_addons.settings.problems import SettingsError
@@ -34,10 +34,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, A
         pytest.skip("needs faketime, to be at a certain time (Debian: faketime)")
     done = subprocess.run(
         [sys.executable, "-m", "support.documented", str(tmp_path_factory.mktemp("examples"))],
-        env=os.environ | {
-            "LD_PRELOAD": str(FAKETIME), "FAKETIME": f"@{NOW}",
-            "TZ": "Europe/London", "PYTHONPATH": f"{TOP}/tests:{TOP}",
-        },
+        env=os.environ | wall_clock(
+            FAKETIME=f"@{NOW}", TZ="Europe/London", PYTHONPATH=f"{TOP}/tests:{TOP}"
+        ),
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

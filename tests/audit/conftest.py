@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from support.postgres import postgres  # noqa: F401 - the fixture
 from support.stores import (  # noqa: F401 - fixtures
     place,
     ready_postgresql,

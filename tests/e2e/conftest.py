@@ -1,8 +1,6 @@
 """What the end-to-end tests share: real gateways and a small web."""
 
 from support.identity import force, sites  # noqa: F401 - fixtures
-from support.portalpages import browser, chromium_address  # noqa: F401 - fixtures
-from support.postgres import postgres  # noqa: F401 - a fixture
 from support.running import (  # noqa: F401 - fixtures
     closing,
     index,

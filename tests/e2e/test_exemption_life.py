@@ -13,11 +13,12 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from support import gateway as real
+from support.faketime import FAKETIME
+from support.gateway import Gateway
 from support.moving import MovingClock
 from support.portal import PASSWORD, hashed
-from support.portalpages import CHROMIUM
 from support.scene import through
+from support.sharedbrowser import CHROMIUM
 
 async_api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
 keyboard = pytest.importorskip("support.keyboard", reason="axe is not installed")
@@ -27,13 +28,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.async_api import Browser, Page
-    from support.gateway import Gateway
     from support.web import Web
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
-    pytest.mark.skipif(real.FAKETIME is None, reason="needs faketime (Debian: faketime)"),
+    pytest.mark.skipif(FAKETIME is None, reason="needs faketime (Debian: faketime)"),
 ]
 
 BLOCKED = "http://hotmail.com/"
@@ -69,7 +69,7 @@ def gateway(tmp_path: Path, web: Web, index: Path, clock: MovingClock) -> Iterat
         },
     )
     folder = tmp_path / "gateway"
-    with real.Gateway(folder, settings, index=index, environ=clock.environ, workers=2) as made:
+    with Gateway(folder, settings, index=index, environ=clock.environ, workers=2) as made:
         yield made
 
 

@@ -11,8 +11,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.faketime import FAKETIME, wall_clock
 from support.force import KIOSK, SPEAKS_PROXY, free_ports, password_of, spilt
-from support.gateway import FAKETIME, Gateway, Reply
+from support.gateway import Gateway, Reply
 from support.haproxy import PATH, Haproxy
 from support.scene import through
 
@@ -45,9 +46,7 @@ def test_a_gateway_whose_clock_is_ten_minutes_fast(
     brief = force.kdc.kinit("jane", password_of("jane"), lifetime="2m")
     gateway = force.gateway(
         tmp_path / "gateway", force.settings("relay"), index,
-        environ={
-            "LD_PRELOAD": str(FAKETIME), "FAKETIME": "+10m", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        },
+        environ=wall_clock(FAKETIME="+10m"),
     )  # fmt: skip
     with gateway:
         reply = force.curl(gateway, "http://skew.gov.uk/", *NEGOTIATE, ticket=force.ticket("jane"))

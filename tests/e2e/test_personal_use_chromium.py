@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 from support import keyboard
-from support.gateway import FAKETIME
+from support.faketime import FAKETIME
 from support.officer import (
     DECIDER,
     PERSON,

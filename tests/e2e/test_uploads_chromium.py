@@ -18,7 +18,8 @@ from aiohttp import web as http
 from support import keyboard
 from support.browser import chromium, tab, trusting_home
 from support.documents import KINDS, Text, convert, program
-from support.gateway import FAKETIME, Gateway
+from support.faketime import FAKETIME
+from support.gateway import Gateway
 from support.running import IDENTITY
 from support.scene import through, working_time
 

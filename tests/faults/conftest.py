@@ -1,7 +1,6 @@
 """What the fault tests share: real gateways and a small web."""
 
 from support.identity import force  # noqa: F401 - a fixture
-from support.postgres import postgres  # noqa: F401 - a fixture
 from support.running import (  # noqa: F401 - fixtures
     closing,
     index,

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from support.evidence import nothing_passed_unrecorded, sound_log
-from support.gateway import FAKETIME
+from support.faketime import FAKETIME, wall_clock
 from support.load import Load
 from support.names import NameServer
 from support.scene import LONDON, working_time
@@ -38,13 +38,9 @@ class Clock:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self.environ = {
-            "LD_PRELOAD": str(FAKETIME),
-            "FAKETIME_TIMESTAMP_FILE": str(file),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "TZ": "Europe/London",
-        }
+        self.environ = wall_clock(
+            FAKETIME_TIMESTAMP_FILE=str(file), FAKETIME_NO_CACHE="1", TZ="Europe/London"
+        )
 
     def set(self, now: datetime) -> None:
         """Make it this time from now on."""

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support import kdc as support_kdc
-from support.gateway import FAKETIME
+from support.faketime import FAKETIME, wall_clock
 from support.kdc import OTHER, REALM, Kdc, Ticket
 
 from proxy_addons.identity import kerberos
@@ -208,8 +208,7 @@ def test_a_clock_ten_minutes_off_and_a_ticket_that_has_expired(
 ) -> None:
     brief = kdc.kinit("Jane", "s3cret", lifetime="2m")
     tokens = [jane.token(), brief.token()]
-    faked = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": offset}
-    assert elsewhere(kdc, keytab, tokens, **faked) == kinds
+    assert elsewhere(kdc, keytab, tokens, **wall_clock(FAKETIME=offset)) == kinds
 
 
 async def test_a_ticket_for_a_service_without_a_key_here(kdc: Kdc, jane: Ticket) -> None:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from aiohttp.test_utils import TestServer
 from markupsafe import Markup
-from support.portalpages import CHROMIUM
+from support.sharedbrowser import CHROMIUM
 
 from proxy_addons.engine.authority import load_or_make
 from proxy_addons.gate.blockpage import render

@@ -16,13 +16,14 @@ from uuid import uuid4
 
 import pytest
 
+from support.faketime import FAKETIME, wall_clock
 from support.force import HOST, password_of
-from support.gateway import FAKETIME, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from support.force import Force
+    from support.gateway import Reply
     from support.identity import Site
     from support.kdc import Ticket
 
@@ -135,7 +136,7 @@ def _ask(asked: Asked, site: Site, force: Force, tickets: Mapping[str, Ticket]) 
     if "clock" in row:
         if FAKETIME is None:
             pytest.skip("needs faketime (Debian: faketime)")
-        environ = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": row["clock"]}
+        environ = wall_clock(FAKETIME=row["clock"])
     words = _arguments(row)
     if row["log"].get("handling") == "spliced":
         words += ["--cacert", str(force.web.authority.file)]  # the site's own certificate

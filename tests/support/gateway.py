@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
+from support.faketime import FAKETIME, wall_clock
 from support.standing import grant
 from support.written import default_settings, write
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).parents[2]
-FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 
 
 class GatewayError(AssertionError):
@@ -92,14 +92,9 @@ class Gateway:
         if at is not None:
             if FAKETIME is None:
                 pytest.skip("needs faketime, to be at a certain time (Debian: faketime)")
-            # Only the wall clock: time-outs go on by the real one.
-            self._environ |= {
-                "LD_PRELOAD": str(FAKETIME),
-                "FAKETIME": f"@{at}",
-                "TZ": "Europe/London",
-                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-                "FAKETIME_DONT_RESET": "1",
-            }
+            self._environ |= wall_clock(
+                FAKETIME=f"@{at}", FAKETIME_DONT_RESET="1", TZ="Europe/London"
+            )
         self._environ |= dict(environ or {})
         self._command = command or [sys.executable, "-c", _MAIN, "serve"]
         self.output = folder / "output"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from support.gateway import FAKETIME
+from support.faketime import wall_clock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,11 +34,7 @@ class MovingClock:
     @property
     def environ(self) -> dict[str, str]:
         """For the gateway's processes."""
-        return {
-            "LD_PRELOAD": str(FAKETIME),
-            "FAKETIME_TIMESTAMP_FILE": str(self.file),
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        } | (
+        return wall_clock(FAKETIME_TIMESTAMP_FILE=str(self.file)) | (
             {"FAKETIME_CACHE_DURATION": str(self._lag)} if self._lag else {"FAKETIME_NO_CACHE": "1"}
         )
 

@@ -6,64 +6,15 @@ Must never: stand in for any part of the portal.
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from support.portal import PASSWORD, House
-from support.waiting import come_about
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from playwright.async_api import Browser, ConsoleMessage, Page, Request
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-
-
-@pytest.fixture(scope="session")
-def chromium_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One Chromium for all tests that need none of their own: each has profiles of its own in it.
-
-    Starting one for each test took a third of the processor's time of all of them.
-    """
-    assert CHROMIUM is not None
-    profile = tmp_path_factory.mktemp("chromium")
-    options = [
-        "--headless",
-        "--remote-debugging-port=0",
-        f"--user-data-dir={profile}",
-        "--disable-gpu",
-        "--in-process-gpu",
-        "--no-first-run",
-        # Without a page of its own: who connects waits for every page that is there, for ever if
-        # one does not answer.
-        "--no-startup-window",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ]
-    if os.geteuid() == 0:
-        options.append("--no-sandbox")  # Chromium's sandbox does not work for root
-    process = subprocess.Popen([CHROMIUM, *options], stderr=subprocess.DEVNULL)
-    try:
-        told = profile / "DevToolsActivePort"
-        come_about(lambda: told.exists() and "\n" in told.read_text())
-        yield f"http://127.0.0.1:{told.read_text().splitlines()[0]}"
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-@pytest.fixture
-async def browser(chromium_address: str) -> AsyncIterator[Browser]:
-    async_api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
-    async with async_api.async_playwright() as playwright:
-        yield await playwright.chromium.connect_over_cdp(chromium_address, timeout=90_000)
 
 
 @asynccontextmanager

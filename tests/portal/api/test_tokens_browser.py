@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.api import served_api
-from support.portalpages import CHROMIUM, somebody
+from support.portalpages import somebody
+from support.sharedbrowser import CHROMIUM
 
 keyboard = pytest.importorskip("support.keyboard", reason="axe is not installed")
 officer = pytest.importorskip("support.officer", reason="axe is not installed")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from blockbuster import blockbuster_ctx
 from support.portal import Clock, House, served
-from support.postgres import Postgres, binaries, postgres  # noqa: F401 - the fixture
+from support.postgres import Postgres, binaries
 from support.shifts import MORNING, known
 
 from proxy_addons.settings.people import Standing

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.portal import Clock, House, served
-from support.portalpages import CHROMIUM, somebody
+from support.portalpages import somebody
+from support.sharedbrowser import CHROMIUM
 from support.shifts import MORNING, known, spend
 from support.standing import grant
 

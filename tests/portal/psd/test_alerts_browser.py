@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.alertpages import alerted
-from support.portalpages import CHROMIUM, somebody
+from support.portalpages import somebody
+from support.sharedbrowser import CHROMIUM
 
 officer = pytest.importorskip("support.officer", reason="axe is not installed")
 

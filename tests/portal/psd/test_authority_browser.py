@@ -11,7 +11,8 @@ import pytest
 from support.authority import live, wanted
 from support.authoritypages import AUDIT, NECESSITY, PATH, application, settings_with_offices
 from support.portal import NOON, House, served
-from support.portalpages import CHROMIUM, somebody
+from support.portalpages import somebody
+from support.sharedbrowser import CHROMIUM
 
 from proxy_addons.audit.authority.deputies import Deputies
 from proxy_addons.audit.authority.model import SubjectClass

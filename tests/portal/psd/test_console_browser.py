@@ -11,7 +11,8 @@ from support.alone import verified_alone
 from support.authoritypages import PATH, application
 from support.console import asked, console, records, seal_all, unit_records
 from support.officer import look_over
-from support.portalpages import CHROMIUM, browser, chromium_address, somebody  # noqa: F401 - fixtures
+from support.portalpages import somebody
+from support.sharedbrowser import CHROMIUM
 
 from proxy_addons.audit.authority.colleagues import Unit
 
@@ -35,7 +36,7 @@ DRAWN = """() => [...document.querySelectorAll(".chart")].map(each => {
 }).filter(Boolean)"""
 
 
-async def test_searching(tmp_path: Path, browser: Browser) -> None:  # noqa: F811 - a fixture
+async def test_searching(tmp_path: Path, browser: Browser) -> None:
     async with console(tmp_path) as at:
         reference = at.authorised().reference
         async with somebody(browser, at.house, "paul") as page:
@@ -58,7 +59,7 @@ async def test_searching(tmp_path: Path, browser: Browser) -> None:  # noqa: F81
 
 async def test_saving_a_search_without_scripts(
     tmp_path: Path,
-    browser: Browser,  # noqa: F811 - a fixture
+    browser: Browser,
 ) -> None:
     async with console(tmp_path) as at:
         reference = at.authorised().reference
@@ -81,7 +82,7 @@ async def test_saving_a_search_without_scripts(
 
 async def test_the_comparison_with_the_unit(
     tmp_path: Path,
-    browser: Browser,  # noqa: F811 - a fixture
+    browser: Browser,
 ) -> None:
     others = tuple(f"pc{number:02d}" for number in range(12))
     wanted = asked(comparison="unit", comparison_why="What is usual has to be known.")
@@ -97,7 +98,7 @@ async def test_the_comparison_with_the_unit(
 
 async def test_from_the_application_to_a_pack_that_anybody_can_check(
     tmp_path: Path,
-    browser: Browser,  # noqa: F811 - a fixture
+    browser: Browser,
 ) -> None:
     """paul applies, acu approves, paul searches and makes a pack; another Python checks it."""
     then = datetime(2026, 11, 10, 8, tzinfo=UTC)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from support.console import asked, console, seal_all
 from support.officer import look_over
-from support.portalpages import CHROMIUM, browser, chromium_address, somebody  # noqa: F401 - fixtures
+from support.portalpages import somebody
+from support.sharedbrowser import CHROMIUM
 
 from proxy_addons.audit.authority.model import SubjectClass
 
@@ -50,7 +51,7 @@ async def _made(data: Path) -> None:
 
 async def test_a_million_records_do_not_freeze_the_browser(
     tmp_path: Path,
-    browser: Browser,  # noqa: F811 - a fixture
+    browser: Browser,
 ) -> None:
     async with console(tmp_path, []) as at:
         await _made(at.settings.paths.data_dir)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from support.console import asked, console, records
 from support.officer import look_over
-from support.portalpages import CHROMIUM, browser, chromium_address, somebody  # noqa: F401 - fixtures
+from support.portalpages import somebody
+from support.sharedbrowser import CHROMIUM
 
 from proxy_addons.audit.authority.model import Kind, Regime
 
@@ -26,7 +27,7 @@ pytestmark = [
 
 async def test_a_copy_is_looked_at_and_taken(
     tmp_path: Path,
-    browser: Browser,  # noqa: F811 - a fixture
+    browser: Browser,
 ) -> None:
     given = records()
     given[2] |= {"url": "https://news.test/of/audrey?to=kim%40home.example&from=ab1234"}

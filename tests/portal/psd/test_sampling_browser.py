@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 from support.authority import NOW
 from support.desk import consoled, prepared, week_of_records
-from support.portalpages import CHROMIUM, somebody
+from support.portalpages import somebody
 from support.sampling import WEEK
+from support.sharedbrowser import CHROMIUM
 
 from proxy_addons.audit.retention.holds import Holds, WantedHold
 from proxy_addons.audit.retention.scope import Scope

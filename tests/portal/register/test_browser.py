@@ -12,8 +12,9 @@ import pytest
 from support.ldap import Slapd, Someone
 from support.oidc import CLIENT, SECRET, Provider
 from support.portal import NOON, Clock, House, served, settings_for
-from support.portalpages import CHROMIUM, somebody
+from support.portalpages import somebody
 from support.running import index  # noqa: F401 - a fixture
+from support.sharedbrowser import CHROMIUM
 
 from proxy_addons.settings import people
 from proxy_addons.standing import Actor, Register, Wanted, Withdrawals, open_store

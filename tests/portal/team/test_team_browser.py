@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import insert
 from support.ldap import Slapd, Someone
 from support.portal import NOON, PASSWORD, House, served, settings_for
-from support.portalpages import CHROMIUM
 from support.running import index  # noqa: F401 - a fixture
+from support.sharedbrowser import CHROMIUM
 
 from proxy_addons.standing import Actor, minutes, open_store
 from proxy_addons.standing.reviews import Reviews

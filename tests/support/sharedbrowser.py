@@ -1,0 +1,67 @@
+"""One Chromium for the tests of pages; each has profiles of its own in it.
+
+In: nothing. Out: fixtures, which tests/conftest.py hands to all rooms: one that a room imported for
+itself would be a browser more. Must never: be used where the browser itself is tried (its roll-out,
+its store of certificates, its PAC file): support/browser.py starts one as people have it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.waiting import come_about
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from playwright.async_api import Browser
+
+# The same engine without windows, where Debian has it: their tests take two thirds of the time.
+CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+
+
+@pytest.fixture(scope="session")
+def chromium_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the browser is driven from.
+
+    Starting one for each test took a third of the processor's time of all of them.
+    """
+    assert CHROMIUM is not None
+    profile = tmp_path_factory.mktemp("chromium")
+    options = [
+        "--headless",
+        "--remote-debugging-port=0",
+        f"--user-data-dir={profile}",
+        "--disable-gpu",
+        "--in-process-gpu",
+        "--no-first-run",
+        # Without a page of its own: who connects waits for every page that is there, for ever if
+        # one does not answer.
+        "--no-startup-window",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ]
+    if os.geteuid() == 0:
+        options.append("--no-sandbox")  # Chromium's sandbox does not work for root
+    process = subprocess.Popen([CHROMIUM, *options], stderr=subprocess.DEVNULL)
+    try:
+        told = profile / "DevToolsActivePort"
+        come_about(lambda: told.exists() and "\n" in told.read_text())
+        yield f"http://127.0.0.1:{told.read_text().splitlines()[0]}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture
+async def browser(chromium_address: str) -> AsyncIterator[Browser]:
+    """The browser, driven by this test."""
+    async_api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
+    async with async_api.async_playwright() as playwright:
+        yield await playwright.chromium.connect_over_cdp(chromium_address, timeout=90_000)
