@@ -12,8 +12,11 @@ import sys
 from datetime import datetime
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from proxy_addons.categorisation import CategoryIndex
 from proxy_addons.cli.import_squidguard import convert
@@ -90,6 +93,7 @@ src a {{
 }}
 src b {{
   ip 10.0.0.0-10.2.255.255
+  {of_b}
 }}
 src c {{
   user carol
@@ -109,40 +113,98 @@ ALL = "default {\n pass all\n redirect http://blocked.test/\n}"
 
 @pytest.mark.skipif(not SQUIDGUARD.exists(), reason="needs squidGuard (Debian: squidguard)")
 @pytest.mark.parametrize(
-    ("of_a", "acl"),
+    ("of_a", "of_b", "acl"),
     [
-        ("", "a {\n pass good !bad any\n}\nb {\n pass !good none\n}\n" + DEFAULT),
-        ("within office", "a {\n pass any\n}\nb {\n pass good\n}\n" + DEFAULT),
-        ("outside office", "a {\n pass bad none\n}\nb {\n pass !bad\n}\n" + ALL),
-        ("", "a within office {\n pass !bad any\n} else {\n pass good none\n}\n" + DEFAULT),
-        ("outside noon", "a outside office {\n pass !in-addr any\n}\n" + DEFAULT),
-        ("", "a within noon {\n pass any\n} else {\n pass !any\n}\nc {\n pass any\n}\n" + DEFAULT),
-        # No list of its own: the default's. An ACL for a source that is none of theirs.
-        ("", "a {\n redirect http://blocked.test/\n}\nc {\n pass good none\n}\n" + ALL),
-        # Two blocks for one source; times of the default, whose last block counts always.
-        ("", "b within noon {\n pass none\n}\nb {\n pass !bad any\n}\n" + DEFAULT),
+        ("", "", "a {\n pass good !bad any\n}\nb {\n pass !good none\n}\n" + DEFAULT),
+        ("within office", "", "a {\n pass any\n}\nb {\n pass good\n}\n" + DEFAULT),
+        ("outside office", "", "a {\n pass bad none\n}\nb {\n pass !bad\n}\n" + ALL),
+        ("", "", "a within office {\n pass !bad any\n} else {\n pass good none\n}\n" + DEFAULT),
+        ("outside noon", "", "a outside office {\n pass !in-addr any\n}\n" + DEFAULT),
         (
             "",
-            TIMED_DEFAULT,
+            "",
+            "a within noon {\n pass any\n} else {\n pass !any\n}\nc { pass any }\n" + DEFAULT,
+        ),
+        # No list of its own: the default's. An ACL for a source that is none of theirs.
+        ("", "", "a {\n redirect http://blocked.test/\n}\nc {\n pass good none\n}\n" + ALL),
+        # Two blocks for one source; times of the default, whose last block counts always.
+        ("", "", "b within noon {\n pass none\n}\nb {\n pass !bad any\n}\n" + DEFAULT),
+        ("", "", TIMED_DEFAULT),
+        # What a source with `continue` passes is for the next one that fits, then for the default.
+        ("continue", "", "a {\n pass !bad any\n}\nb {\n pass !good any\n}\n" + DEFAULT),
+        ("continue", "", "a {\n pass good none\n}\nb {\n pass any\n}\n" + DEFAULT),
+        ("", "continue", "a {\n pass !bad any\n}\nb {\n pass any\n}\n" + DEFAULT),
+        ("continue", "continue", "a {\n pass good !bad any\n}\nb {\n pass !in-addr\n}\n" + ALL),
+        ("continue", "", "a {\n pass in-addr bad good none\n}\n" + ALL),
+        ("within office continue", "", "a {\n pass bad !good any\n}\nb {\n pass any\n}\n" + ALL),
+        # Where no block of its own holds, the default counts, and then the next source.
+        ("continue", "continue", "a within noon {\n pass none\n}\nb {\n pass !bad any\n}\n" + ALL),
+        (
+            "continue",
+            "continue",
+            "b within noon {\n pass bad none\n} else {\n pass !bad\n}\n" + TIMED_DEFAULT,
         ),
     ],
 )
-def test_a_translation_decides_as_squidguard_does(tmp_path: Path, of_a: str, acl: str) -> None:
+def test_a_translation_decides_as_squidguard_does(
+    tmp_path: Path, of_a: str, of_b: str, acl: str
+) -> None:
+    both_asked(tmp_path, of_a, of_b, acl)
+
+
+TIMES = st.sampled_from(["", "", "within office", "outside office", "within noon", "outside noon"])
+PASSES = st.builds(
+    lambda listed, end: f" pass {' '.join([*listed, *end])}\n" if [*listed, *end] else "",
+    st.lists(st.sampled_from(["good", "bad", "in-addr", "!good", "!bad", "!in-addr"]), max_size=4),
+    st.sampled_from([[], ["any"], ["none"], ["none"], ["all"]]),
+)
+# Of each source up to two blocks, with a time and an else or not.
+BLOCKS = st.builds(
+    lambda time, passes, other: (
+        f"%s {time} {{\n{passes}}}" + (f" else {{\n{other}}}" if time and other else "") + "\n"
+    ),
+    TIMES,
+    PASSES,
+    PASSES,
+)
+ACL = st.builds(
+    lambda a, b, c, default: (
+        "".join(block % name for name, own in zip("abc", (a, b, c), strict=True) for block in own)
+        + default
+    ),
+    st.lists(BLOCKS, max_size=2),
+    st.lists(BLOCKS, max_size=2),
+    st.lists(BLOCKS, max_size=2),
+    st.sampled_from([DEFAULT, TIMED_DEFAULT, ALL]),
+)
+OF_A_SOURCE = st.sampled_from(["", "continue", "within office continue", "outside noon"])
+
+
+@pytest.mark.skipif(not SQUIDGUARD.exists(), reason="needs squidGuard (Debian: squidguard)")
+@settings(max_examples=40)
+@given(of_a=OF_A_SOURCE, of_b=OF_A_SOURCE, acl=ACL)
+def test_whatever_the_acls_it_decides_as_squidguard_does(of_a: str, of_b: str, acl: str) -> None:
+    with TemporaryDirectory() as folder:
+        both_asked(Path(folder), of_a, of_b, acl)
+
+
+def both_asked(tmp_path: Path, of_a: str, of_b: str, acl: str) -> None:
+    """squidGuard, and its configuration translated, decide alike."""
     lists, logs = tmp_path / "lists", tmp_path / "logs"
     logs.mkdir()
     for name in ("good", "bad"):
         (lists / name).mkdir(parents=True)
         (lists / name / "domains").write_text(f"{name}.example\nboth.example\n")
     conf = tmp_path / "squidGuard.conf"
-    conf.write_text(SMALL.format(lists=lists, logs=logs, of_a=of_a, acl=acl))
+    conf.write_text(SMALL.format(lists=lists, logs=logs, of_a=of_a, of_b=of_b, acl=acl))
     convert(conf, tmp_path / "made", None, "Europe/London")
-    settings = load(tmp_path / "made" / "config", environ={})
-    policy = settings.policy
+    made = load(tmp_path / "made" / "config", environ={})
+    policy = made.policy
     entries = read_people(tmp_path / "made" / "config" / "people.yaml", policy)
-    addresses = AddressMap(settings.identity.addresses, policy.strictest_profile)
+    addresses = AddressMap(made.identity.addresses, policy.strictest_profile)
     desk = Desk(redirect_of("http://blocked.test/"), "3.4")
-    index = CategoryIndex.open(settings.paths.index_file)
-    desk.rest_on(Basis(settings, index, Callers(entries, addresses, policy)))
+    index = CategoryIndex.open(made.paths.index_file)
+    desk.rest_on(Basis(made, index, Callers(entries, addresses, policy)))
     lines = [
         f"http://{host}/ 10.{number}.0.1/- {user} GET"
         for host in ("good.example", "bad.example", "both.example", "x.example", "192.0.2.1")
@@ -150,7 +212,8 @@ def test_a_translation_decides_as_squidguard_does(tmp_path: Path, of_a: str, acl
         for user in ("-", "carol", "dave")
     ]
     asked = "".join(f"{line}\n" for line in lines)
-    for at in ("2026-11-24T08:00:00", "2026-11-24T12:30:00", "2026-11-22T12:59:00"):
+    # Not at 08:00:00: squidGuard reads two clocks, of which one can still be in the second before.
+    for at in ("2026-11-24T08:00:01", "2026-11-24T12:30:00", "2026-11-22T12:59:00"):
         ran = subprocess.run(
             [SQUIDGUARD, "-c", conf, "-t", at],
             input=asked,

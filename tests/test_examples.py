@@ -35,7 +35,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, A
     done = subprocess.run(
         [sys.executable, "-m", "support.documented", str(tmp_path_factory.mktemp("examples"))],
         env=os.environ | wall_clock(
-            FAKETIME=f"@{NOW}", TZ="Europe/London", PYTHONPATH=f"{TOP}/tests:{TOP}"
+            FAKETIME=f"@{NOW}", TZ="Europe/London", PYTHONPATH=f"{TOP}/tests:{TOP}",
+            FAKETIME_DONT_FAKE_MONOTONIC="0",  # these commands sleep, and wait for no condition
         ),
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip

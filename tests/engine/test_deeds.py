@@ -8,15 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from standing.conftest import (  # type: ignore[import-not-found]
-    place,
-    postgres,
-    ready_postgresql,
-    ready_sqlite,
-    store,
-)
 from support.personal import POLICY, STATEMENT
 from support.stage import make_settings
+from support.stores import place, ready_postgresql, ready_sqlite, store
 
 from proxy_addons.engine.deeds import StoreDeeds
 from proxy_addons.gate.actions import Who
@@ -32,7 +26,7 @@ if TYPE_CHECKING:
     from proxy_addons.settings.model import Settings
     from proxy_addons.standing import Store
 
-__all__ = ["place", "postgres", "ready_postgresql", "ready_sqlite", "store"]
+__all__ = ["place", "ready_postgresql", "ready_sqlite", "store"]
 
 JANE = Who("jane", "kerberos", "192.0.2.7")
 

@@ -125,7 +125,6 @@ def test_what_squidguard_would_not_take(text: str, problem: str) -> None:
         ("src a {\n domain example.com\n}\n", 2, "domain, of the source"),
         ("src a {\n ldapusersearch ldap://x/dc=a?b?sub?(&(a={b})(c=%s))\n}\n", 2, "ldapusersearch"),
         ("src a {\n execuserlist /bin/ls -l { } \n}\n", 2, "execuserlist"),
-        ("src a {\n continue\n}\n", 2, "continue"),
         ("src a {\n userquota 3600 300 daily\n}\n", 2, "userquota"),
         ("dest d {\n redirect http://x/\n}\n", 2, "redirect of the destination"),
         ("rew r {\n s@a@b@\n}\n", 1, "the rewrite"),
@@ -193,12 +192,13 @@ def test_a_day_has_its_minutes() -> None:
 SMALL = st.integers(0, 12)
 RANGES = st.none() | st.lists(st.tuples(SMALL, SMALL).map(sorted), max_size=3)
 USERS = st.none() | st.lists(st.sampled_from(["ann", "bob"]), max_size=2)
-SOURCES = st.lists(st.tuples(RANGES, USERS, st.booleans(), st.booleans()), max_size=4)
+FLAGS = st.tuples(st.booleans(), st.booleans(), st.booleans())
+SOURCES = st.lists(st.tuples(RANGES, USERS, FLAGS), max_size=4)
 
 
 @given(SOURCES, SMALL, st.sampled_from([None, "ann", "bob", "eve"]))
 def test_clients_have_the_sources_that_squidguard_finds(
-    drawn: list[tuple[list[list[int]] | None, list[str] | None, bool, bool]],
+    drawn: list[tuple[list[list[int]] | None, list[str] | None, tuple[bool, bool, bool]]],
     address: int,
     user: str | None,
 ) -> None:
@@ -212,9 +212,10 @@ def test_clients_have_the_sources_that_squidguard_finds(
             else [(IPv4Address(base + a), IPv4Address(base + b)) for a, b in ranges],
             users,
             unknown=unknown,
+            goes_on=goes_on,
             timed=Timed("t") if timed else Timed(),
         )
-        for number, (ranges, users, timed, unknown) in enumerate(drawn)
+        for number, (ranges, users, (timed, unknown, goes_on)) in enumerate(drawn)
     ]
     chain = []
     for source in sources:  # sg.y, sgFindSource
@@ -225,7 +226,7 @@ def test_clients_have_the_sources_that_squidguard_finds(
         )
         if inside and (source.users is None or user in source.users):
             chain.append(source.name)
-            if not source.timed.space:
+            if not source.timed.space and not source.goes_on:
                 break
     clients = clients_of(sources)
     client = ip_address(base + address)

@@ -14,6 +14,9 @@ FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None
 def wall_clock(**names: str) -> dict[str, str]:
     """The environment of a process with a wall clock of its own.
 
+    In it `time.sleep` fails ("Invalid argument"): faketime 0.9.10 knows no monotonic moment to
+    sleep to. With FAKETIME_DONT_FAKE_MONOTONIC="0" it sleeps, and waits for a condition never end.
+
     Args:
         names: faketime's own variables: `FAKETIME`, or `FAKETIME_TIMESTAMP_FILE` and what goes with
             it; and others, as `TZ`.

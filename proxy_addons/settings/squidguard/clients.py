@@ -4,7 +4,8 @@ In: sources. Out: for addresses, and for users at addresses, a chain of sources.
 Must never: give anybody another source than squidGuard would: the first that fits, at the moment.
 
 A source may hold at some times only; then those after it count. So what belongs to a client is a
-chain: sources that may fit, in order, up to the first that always does. Each chain is a profile.
+chain: sources that may fit, in order, up to the first that always does and does not `continue`.
+Each chain is a profile.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def _chain(sources: list[Source], address: int, user: str | None) -> Chain:
         if source.users is not None and user not in source.users:
             continue
         chain.append(source.name)
-        if not source.timed.space:
+        if not source.timed.space and not source.goes_on:
             break
     return tuple(chain)
 

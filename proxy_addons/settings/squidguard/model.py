@@ -48,6 +48,8 @@ class Source:
         ranges: first and last address of each; None: whatever the address.
         users: lower case; None: whatever the user.
         unknown: conditions that we cannot look at, and that its clients meet besides.
+        goes_on: `continue`: what it passes has to be passed by the next source that fits too, in
+            the end by the default ACL.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Source:
     ranges: list[tuple[IPv4Address, IPv4Address]] | None = None
     users: list[str] | None = None
     unknown: bool = False
+    goes_on: bool = False
     timed: Timed = field(default_factory=Timed)
 
     @property

@@ -80,8 +80,7 @@ def _left_out(it: Blocks, source: Source, token: Token) -> None:
             it.tokens.word("a number")
         it.leave(token, f"{word}, {of}", "minutes a day are allowances: docs/personal-use.md")
     elif word == "continue":
-        instead = "repeat what the later sources block in its acl"
-        it.leave(token, f"continue, {of}: what it passes is final now", instead)
+        source.goes_on = True
     else:
         raise it.unexpected(token, "ip, user, userlist, iplist, within, outside or }")
 

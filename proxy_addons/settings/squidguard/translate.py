@@ -6,12 +6,14 @@ squidGuard does with what it does translate.
 
 An ACL is a list of destinations, of which the first that fits decides: that is a list of our rules.
 What holds at some times only is a set of minutes, and is computed: a rule has one time space.
+Of a source with `continue` only what it blocks becomes rules: what it passes is for the next one.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from proxy_addons.policy.model import RESERVED_RULES, TRAITS
@@ -21,7 +23,7 @@ from proxy_addons.settings.squidguard.model import Left, Timed
 from proxy_addons.settings.squidguard.times import ALWAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from proxy_addons.settings.squidguard.model import Access, Conf
 
@@ -42,6 +44,7 @@ class Rule(NamedTuple):
         category: empty for any address.
         space: of our time spaces; empty for any time.
         outside: whether that must not hold.
+        unless: categories of which it must be none.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Rule(NamedTuple):
     category: str
     space: str = ""
     outside: bool = False
+    unless: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -121,9 +125,11 @@ class _Translator:
         made.clients = clients_of(conf.sources.values())
         self._note_oddities()
         for chain in made.clients.chains:
-            profile = kebab("-or-".join(chain), {*made.profiles, DEFAULT}, "src")
+            name = self._joined(chain, "-or-", "-and-")
+            profile = kebab(name, {*made.profiles, DEFAULT}, "src")
             made.profile_of[chain] = profile
-            made.profiles[profile] = _of_sources(chain)
+            sources = self._joined(chain, ", else ", ", then ", quoted)
+            made.profiles[profile] = f"Clients of the source {sources}."
         made.profile_of[()] = DEFAULT
         made.profiles[DEFAULT] = "Everybody else (the acl default)."
         for chain, profile in made.profile_of.items():
@@ -131,6 +137,13 @@ class _Translator:
         used = {rule.space for rule in made.rules}
         made.spaces = {name: week for name, week in made.spaces.items() if name in used}
         return made
+
+    def _joined(
+        self, chain: Chain, other: str, also: str, written: Callable[[str], str] = str
+    ) -> str:
+        """The names of a chain: between two, whether the second counts instead or besides."""
+        between = [also if self._conf.sources[name].goes_on else other for name in chain[:-1]]
+        return "".join(map("".join, zip_longest(map(written, chain), between, fillvalue="")))
 
     def _category(self, name: str) -> str:
         """A category of the same name where it can be one: the lists of others are called so."""
@@ -160,18 +173,70 @@ class _Translator:
         for name in chain:
             source = self._conf.sources[name]
             holds = rest & self._week(source.timed)
+            if source.goes_on:
+                self._goes_on(name, profile, holds)
+                continue
             rest &= ~holds
-            for access in self._conf.access:
-                if access.source != name or not holds:
-                    continue
-                # An else has what the block before it has left.
-                now = holds if access.is_else else holds & self._week(access.timed)
+            for access, now in self._blocks_of(name, holds):
                 self._passes(access, profile, now)
                 holds &= ~now
             of_default |= holds  # at these times no block of its own holds
             if not source.timed.space:
                 break
         self._passes(self._default, profile, rest | of_default)
+
+    def _blocks_of(self, name: str, holds: int) -> Iterator[tuple[Access, int]]:
+        """The blocks of a source's ACL, with the minutes of those given in which each decides."""
+        for access in self._conf.access:
+            if access.source == name and holds:
+                # An else has what the block before it has left.
+                now = holds if access.is_else else holds & self._week(access.timed)
+                yield access, now
+                holds &= ~now
+
+    def _goes_on(self, name: str, profile: str, holds: int) -> None:
+        """The rules of a source with `continue`: what it blocks; the rest is for the next one."""
+        for access, now in self._blocks_of(name, holds):
+            self._blocks(access, profile, now)
+            holds &= ~now
+        self._blocks(self._default, profile, holds)
+
+    def _blocks(self, access: Access, profile: str, week: int) -> None:
+        """The rules for what one block refuses, in these minutes, and for nothing else.
+
+        What comes before a refusal and passes is an exception of it, in the minutes in which it
+        passes.
+        """
+        # What has passed until here → the minutes of that.
+        parts: dict[tuple[str, ...], int] = {(): week} if week else {}
+        passes = self._default.passes if access.passes is None else access.passes
+        for name, allowed, line in passes or ():
+            if name in {"any", "all", "none"}:
+                if name == "none":
+                    self._block(profile, "", parts, line)
+                return
+            category, minutes = self._listed(name, line)
+            if not category:
+                continue
+            if not allowed:
+                during = {unless: each & minutes for unless, each in parts.items()}
+                self._block(profile, category, during, line)
+                continue
+            passed: dict[tuple[str, ...], int] = {}
+            for unless, each in parts.items():
+                more = unless if category in unless else (*unless, category)
+                passed[more] = passed.get(more, 0) | each & minutes
+                passed[unless] = passed.get(unless, 0) | each & ~minutes
+            parts = {unless: each for unless, each in passed.items() if each}
+        if passes is None:
+            self._block(profile, "", parts, access.line)
+
+    def _block(
+        self, profile: str, category: str, parts: Mapping[tuple[str, ...], int], line: int
+    ) -> None:
+        for unless, week in parts.items():
+            if week and category not in unless:
+                self._rule(profile, category, week, line, allows=False, unless=unless)
 
     def _passes(self, access: Access, profile: str, week: int) -> None:
         """The rules of one block, in these minutes."""
@@ -182,35 +247,47 @@ class _Translator:
             if name in {"any", "all", "none"}:
                 self._rule(profile, "", week, line, allows=name != "none")
                 return
-            if name.startswith("dnsbl"):
-                what = f"{name}: no list in DNS is asked"
-                self._leave(Left(line, what, "import the list as a file"))
-                continue
-            if name == IN_ADDR:
-                self._rule(profile, self._made.category_of[name], week, line, allows=allowed)
-                continue
-            destination = self._conf.destinations[name]
-            if name in self._empty or not destination.lists:
-                continue
-            during = week & self._week(destination.timed)
-            if during:
-                self._rule(profile, self._made.category_of[name], during, line, allows=allowed)
+            category, minutes = self._listed(name, line)
+            if category and week & minutes:
+                self._rule(profile, category, week & minutes, line, allows=allowed)
         # At the end of the list squidGuard passes; without any list, not.
         self._rule(profile, "", week, access.line, allows=passes is not None)
+
+    def _listed(self, name: str, line: int) -> tuple[str, int]:
+        """The category of a name in an ACL, and when it counts; empty where nothing is in it."""
+        if name.startswith("dnsbl"):
+            what = f"{name}: no list in DNS is asked"
+            self._leave(Left(line, what, "import the list as a file"))
+            return "", 0
+        if name == IN_ADDR:
+            return self._made.category_of[name], ALWAYS
+        destination = self._conf.destinations[name]
+        if name in self._empty or not destination.lists:
+            return "", 0
+        return self._made.category_of[name], self._week(destination.timed)
 
     def _leave(self, left: Left) -> None:
         if left not in self._made.left:
             self._made.left.append(left)
 
-    def _rule(self, profile: str, category: str, week: int, line: int, *, allows: bool) -> None:
+    def _rule(
+        self,
+        profile: str,
+        category: str,
+        week: int,
+        line: int,
+        *,
+        allows: bool,
+        unless: tuple[str, ...] = (),
+    ) -> None:
         rules = self._made.rules
         space, outside = self._space_for(week)
-        if not category and week == ALWAYS and profile == DEFAULT:
+        if not (category or unless) and week == ALWAYS and profile == DEFAULT:
             profile = ""  # the last rule, which must match everything
         base = "-".join(part for part in (profile or DEFAULT, category or "rest", space) if part)
         used = {*(rule.name for rule in rules), *RESERVED_RULES}
         rules.append(
-            Rule(kebab(base, used, "rule"), line, allows, profile, category, space, outside)
+            Rule(kebab(base, used, "rule"), line, allows, profile, category, space, outside, unless)
         )
 
     # --- times -----------------------------------------------------------------------------
@@ -236,7 +313,3 @@ class _Translator:
         if ALWAYS & ~week in self._space_of:
             return self._space_of[ALWAYS & ~week], True
         return self._space(week, "together"), False
-
-
-def _of_sources(chain: Iterable[str]) -> str:
-    return f"Clients of the source {', else '.join(map(quoted, chain))}."

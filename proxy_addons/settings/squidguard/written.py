@@ -96,7 +96,7 @@ def _rule(rule: Rule, made: Translation, name: str) -> Iterator[str]:
     yield f"    clause: {_text(f'{_plain(name)}:{rule.line}')}"
     yield f"    reason: {_text(_reason(rule, made))}"
     yield f"    action: {'allow' if rule.allows else 'block'}"
-    if rule.profile or rule.category or rule.space:
+    if rule.profile or rule.category or rule.space or rule.unless:
         yield "    when:"
     if rule.profile:
         yield f"      profiles: {rule.profile}"
@@ -104,6 +104,8 @@ def _rule(rule: Rule, made: Translation, name: str) -> Iterator[str]:
         yield f"      categories: {rule.category}"
     if rule.space:
         yield f"      time: {{{'outside' if rule.outside else 'within'}: {rule.space}}}"
+    if rule.unless:
+        yield f"      not: {{categories: [{', '.join(rule.unless)}]}}"
 
 
 def _reason(rule: Rule, made: Translation) -> str:
