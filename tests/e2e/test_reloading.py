@@ -6,12 +6,15 @@ import json
 import os
 import re
 import signal
+import sys
 import threading
 import time
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.gateway import ROOT
+from support.postgres import PASSWORD
 from support.scene import through, working_time
 
 if TYPE_CHECKING:
@@ -19,8 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from support.gateway import Gateway
+    from support.postgres import Postgres
     from support.web import Web
 
+UT1 = sorted((ROOT.parent / "shared" / "data").glob("ut1-*.tar.gz"))
 SITE = "http://www.hotmail.com/"
 REJECTED = "the last good settings stay in force"
 
@@ -189,12 +194,44 @@ class Load:
 
 @pytest.mark.heavy
 def test_no_request_of_ten_thousand_is_lost(gateway: Gateway) -> None:
+    changed_under_load(gateway)
+
+
+@pytest.mark.heavy
+@pytest.mark.skipif(not UT1, reason="needs the UT1 lists in ../shared/data")
+def test_nor_with_large_lists_and_postgresql(
+    start: Callable[..., Gateway], web: Web, postgres: Postgres
+) -> None:
+    """As a force has it: 680,000 entries of lists, and standing facts beyond one machine."""
+    standing = {"url": postgres.database().url, "password_env": "STANDING_PASSWORD"}
+    gateway = start(
+        through(web) | {"standing": standing},
+        workers=2,
+        at=working_time("10:30:00"),
+        environ={"STANDING_PASSWORD": PASSWORD},
+        run=False,
+    )
+    done = gateway.command("categories", "import", str(UT1[-1]))
+    assert done.returncode == 0, done.stderr
+    gateway.start()
+    changed_under_load(gateway)
+
+
+def changed_under_load(gateway: Gateway) -> None:
+    """A policy that changes all the time, while ten thousand requests are asked."""
     load, policy, number = Load(gateway, 10_000, 8), gateway.config / "policy.yaml", 0
+    took = []
     while load.going:
         number += 1
-        text = policy.read_text()
+        text, said = policy.read_text(), gateway.output.read_text().count("is in force")
         policy.write_text(re.sub(r"id: webmail(-\d+)?\n", f"id: webmail-{number}\n", text))
-        time.sleep(1.5)
+        took.append(
+            until(lambda said=said: gateway.output.read_text().count("is in force") == said + 2, 30)
+        )
     load.ended()
     versions = {r["policy_version"] for r in gateway.records(10_000, host="www.gov.uk")}
+    sys.stdout.write(
+        f"\n10000 requests, {len(load.wrong)} failed; {number} changes, in force at every worker"
+        f" after {max(took):.2f} s at most; load average {os.getloadavg()[0]:.1f}\n"
+    )
     assert len(versions) > 2

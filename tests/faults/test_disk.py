@@ -27,7 +27,7 @@ def test_the_disk_fills_up_under_load(
     rounds: int, start: Callable[..., Gateway], web: Web, small_disk: Path
 ) -> None:
     """Refused with a page while it is full; no record is lost; it goes on by itself."""
-    gateway = start(through(web), at=working_time("10:30:00"))
+    gateway = start(through(web), at=working_time("10:30:00"), run=False)
     log_on(small_disk, gateway)
     web.seen.clear()
     with Load(gateway.proxy, clients=4, pause=0.02) as load:

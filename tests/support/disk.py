@@ -28,12 +28,9 @@ def small(mount: Path) -> Iterator[Path]:
 
 
 def log_on(disk: Path, gateway: Gateway) -> None:
-    """Start the gateway again with its log on a disk."""
-    gateway.stop()
-    log = gateway.data / "log"
-    log.rename(gateway.data / "old-log")
+    """Start a gateway, which has not been started before, with its log on a disk."""
     (disk / "log").mkdir()
-    log.symlink_to(disk / "log")
+    (gateway.data / "log").symlink_to(disk / "log")
     gateway.start()
 
 
