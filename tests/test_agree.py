@@ -212,10 +212,16 @@ def both_asked(tmp_path: Path, of_a: str, of_b: str, acl: str) -> None:
         for user in ("-", "carol", "dave")
     ]
     asked = "".join(f"{line}\n" for line in lines)
-    # Not at 08:00:00: squidGuard reads two clocks, of which one can still be in the second before.
-    for at in ("2026-11-24T08:00:01", "2026-11-24T12:30:00", "2026-11-22T12:59:00"):
+    # On either side of an edge, ours at the second itself. squidGuard, started as a second turns,
+    # begins a second before what -t says (6 of 121 such starts): it is asked one inside.
+    for at, theirs_at in (
+        ("2026-11-24T07:59:59", "2026-11-24T07:59:58"),
+        ("2026-11-24T08:00:00", "2026-11-24T08:00:01"),
+        ("2026-11-24T12:30:00", "2026-11-24T12:30:00"),
+        ("2026-11-22T12:59:00", "2026-11-22T12:59:00"),
+    ):
         ran = subprocess.run(
-            [SQUIDGUARD, "-c", conf, "-t", at],
+            [SQUIDGUARD, "-c", conf, "-t", theirs_at],
             input=asked,
             capture_output=True,
             text=True,
