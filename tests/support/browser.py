@@ -21,6 +21,18 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, ConsoleMessage, Error, Page, Playwright, Response
 
 
+ORDINARY = (
+    "--disable-gpu",
+    "--in-process-gpu",  # a process less to start for each browser
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    *(("--no-sandbox",) if os.geteuid() == 0 else ()),  # Chromium's does not work for root
+)
+"""Options of every browser here: it does what a test has it do, and nothing of itself."""
+
+
 def trusting_home(home: Path, *authorities: Path) -> Path:
     """A home directory whose certificate store trusts these authorities for web sites.
 
@@ -62,16 +74,9 @@ async def chromium(
     options = [
         f"--proxy-pac-url={pac}",
         f"--host-resolver-rules={', '.join(rules)}",
-        "--disable-gpu",
-        "--in-process-gpu",  # a process less to start for each browser
         "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
+        *ORDINARY,
     ]
-    if os.geteuid() == 0:
-        options.append("--no-sandbox")  # Chromium's sandbox does not work for root
     # Nothing of this machine's environment: proxies and certificate files are often named there.
     environment: dict[str, str | float | bool] = {
         "HOME": str(home),

@@ -7,13 +7,13 @@ its store of certificates, its PAC file): support/browser.py starts one as peopl
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from support.browser import ORDINARY
 from support.waiting import come_about
 
 if TYPE_CHECKING:
@@ -39,18 +39,11 @@ def chromium_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "--headless",
         "--remote-debugging-port=0",
         f"--user-data-dir={profile}",
-        "--disable-gpu",
-        "--in-process-gpu",
-        "--no-first-run",
         # Without a page of its own: who connects waits for every page that is there, for ever if
         # one does not answer.
         "--no-startup-window",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
+        *ORDINARY,
     ]
-    if os.geteuid() == 0:
-        options.append("--no-sandbox")  # Chromium's sandbox does not work for root
     process = subprocess.Popen([CHROMIUM, *options], stderr=subprocess.DEVNULL)
     try:
         told = profile / "DevToolsActivePort"
