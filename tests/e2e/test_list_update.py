@@ -6,12 +6,10 @@ more. Out: failures (wanted: 0), and seconds until every worker decides by the n
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
 import sys
-import tarfile
 import threading
 import time
 from datetime import datetime
@@ -20,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.gateway import ROOT
-from support.listserver import names, tarred
+from support.listserver import published
 from support.load import Load
 from support.running import IDENTITY
 from support.scene import through
@@ -35,24 +33,6 @@ if TYPE_CHECKING:
 
 REQUESTS = 10_000
 PROBE, STEADY = "probe.test", "www.gov.uk"
-DATA = ROOT.parent / "shared" / "data"
-
-
-def published(extra: str) -> bytes:
-    """The UT1 list, if there is one here, with more names in `gambling`; else names of our own."""
-    found = sorted(DATA.glob("ut1-*.tar.gz"))
-    if not found:
-        return tarred({"gambling/domains": names(0, 50_000) + extra}, top="blacklists/")
-    made = io.BytesIO()
-    with tarfile.open(found[-1]) as source, tarfile.open(fileobj=made, mode="w:gz") as target:
-        for member in source:
-            content = source.extractfile(member) if member.isfile() else None
-            octets = b"" if content is None else content.read()
-            if member.name == "blacklists/gambling/domains":
-                octets += extra.encode()
-                member.size = len(octets)
-            target.addfile(member, io.BytesIO(octets) if member.isfile() else None)
-    return made.getvalue()
 
 
 class Swap(threading.Thread):

@@ -13,7 +13,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.gateway import ROOT
+from support.listserver import published
 from support.postgres import PASSWORD
 from support.scene import through, working_time
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from support.postgres import Postgres
     from support.web import Web
 
-UT1 = sorted((ROOT.parent / "shared" / "data").glob("ut1-*.tar.gz"))
 SITE = "http://www.hotmail.com/"
 REJECTED = "the last good settings stay in force"
 
@@ -198,11 +197,12 @@ def test_no_request_of_ten_thousand_is_lost(gateway: Gateway) -> None:
 
 
 @pytest.mark.heavy
-@pytest.mark.skipif(not UT1, reason="needs the UT1 lists in ../shared/data")
 def test_nor_with_large_lists_and_postgresql(
-    start: Callable[..., Gateway], web: Web, postgres: Postgres
+    start: Callable[..., Gateway], web: Web, postgres: Postgres, tmp_path: Path
 ) -> None:
-    """As a force has it: 680,000 entries of lists, and standing facts beyond one machine."""
+    """As a force has it: all of UT1, where it is here, and standing facts beyond one machine."""
+    lists = tmp_path / "ut1.tar.gz"
+    lists.write_bytes(published())
     standing = {"url": postgres.database().url, "password_env": "STANDING_PASSWORD"}
     gateway = start(
         through(web) | {"standing": standing},
@@ -211,7 +211,7 @@ def test_nor_with_large_lists_and_postgresql(
         environ={"STANDING_PASSWORD": PASSWORD},
         run=False,
     )
-    done = gateway.command("categories", "import", str(UT1[-1]))
+    done = gateway.command("categories", "import", str(lists))
     assert done.returncode == 0, done.stderr
     gateway.start()
     changed_under_load(gateway)

@@ -12,6 +12,7 @@ import hashlib
 import io
 import tarfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
@@ -20,9 +21,10 @@ from support.web import Web
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from support.certificates import WebAuthority
+
+_DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
 @dataclass
@@ -142,6 +144,23 @@ def tarred(lists: Mapping[str, str], top: str = "bl/") -> bytes:
 def names(first: int, last: int, stem: str = "site") -> str:
     """Lines of names, numbered."""
     return "".join(f"{stem}{number}.test\n" for number in range(first, last))
+
+
+def published(extra: str = "") -> bytes:
+    """The UT1 list, if there is one here, with more names in `gambling`; else names of our own."""
+    found = sorted(_DATA.glob("ut1-*.tar.gz"))
+    if not found:
+        return tarred({"gambling/domains": names(0, 50_000) + extra}, top="blacklists/")
+    made = io.BytesIO()
+    with tarfile.open(found[-1]) as source, tarfile.open(fileobj=made, mode="w:gz") as target:
+        for member in source:
+            content = source.extractfile(member) if member.isfile() else None
+            octets = b"" if content is None else content.read()
+            if member.name == "blacklists/gambling/domains":
+                octets += extra.encode()
+                member.size = len(octets)
+            target.addfile(member, io.BytesIO(octets) if member.isfile() else None)
+    return made.getvalue()
 
 
 def tree_of(folder: Path) -> dict[str, bytes]:
