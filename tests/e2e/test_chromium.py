@@ -199,11 +199,12 @@ async def test_an_unrestricted_post_passes_everywhere(url: str, unrestricted: De
 
 # --- what a page is made of -------------------------------------------------------------------
 
+# The list stands first: a part can be refused before the browser has read what comes after it.
 PARTS = """<!doctype html><html lang="en"><title>Parts</title>
+<script>const refused = []</script>
 <link rel="stylesheet" href="{there}/style.css" onerror="refused.push('style')">
 <h1>A page with refused parts</h1>
 <img src="{there}/advert.png" alt="">
-<script>const refused = []</script>
 <script src="{there}/tracker.js" onerror="refused.push('script')"></script>
 <button onclick="this.textContent = 'Pressed'">Press</button>
 <script>
