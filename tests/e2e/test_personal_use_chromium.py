@@ -42,6 +42,7 @@ from support.officer import (
     eventually,
     fresh,
     look_over,
+    offered,
     press,
 )
 from support.scene import LONDON
@@ -135,6 +136,7 @@ async def test_a_break_opens_the_page_until_its_end(
         answer = await other.goto(f"{scheme}://{elsewhere}/inbox")
         assert answer is not None
         assert answer.status == 403
+        await offered(other, "end-break")
         shown = await other.get_by_role("main").inner_text()
         assert re.search(r"Your break runs until \d\d:\d\d\. It does not open this site\.", shown)
         await press(other, "end-break")
@@ -205,7 +207,8 @@ async def test_coaching_goes_on_after_a_confirmation(desk: Desk, web: Web) -> No
         (record,) = desk.records(url=url, status=200)
         assert (record["rule"], record["action"]) == ("ai-assistants", "allow")
     async with desk.tab(**OFF) as someone:
-        assert (await someone.open(f"https://{host}/again")).status == 200, "asked once for a site"
+        await someone.page.goto(f"https://{host}/again")
+        await eventually(someone.page, 200)  # asked once for a site
     (click,) = desk.records(rule="gateway-action", host=host)
     assert click["reason"].startswith("confirm ai-assistants ")
 
@@ -214,11 +217,11 @@ async def test_browsing_waits_for_the_statement(desk: Desk, web: Web) -> None:
     words = f"{STATEMENT}\nWords of version {fresh('test')}.\n"
     desk.states(words)
     desk.gateway.process.send_signal(signal.SIGHUP)
+    await desk.everywhere("gov.uk", 403)
     host = fresh("gov.uk")
     url = f"https://{host}/page"
     async with desk.tab() as someone:
-        await someone.page.goto(f"https://{fresh('gov.uk')}/")
-        await eventually(someone.page, 403)
+        assert (await someone.open(f"https://{fresh('gov.uk')}/")).status == 403
         await look_over(someone.page, "statement")
     refused = desk.gateway.curl(url, "-H", "Accept: application/json")
     assert refused.status == 403
@@ -230,7 +233,7 @@ async def test_browsing_waits_for_the_statement(desk: Desk, web: Web) -> None:
         assert host not in web.hosts()
         await press(someone.page, "acknowledge")
         await hello(someone, host, url)
-        assert (await someone.open(f"https://{fresh('gov.uk')}/")).status == 200
+    await desk.everywhere("gov.uk", 200)
     (click,) = desk.records(rule="gateway-action", host=host)
     assert (click["person"], click["client_ip"]) == (PERSON, "127.0.0.1")
     assert click["reason"] == f"acknowledge {Statement.of(words).version}"
@@ -352,6 +355,7 @@ async def alerts(page: Page) -> int:
 
 async def test_every_page_is_clean_and_narrow(desk: Desk) -> None:
     shop, mail = (f"https://{fresh(host)}/" for host in ("argos.co.uk", "hotmail.com"))
+    await desk.no_break()
     async with desk.tab() as someone:
         page = someone.page
         await someone.open(shop)
@@ -366,6 +370,7 @@ async def test_every_page_is_clean_and_narrow(desk: Desk) -> None:
         await someone.open(shop)
         await press(page, "start-break")
         await someone.open(mail)
+        await offered(page, "end-break")
         await look_over(page, "refused-in-a-break", at_once='[formaction*="/end-break?"]')
         async with desk.portal(PERSON) as own:
             await own.goto(f"http://{desk.gateway.portal}/browsing")

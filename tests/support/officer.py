@@ -80,11 +80,15 @@ class Desk:
 
         The one that was asked to end it knows at once, the other within two seconds.
         """
-        url, refused = f"https://{fresh('amazon.co.uk')}/", 0
+        await self.everywhere("amazon.co.uk", 403)
+
+    async def everywhere(self, host: str, status: int) -> None:
+        """Wait until every worker answers with a status for what is below a host."""
+        url, found = f"https://{fresh(host)}/", 0
         async with asyncio.timeout(SOON):
-            while refused < 10:  # in a row: workers take connections by chance
+            while found < 10:  # in a row: workers take connections by chance
                 reply = await asyncio.to_thread(self.gateway.curl, url)
-                refused = refused + 1 if reply.status == 403 else 0
+                found = found + 1 if reply.status == status else 0
 
     @asynccontextmanager
     async def portal(self, name: str, **options: Any) -> AsyncIterator[Page]:
@@ -163,9 +167,11 @@ def fresh(host: str) -> str:
 
 async def press(page: Page, action: str) -> None:
     """Press the page's first button that does something, by keyboard; wait for what comes."""
-    await keyboard.press(
-        page, f'[formaction*="/{action}?"], [action*="/{action}?"] button', look=False
-    )
+    await keyboard.press(page, _button(action), look=False)
+
+
+def _button(action: str) -> str:
+    return f'[formaction*="/{action}?"], [action*="/{action}?"] button'
 
 
 async def eventually(
@@ -180,6 +186,17 @@ async def eventually(
     async with asyncio.timeout(SOON):
         while await (of or again)() != wanted:  # noqa: ASYNC110 - what is waited for is elsewhere
             await asyncio.sleep(0.1)
+
+
+async def offered(page: Page, action: str) -> None:
+    """The open page, loaded again where it must be, has a button that does something.
+
+    A worker that has not heard yet of what another one did has none.
+    """
+    async with asyncio.timeout(SOON):
+        while not await page.locator(_button(action)).count():
+            await asyncio.sleep(0.1)
+            await page.reload()
 
 
 async def look_over(page: Page, name: str, *, at_once: str = "") -> None:
