@@ -152,6 +152,58 @@ def test_a_policy_that_names_hosts(make: Callable[..., Desk]) -> None:
     assert [answer(desk, line) for line in lines] == ["", "named", "named"]
 
 
+A, B = "http://a.example", "http://b.example"
+
+
+@pytest.mark.parametrize(
+    ("when", "refused"),
+    [
+        ("{url: a.example/secret}", [f"{A}/secret", f"{A}/secret/x"]),
+        ('{url_matches: "s[e]cret"}', [f"{A}/secret", f"{A}/secret/x", f"{B}/?q=secret"]),
+        (
+            "{any: [{url: a.example/secret}, {hosts: b.example}]}",
+            [f"{A}/secret", f"{A}/secret/x", B],
+        ),
+        ("{categories: games, not: {url: games.example/open}}", ["http://games.example/"]),
+        ("{all: [{hosts: a.example}, {ports: 8080}]}", [f"{A}:8080/"]),
+        ("{clients: 10.0.0.2/32}", ["10.0.0.2"]),
+        ("{persons: head}", ["head"]),
+        # Of its program a line says nothing: what blocks one blocks.
+        ("{user_agent: curl, hosts: b.example}", [B]),
+        ("{hosts: b.example, methods: POST}", []),
+    ],
+)
+def test_rules_that_look_at_more_than_the_host(
+    make: Callable[..., Desk], when: str, refused: list[str]
+) -> None:
+    """What is remembered for the categories of an address counts for no other address."""
+    rules = f"""rules:
+  - {{id: more, reason: No., action: block, when: {when}}}
+  - {{id: rest, reason: Allowed., action: allow}}
+"""
+    desk = make(policy=POLICY.partition("rules:")[0] + rules)
+    paths = ("/open", "/secret", "/open", "/secret/x", "/", "/?q=x")
+    addresses = [A + path for path in paths] + [f"{A}:8080/", f"{B}/", f"{B}/?q=secret"]
+    addresses += ["http://games.example/open", "http://games.example/", "http://games.example/open"]
+    lines = [
+        f"{address} {client}/- {name} GET"
+        for name in ("-", "head", "desk")
+        for client in ("10.0.0.1", "10.0.0.2")
+        for address in addresses
+    ]
+    wanted = [any(part in _parts(line) for part in refused) for line in lines]
+    for asked in (lines, lines[::-1]):
+        found = [answer != "ERR" for answer in desk.answers("\n".join(asked), MORNING)]
+        assert found == (wanted if asked is lines else wanted[::-1])
+    assert [answer(desk, line) == "more" for line in lines] == wanted
+
+
+def _parts(line: str) -> set[str]:
+    """Address, client and name of a line; the address without its path too."""
+    address, client, name, _ = line.split(" ")
+    return {address, "/".join(address.split("/")[:3]), client.removesuffix("/-"), name}
+
+
 def test_many_at_once_each_with_its_channel(make: Callable[..., Desk]) -> None:
     desk = make("302:http://blocked.test/")
     lines = (

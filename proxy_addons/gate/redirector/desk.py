@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from proxy_addons.settings.model import Settings
 
     type _Known = dict[object, Refused | None]
-    type _Asker = tuple[Person, str, _Known]
+    type _Asker = tuple[Person, str, frozenset[str], _Known]
 
 _log = logging.getLogger(__name__)
 _REMEMBERED: Final = 16_384
@@ -99,7 +99,8 @@ class Desk:
         self._basis = basis
         self._askers: dict[str, _Asker] = {}
         # Why what is asked by a profile with a method is refused, by the categories of the address
-        # (and the host, where the policy names any); None where it is not. Of this minute.
+        # (and the host, where the policy names any); None where it is not. Of this minute. Not where
+        # rules look at more of a request (`names_atoms`): then each is judged.
         self._known: dict[tuple[str, str], _Known] = {}
         self._minute: tuple[int, ...] = ()
         self._moment: Moment | None = None
@@ -128,6 +129,7 @@ class Desk:
         # Marks of web proxies and the like may stand anywhere; most are nowhere in many lines.
         odd = [mark for mark in (*ODD, *carriers.marks) if mark in text]
         hosts_matter = basis.settings.policy.names_hosts
+        remembers = not basis.settings.policy.names_atoms
         telling, askers = carriers.telling, self._askers
         passed, fixed = passes("", self._protocol), self._fixed
         found: list[str] = []
@@ -143,15 +145,15 @@ class Desk:
                 line = f"http{secure}://{host}{target} {who}" if host else rest
                 add(self._one(channel, line))
                 continue
-            person, method, known = asker
+            person, method, about, known = asker
             categories = lookup(labels, target)
             question = (categories, host) if hosts_matter else categories
-            refused = known.get(question, _UNKNOWN)
+            refused = known.get(question, _UNKNOWN) if remembers else _UNKNOWN
             if refused is _UNKNOWN:
                 path, _, query = target.partition("?")
                 key = UrlKey(f"http{secure}", host, _HTTPS if secure else 80, path, query)
-                refused = self._judged(basis, person, (key,), method, NO_TRAITS)
-                if len(known) < _REMEMBERED:
+                refused = self._judged(basis, person, (key,), method, NO_TRAITS, about)
+                if remembers and len(known) < _REMEMBERED:
                     known[question] = refused
             if refused is None:
                 add(f"{channel} {passed}" if channel else passed)
@@ -199,7 +201,8 @@ class Desk:
             target = f"{key.path}?{key.query}"
             traits = traits_of(RequestFacts(method, "", key.host, 1, target, scheme=key.scheme))
         keys = with_carried(keys, basis.settings.carriers)
-        return self._judged(basis, person, keys, method, traits)
+        about = _about(basis, asked.client)
+        return self._judged(basis, person, keys, method, traits, about)
 
     def _judged(
         self,
@@ -208,10 +211,13 @@ class Desk:
         keys: Sequence[UrlKey],
         method: str,
         traits: frozenset[str],
+        about: frozenset[str],
     ) -> Refused | None:
         """Why a request is refused; None for one that passes."""
         assert self._moment is not None
-        judgement = judge(self._decider, basis.index, person, keys, method, self._moment, traits)
+        judgement = judge(
+            self._decider, basis.index, person, keys, method, self._moment, traits, about=about
+        )
         decision = judgement.decision
         if decision.action is Action.ALLOW:
             return None
@@ -229,7 +235,8 @@ class Desk:
         if len(self._askers) >= _REMEMBERED:
             self._askers.clear()
         known = self._known.setdefault((person.profile, method), {})
-        asker = self._askers[who] = person, method, known
+        about = _about(self._basis, address)
+        asker = self._askers[who] = person, method, about, known
         return asker
 
     def _leads(self, channel: str, asked: Asked | None, why: Refused) -> str:
@@ -254,3 +261,8 @@ class Desk:
             self._moment = Moment(local)
             for known in self._known.values():  # which `_askers` share
                 known.clear()
+
+
+def _about(basis: Basis, client: str) -> frozenset[str]:
+    """What rules can see of a client; of its program nothing is known."""
+    return basis.settings.policy.about(client, None)
