@@ -23,6 +23,7 @@ from proxy_addons.cli.import_squidguard import convert
 from proxy_addons.gate.redirector.answers import redirect_of
 from proxy_addons.gate.redirector.callers import Callers, read_people
 from proxy_addons.gate.redirector.desk import Basis, Desk
+from proxy_addons.gate.redirector.redirects import read_redirects
 from proxy_addons.identity.addresses import AddressMap
 from proxy_addons.settings.load import load
 
@@ -86,6 +87,7 @@ dest good {{
 dest bad {{
   domainlist bad/domains
   outside noon
+  {of_bad}
 }}
 src a {{
   ip 10.1.0.0/16
@@ -98,6 +100,7 @@ src b {{
 src c {{
   user carol
   ip 10.3.0.0/255.255.0.0
+  {of_c}
 }}
 acl {{
 {acl}
@@ -106,15 +109,22 @@ acl {{
 DEFAULT = "default {\n pass none\n redirect http://blocked.test/\n}"
 TIMED_DEFAULT = (
     "default within office {\n pass good none\n redirect http://blocked.test/\n} else {\n"
-    " pass !bad any\n redirect http://blocked.test/\n}"
+    " pass !bad any\n redirect 302:http://blocked.test/?%t=%s&%%&%x\n}"
 )
-ALL = "default {\n pass all\n redirect http://blocked.test/\n}"
+ALL = "default {\n pass all\n redirect http://blocked.test/%p?%f\n}"
+OWN = "redirect 301:http://own.test/%a?c=%t&s=%s&u=%i&n=%n&r=%r"
+OWN_IN_BLOCKS = (
+    f"a within office {{\n pass !bad\n {OWN}\n}} else {{\n pass none\n}}\nb {{\n {OWN}\n}}\n"
+    "c {\n pass good none\n redirect default\n}\n"
+)
 
 
 @pytest.mark.skipif(not SQUIDGUARD.exists(), reason="needs squidGuard (Debian: squidguard)")
 @pytest.mark.parametrize(
     ("of_a", "of_b", "acl"),
     [
+        ("", "", f"a {{\n pass good !bad none\n {OWN}\n}}\nb {{\n pass !in-addr\n}}\n{DEFAULT}"),
+        ("continue", "", OWN_IN_BLOCKS + TIMED_DEFAULT),
         ("", "", "a {\n pass good !bad any\n}\nb {\n pass !good none\n}\n" + DEFAULT),
         ("within office", "", "a {\n pass any\n}\nb {\n pass good\n}\n" + DEFAULT),
         ("outside office", "", "a {\n pass bad none\n}\nb {\n pass !bad\n}\n" + ALL),
@@ -152,6 +162,17 @@ def test_a_translation_decides_as_squidguard_does(
     both_asked(tmp_path, of_a, of_b, acl)
 
 
+@pytest.mark.skipif(not SQUIDGUARD.exists(), reason="needs squidGuard (Debian: squidguard)")
+def test_what_the_last_source_passes_is_final(tmp_path: Path) -> None:
+    both_asked(tmp_path, "", "", "c {\n pass !bad any\n}\n" + DEFAULT, of_c="continue")
+
+
+@pytest.mark.skipif(not SQUIDGUARD.exists(), reason="needs squidGuard (Debian: squidguard)")
+def test_what_a_destination_refuses_leads_where_it_says(tmp_path: Path) -> None:
+    acl = f"a {{\n pass !good !bad any\n {OWN}\n}}\nb {{\n pass !bad !good any\n}}\n{DEFAULT}"
+    both_asked(tmp_path, "", "", acl, of_bad="redirect http://bad.test/%p?%t+%s")
+
+
 TIMES = st.sampled_from(["", "", "within office", "outside office", "within noon", "outside noon"])
 PASSES = st.builds(
     lambda listed, end: f" pass {' '.join([*listed, *end])}\n" if [*listed, *end] else "",
@@ -159,17 +180,25 @@ PASSES = st.builds(
     st.sampled_from([[], ["any"], ["none"], ["none"], ["all"]]),
 )
 # Of each source up to two blocks, with a time and an else or not.
+LEADS = st.sampled_from(["", "", f" {OWN}\n", " redirect default\n"])
 BLOCKS = st.builds(
-    lambda time, passes, other: (
-        f"%s {time} {{\n{passes}}}" + (f" else {{\n{other}}}" if time and other else "") + "\n"
+    lambda time, passes, other, leads: (
+        f"SOURCE {time} {{\n{passes}{leads}}}"
+        + (f" else {{\n{leads}{other}}}" if time and other else "")
+        + "\n"
     ),
     TIMES,
     PASSES,
     PASSES,
+    LEADS,
 )
 ACL = st.builds(
     lambda a, b, c, default: (
-        "".join(block % name for name, own in zip("abc", (a, b, c), strict=True) for block in own)
+        "".join(
+            block.replace("SOURCE", name)
+            for name, own in zip("abc", (a, b, c), strict=True)
+            for block in own
+        )
         + default
     ),
     st.lists(BLOCKS, max_size=2),
@@ -182,29 +211,42 @@ OF_A_SOURCE = st.sampled_from(["", "continue", "within office continue", "outsid
 
 @pytest.mark.skipif(not SQUIDGUARD.exists(), reason="needs squidGuard (Debian: squidguard)")
 @settings(max_examples=40)
-@given(of_a=OF_A_SOURCE, of_b=OF_A_SOURCE, acl=ACL)
-def test_whatever_the_acls_it_decides_as_squidguard_does(of_a: str, of_b: str, acl: str) -> None:
+@given(
+    of_a=OF_A_SOURCE,
+    of_b=OF_A_SOURCE,
+    acl=ACL,
+    of_c=OF_A_SOURCE,
+    of_bad=st.sampled_from(["", "redirect http://bad.test/?%t+%s"]),
+)
+def test_whatever_the_acls_it_decides_as_squidguard_does(
+    of_a: str, of_b: str, acl: str, of_c: str, of_bad: str
+) -> None:
     with TemporaryDirectory() as folder:
-        both_asked(Path(folder), of_a, of_b, acl)
+        both_asked(Path(folder), of_a, of_b, acl, of_c, of_bad)
 
 
-def both_asked(tmp_path: Path, of_a: str, of_b: str, acl: str) -> None:
-    """squidGuard, and its configuration translated, decide alike."""
+def both_asked(
+    tmp_path: Path, of_a: str, of_b: str, acl: str, of_c: str = "", of_bad: str = ""
+) -> None:
+    """squidGuard, and its configuration translated, answer alike."""
     lists, logs = tmp_path / "lists", tmp_path / "logs"
     logs.mkdir()
     for name in ("good", "bad"):
         (lists / name).mkdir(parents=True)
         (lists / name / "domains").write_text(f"{name}.example\nboth.example\n")
     conf = tmp_path / "squidGuard.conf"
-    conf.write_text(SMALL.format(lists=lists, logs=logs, of_a=of_a, of_b=of_b, acl=acl))
-    convert(conf, tmp_path / "made", None, "Europe/London")
+    sides = {"of_a": of_a, "of_b": of_b, "of_c": of_c, "of_bad": of_bad, "acl": acl}
+    conf.write_text(SMALL.format(lists=lists, logs=logs, **sides))
+    _, translation, _ = convert(conf, tmp_path / "made", None, "Europe/London")
     made = load(tmp_path / "made" / "config", environ={})
     policy = made.policy
     entries = read_people(tmp_path / "made" / "config" / "people.yaml", policy)
     addresses = AddressMap(made.identity.addresses, policy.strictest_profile)
-    desk = Desk(redirect_of("http://blocked.test/"), "3.4")
+    desk = Desk(redirect_of(translation.redirect), "3.4")
     index = CategoryIndex.open(made.paths.index_file)
-    desk.rest_on(Basis(made, index, Callers(entries, addresses, policy)))
+    file = tmp_path / "made" / "config" / "redirects.yaml"
+    redirects = read_redirects(file, policy) if file.exists() else {}
+    desk.rest_on(Basis(made, index, Callers(entries, addresses, policy), redirects))
     lines = [
         f"http://{host}/ 10.{number}.0.1/- {user} GET"
         for host in ("good.example", "bad.example", "both.example", "x.example", "192.0.2.1")
@@ -229,11 +271,11 @@ def both_asked(tmp_path: Path, of_a: str, of_b: str, acl: str) -> None:
             timeout=30,
             env={**os.environ, "TZ": "Europe/London"},
         )
-        theirs = ["blocked.test" in answer for answer in ran.stdout.splitlines()]
+        theirs = ran.stdout.splitlines()
         now = datetime.fromisoformat(at).replace(tzinfo=policy.time_zone)
-        ours = ["blocked.test" in answer for answer in desk.answers(asked[:-1], now)]
+        ours = desk.answers(asked[:-1], now)
         differ = [
-            (line, their)
+            (line, their, our)
             for line, their, our in zip(lines, theirs, ours, strict=True)
             if their != our
         ]

@@ -50,7 +50,14 @@ def register(subparsers: Commands) -> None:
         type=_redirect,
         help="where what is refused leads to, perhaps after 302:, with squidGuard's placeholders:"
         " %%a address, %%n name and %%i user of the client, %%s profile, %%t categories, %%u the"
-        " URL asked for, %%p its path; %%r the rule (default: page.portal of the settings)",
+        " URL asked for, %%p its path, %%f its file; %%r the rule (default: page.portal of the"
+        " settings)",
+    )
+    parser.add_argument(
+        "--redirects",
+        metavar="FILE",
+        type=Path,
+        help="where what single rules refuse leads to, in place of --redirect",
     )
     parser.add_argument(
         "--people",
@@ -101,6 +108,7 @@ def run(args: argparse.Namespace) -> int:
         overrides_of(args),
         os.environ,
         args.people,
+        args.redirects,
         None if at is None else at.date(),
         _say,
     )

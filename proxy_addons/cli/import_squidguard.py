@@ -7,6 +7,7 @@ Must never: change a file that is there, or leave half a folder.
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import tempfile
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from proxy_addons.categorisation import ImportReport
     from proxy_addons.cli.subcommands import Commands
-    from proxy_addons.settings.squidguard.model import Conf
+    from proxy_addons.settings.squidguard.model import Access, Conf, Destination
     from proxy_addons.settings.squidguard.translate import Translation
 
 NOT_ALL: Final = 3
@@ -28,6 +29,9 @@ NOT_ALL: Final = 3
 _LARGEST: Final = 4 << 20  # octets of a squidGuard.conf
 _LIST: Final = "squidguard"
 _BLOCKED: Final = "302:http://blocked.example/?client=%a&user=%i&category=%t&url=%u"
+_EXAMPLE: Final = "http://blocked.example/"
+# An entry of a list, and where it leads by itself.
+_LEADS: Final = re.compile(rb"^([^\s#]\S*)[ \t]+\S.*$", re.MULTILINE)
 # Addresses as hosts, in the text that expressions are searched in (categorisation/entries.py): no
 # name's last label is a number, and only an IPv6 address has a colon before the first slash.
 _ADDRESSES: Final = "^[0-9]+(\\.[0-9]+){3}(/|$)\n^[0-9a-f]*:[0-9a-f:.]*(/|$)\n"
@@ -126,12 +130,18 @@ def _make(conf: Conf, work: Path, time_zone: str) -> tuple[Translation, ImportRe
     from proxy_addons.categorisation import SourceFolders, ensure_index, import_lists
     from proxy_addons.settings.load import examine
     from proxy_addons.settings.squidguard.translate import translate
-    from proxy_addons.settings.squidguard.written import people_text, policy_text, settings_text
+    from proxy_addons.settings.squidguard.written import (
+        people_text,
+        policy_text,
+        redirects_text,
+        settings_text,
+    )
 
     categories = work / "categories"
     (categories / "local").mkdir(parents=True)
     lists_dir = work / "data" / "lists"
     staged = work / "staged"
+    _check_redirects(conf)
     first = translate(conf)
     _copy_lists(conf, first, staged)
     report = None
@@ -146,12 +156,12 @@ def _make(conf: Conf, work: Path, time_zone: str) -> tuple[Translation, ImportRe
         }
     shutil.rmtree(staged)
     made = translate(conf, empty)
-    _check_redirect(conf, made)
     config = work / "config"
     texts = {
         "policy.yaml": policy_text(made, Path(conf.name).name, time_zone),
         "watchhouse.yaml": settings_text(made, Path(conf.name).name),
         "people.yaml": people_text(made, Path(conf.name).name),
+        "redirects.yaml": redirects_text(made, Path(conf.name).name),
     }
     for name, text in texts.items():
         if text is not None:
@@ -164,20 +174,25 @@ def _make(conf: Conf, work: Path, time_zone: str) -> tuple[Translation, ImportRe
     return made, report
 
 
-def _check_redirect(conf: Conf, made: Translation) -> None:
-    """See that `watchhouse decide` takes the redirect; another is shown in its place, and noted."""
+def _check_redirects(conf: Conf) -> None:
+    """See that `watchhouse decide` takes each redirect; what it does not take is noted."""
     from proxy_addons.gate.redirector.answers import redirect_of
     from proxy_addons.settings.squidguard.model import Left
+    from proxy_addons.settings.squidguard.redirects import template_of
+    from proxy_addons.settings.squidguard.translate import DEFAULT
 
-    if not made.redirect:
-        return
-    try:
-        redirect_of(made.redirect)
-    except ValueError as problem:
-        # The rest stands: where what is refused leads to is an option of the helper.
-        line = next(each.line for each in reversed(conf.access) if each.redirect == made.redirect)
-        made.left.append(Left(line, "the redirect of the acl default", str(problem)))
-        made.redirect = ""
+    blocks: list[tuple[str, Destination | Access]] = [
+        *((f"destination {name}", each) for name, each in conf.destinations.items()),
+        *((f"acl {each.source}", each) for each in conf.access),
+    ]
+    for name, block in blocks:
+        try:
+            if block.redirect:
+                redirect_of(template_of(block.redirect, "x", "x"))
+        except ValueError as problem:
+            # The rest stands: it is refused all the same, and leads where others do.
+            conf.left.append(Left(block.line, f"the redirect of the {name}", str(problem)))
+            block.redirect = _EXAMPLE if name == f"acl {DEFAULT}" else ""
 
 
 def _copy_lists(conf: Conf, made: Translation, staged: Path) -> None:
@@ -203,9 +218,26 @@ def _copy_lists(conf: Conf, made: Translation, staged: Path) -> None:
                 continue
             if kind == "expressions":
                 _note_expressions(conf, path, data)
+            else:
+                data = _without_redirects(conf, path, data)
             folder = staged / made.category_of[name]
             folder.mkdir(exist_ok=True)
             (folder / kind).write_bytes(data)
+
+
+def _without_redirects(conf: Conf, path: Path, data: bytes) -> bytes:
+    """The entries alone, where squidGuard has them lead somewhere of their own."""
+    from proxy_addons.settings.squidguard.model import Left
+
+    first = _LEADS.search(data)
+    if first is None:
+        return data
+    entries, count = _LEADS.subn(rb"\1", data)
+    line = data.count(b"\n", 0, first.start()) + 1
+    what = f"where entries lead by themselves ({count:,} of them, the first here)"
+    instead = "nothing, if they may lead where their list does"
+    conf.left.append(Left(line, what, instead, str(path)))
+    return entries
 
 
 def _note_expressions(conf: Conf, path: Path, data: bytes) -> None:
@@ -235,12 +267,16 @@ def _show(conf: Conf, made: Translation, report: ImportReport | None, to: Path) 
         print(f"\nNot translated ({len(made.left)}):")
     for left in sorted(made.left, key=lambda each: (each.file, each.line)):
         print(f"  {left.file or conf.name}:{left.line}: {left.what}; {left.instead}")
-    people = f" --people {to}/config/people.yaml" if made.clients.users else ""
-    redirect = made.redirect or _BLOCKED
+    config = to.absolute() / "config"
+    options = f"--config {config}"
+    if made.clients.users:
+        options += f" --people {config}/people.yaml"
+    if any(rule.redirect for rule in made.rules):
+        options += f" --redirects {config}/redirects.yaml"
     print(
         "\nIn squid.conf, in place of squidGuard:\n"
-        f"  url_rewrite_program /usr/bin/watchhouse decide --config {to.absolute()}/config{people}"
-        f" --redirect '{redirect}'\n"
+        f"  url_rewrite_program /usr/bin/watchhouse decide {options}"
+        f" --redirect '{made.redirect or _BLOCKED}'\n"
         "  url_rewrite_children 4 startup=2 idle=1 concurrency=100\n"
         f"\nNext: watchhouse check --config {to}/config"
     )

@@ -1,7 +1,7 @@
-"""Target: the cases of a policy, and the people behind Squid.
+"""Target: the cases of a policy; the people behind Squid, and where rules lead there.
 
-They are cases, or people, or problems that name file, line and key; a case that is read can be
-carried out, and says why where it cannot.
+They are that, or problems that name file, line and key; a case that is read can be carried out, and
+says why where it cannot.
 
 In: a byte that chooses the file, then the file. Out: nothing, or a finding.
 Must never: read a file that was not written here, or look at any list.
@@ -17,26 +17,36 @@ from typing import TYPE_CHECKING
 from fuzzlib.of_settings import words as settings_words
 from fuzzlib.place import folder
 from proxy_addons.cli.tested import cases_of, tested
+from proxy_addons.gate.redirector.answers import Refused
 from proxy_addons.gate.redirector.callers import Callers, read_people
+from proxy_addons.gate.redirector.redirects import read_redirects
 from proxy_addons.identity.addresses import AddressMap
 from proxy_addons.settings.load import load
 from proxy_addons.settings.problems import Report, SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from datetime import date, datetime
 
+    from proxy_addons.policy.compiled import Policy
     from proxy_addons.settings.model import Settings
     from proxy_addons.settings.problems import Problem
 
 _CONFIG = Path(__file__).parents[2] / "config"
 _CASES = _CONFIG / "policy_tests.yaml"
-_PLACE = re.compile(r".*(cases|people)\.yaml(:\d+)?")
+_PLACE = re.compile(r".*(cases|people|redirects)\.yaml(:\d+)?")
+_ADDRESS = re.compile(r'https?://[^\s"]+', re.ASCII)
 _PIECE = 4000  # octets of the default file: small enough that a change matters
 _PEOPLE = b"""version: 1
 people:
   - {names: [ann@example.test, "O'Neil"], profile: standard}
   - {networks: [192.0.2.0/24, "2001:db8::/32"], profile: unrestricted}
   - {names: bob, networks: 10.0.0.1-10.0.0.9, profile: standard}
+"""
+_REDIRECTS = b"""version: 1
+redirects:
+  - {rules: [webmail, bad-request], to: "302:http://blocked.example/?c=%t&u=%u"}
+  - {rules: games, to: http://blank.example/1x1.gif}
 """
 
 
@@ -53,6 +63,7 @@ def seeds() -> list[bytes]:
             piece = b""
     return [
         b"\1" + _PEOPLE,
+        b"\2" + _REDIRECTS,
         *(b"\0" + head + b"cases:\n" + each for each in (*pieces[:6], pieces[-1], piece, cases)),
     ]
 
@@ -73,31 +84,45 @@ def check(data: bytes) -> None:
     """What the file says, or problems that say where."""
     if not data:
         return
-    settings = _settings(None)
-    path = folder() / ("people.yaml" if data[0] % 2 else "cases.yaml")
+    policy = _settings(None).policy
+    name, each = _FILES[data[0] % len(_FILES)]
+    path = folder() / name
     path.write_bytes(data[1:])
-    if data[0] % 2:
-        try:
-            entries = read_people(path, settings.policy)
-        except SettingsError as error:
-            _sound(error.problems)
-            return
-        nobody = AddressMap((), settings.policy.strictest_profile)
-        callers = Callers(entries, nobody, settings.policy)
-        for client in ("192.0.2.1", "2001:db8::1", "10.0.0.5", "nonsense"):
-            for name in (None, "ann@example.test"):
-                assert callers.person(client, name).profile in settings.policy.profiles
-        return
+    try:
+        each(path, policy)
+    except SettingsError as error:
+        _sound(error.problems)
+
+
+def _cases(path: Path, policy: Policy) -> None:
     report = Report()
-    cases = cases_of(path, settings.policy, report)
-    if report.problems:
-        _sound(report.problems)
-        return
+    cases = cases_of(path, policy, report)
+    report.raise_if_any()
     carried_out = list(tested(cases, _around, None))
     assert len(carried_out) == len(cases)
     for each in carried_out:
         assert each.met or each.not_run or each.differs
         assert each.case.title.isprintable(), "a title that a terminal would obey"
+
+
+def _people(path: Path, policy: Policy) -> None:
+    entries = read_people(path, policy)
+    callers = Callers(entries, AddressMap((), policy.strictest_profile), policy)
+    for client in ("192.0.2.1", "2001:db8::1", "10.0.0.5", "nonsense"):
+        for name in (None, "ann@example.test"):
+            assert callers.person(client, name).profile in policy.profiles
+
+
+def _redirects(path: Path, policy: Policy) -> None:
+    for redirect in read_redirects(path, policy).values():
+        assert _ADDRESS.fullmatch(redirect.address(None, Refused("x")))
+
+
+_FILES: tuple[tuple[str, Callable[[Path, Policy], None]], ...] = (
+    ("cases.yaml", _cases),
+    ("people.yaml", _people),
+    ("redirects.yaml", _redirects),
+)
 
 
 def _around(moment: datetime) -> Settings:
@@ -109,7 +134,7 @@ def _settings(today: date | None) -> Settings:
     return load(_CONFIG, environ={}, today=today)
 
 
-def _sound(problems: list[Problem] | tuple[Problem, ...]) -> None:
+def _sound(problems: Sequence[Problem]) -> None:
     assert problems, "an error without a problem"
     for problem in problems:
         assert _PLACE.fullmatch(problem.place), problem.place

@@ -24,9 +24,10 @@ from proxy_addons.identity.addresses import AddressMap
 from proxy_addons.settings.load import load
 
 _NOW = datetime(2026, 11, 24, 10, 30, tzinfo=UTC)
-_ANSWER = re.compile(r'(?:([0-9]{1,10}) )?(?:ERR|OK status=302 url="[!#-~]*")')
+_ANSWER = re.compile(r'(?:([0-9]{1,10}) )?(?:ERR|OK status=30[23] url="[!#-~]*")')
 _CHANNEL = re.compile(rb"([0-9]{1,10})[ \t]")
 _FIELDS = 4
+_OTHER = 128  # in the first octet: by the other policy
 _REDIRECT = "302:http://blocked.test/?a=%a&n=%n&i=%i&s=%s&t=%t&u=%u&p=%p&r=%r"
 _POLICY = """version: 1
 time_zone: Europe/London
@@ -39,20 +40,33 @@ rules:
   - {id: named, reason: Named., action: block, when: {hosts: named.example}}
   - {id: everything-else, reason: Allowed., action: allow}
 """
+# Rules that look at more than the host, and lead elsewhere.
+_MORE = _POLICY.replace(
+    "rules:\n",
+    """rules:
+  - {id: part, reason: Part., action: block, when: {url: mixed.example/part}}
+  - {id: word, reason: Word., action: block, when: {url_matches: "[?&]word="}}
+  - {id: ports, reason: Ports., action: block, when: {ports: 8000-8999, clients: 192.0.2.0/24}}
+  - {id: moved, reason: Moved., action: redirect, to: "http://new.example/?{url}&{host}",
+     when: {any: [{url: ok.example/old}, {hosts: moved.example}]}}
+  - {id: round, reason: Round., action: redirect, to: "http://moved.example/{url}",
+     when: {url: ok.example/round}}
+""",
+)
 _SETTINGS = """identity:
   addresses: [{network: 10.0.0.0/8, person: somebody, profile: staff}]
 """
 
 
 @cache
-def _basis() -> Basis:
-    made = folder() / "redirector"
+def _basis(policy_text: str) -> Basis:
+    made = folder() / ("redirector-more" if policy_text == _MORE else "redirector")
     lists = made / "lists" / "games"
     lists.mkdir(parents=True)
     (lists / "domains").write_text("games.example\nweb.games.test\n", encoding="ascii")
     (lists / "urls").write_text("mixed.example/play\nmixed.example/a%20b?x=1\n", encoding="ascii")
     (lists / "expressions").write_text("(^|[./])casino[^a-z]\n", encoding="ascii")
-    (made / "policy.yaml").write_text(_POLICY, encoding="ascii")
+    (made / "policy.yaml").write_text(policy_text, encoding="ascii")
     (made / "watchhouse.yaml").write_text(_SETTINGS, encoding="ascii")
     compile_index((read_tree("starter", made / "lists"),), made / "index")
     settings = load(made, environ={})
@@ -64,7 +78,7 @@ def _basis() -> Basis:
 
 def seeds() -> list[bytes]:
     """Lines of all kinds."""
-    return [
+    lines = [
         b"\0http://games.example/ 10.0.0.1/- - GET\n7 http://ok.example/a?b 10.0.0.1/- b GET a=b\n",
         b"\x09http://img.games.example/a/b 10.1.1.1/host.example x%5Cy GET myip=1 myport=2\n",
         b"\5games.example:443 192.0.2.1/- - CONNECT\n1 [2001:db8::1]:443 ::1/- - CONNECT\n",
@@ -75,7 +89,11 @@ def seeds() -> list[bytes]:
         b"\2ftp://u:p@games.example//x/../y 10.0.0.1/- - GET\n",
         b"\1http://" + b"a" * 70 + b".example/ 10.0.0.1/- - GET\nhttp://a..b/ 10.0.0.1/- - GET",
         b"\0" + b"1 http://x.example/" + b"a" * 140_000 + b" 10.0.0.1/- - GET\n2 x\n",
+        b"\1http://mixed.example/a 10.0.0.1/- - GET\nhttp://mixed.example/part 10.0.0.1/- - GET\n",
+        b"\1http://ok.example/old/x 10.0.0.1/- - POST\nhttp://ok.example/round 10.0.0.1/- - GET\n",
+        b"\1http://moved.example/x?word=a 192.0.2.1/- - GET\nhttp://a.test:8080/ 192.0.2.1/- - A",
     ]
+    return [*lines, *(bytes([each[0] | _OTHER]) + each[1:] for each in lines)]
 
 
 def words() -> list[bytes]:
@@ -125,14 +143,15 @@ def check(data: bytes) -> None:
     """One answer a line, whatever the line."""
     if not data:
         return
-    size, octets = data[0] + 1, data[1:]
+    size, octets = data[0] % _OTHER + 1, data[1:]
+    basis = _basis(_MORE if data[0] & _OTHER else _POLICY)
     whole = _texts([octets])
     cut = _texts([octets[place : place + size * 37] for place in range(0, len(octets), size * 37)])
     assert _lines(whole) == _lines(cut), "cut at other places, it reads otherwise"
     desk = Desk(redirect_of(_REDIRECT), "3.4")
-    desk.rest_on(_basis())
+    desk.rest_on(basis)
     alone = Desk(redirect_of(_REDIRECT), "3.4")
-    alone.rest_on(_basis())
+    alone.rest_on(basis)
     lines = octets.split(b"\n")
     lines = lines[:-1] if not lines[-1] else lines
     answers: list[str] = []

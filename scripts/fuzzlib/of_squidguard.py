@@ -18,7 +18,12 @@ from proxy_addons.settings.policy_names import check_names
 from proxy_addons.settings.problems import Report
 from proxy_addons.settings.squidguard.reader import GrammarError, read_conf
 from proxy_addons.settings.squidguard.translate import translate
-from proxy_addons.settings.squidguard.written import people_text, policy_text, settings_text
+from proxy_addons.settings.squidguard.written import (
+    people_text,
+    policy_text,
+    redirects_text,
+    settings_text,
+)
 from proxy_addons.settings.tree import read
 
 if TYPE_CHECKING:
@@ -142,6 +147,6 @@ def _translated(conf: Conf, lines: int) -> None:
     check_names(source, (), (), None, report, or_groups=())
     assert not report.problems, report.problems
     assert source.rules[-1].is_catch_all
-    for text in (settings_text(made, "x.conf"), people_text(made, "x.conf")):
+    for text in (each(made, "x.conf") for each in (settings_text, people_text, redirects_text)):
         assert text is None or read(text.encode(), "other.yaml", report) is not None
     assert not report.problems, report.problems

@@ -161,7 +161,8 @@ def test_the_folder_that_is_made(
 def test_all_of_it_is_translated(watchhouse: Callable[..., object], tmp_path: Path) -> None:
     conf = tmp_path / "squidGuard.conf"
     conf.write_text(
-        "src a {\n ip 10.0.0.0/8\n}\nacl {\n a { pass !in-addr any }\n default { pass none }\n}\n"
+        "src a {\n ip 10.0.0.0/8\n}\nacl {\n a { pass !in-addr any }\n"
+        " default { pass none\n redirect http://b.test/\n }\n}\n"
     )
     done = watchhouse("import-squidguard", str(conf), "--to", str(tmp_path / "x"))
     assert (done.code, "Not translated" in done.out) == (0, False)
@@ -172,11 +173,95 @@ def test_a_redirect_that_we_do_not_have_is_told(
     watchhouse: Callable[..., object], tmp_path: Path
 ) -> None:
     conf = tmp_path / "squidGuard.conf"
-    conf.write_text("acl {\n default { pass none\n redirect http://b.test/?quota=%q\n }\n}\n")
+    conf.write_text("acl {\n default { pass none\n redirect /local/page?%u\n }\n}\n")
     done = watchhouse("import-squidguard", str(conf), "--to", str(tmp_path / "x"))
     assert done.code == 3
-    assert f"{conf}:2: the redirect of the acl default; %q is none of %a" in done.out
-    assert "quota" not in done.out
+    assert f"{conf}:2: the redirect of the acl default; wanted an http or https" in done.out
+    assert "--redirect 'http://blocked.example/'" in done.out
+    assert "local" not in done.out
+    assert not (tmp_path / "x" / "config" / "redirects.yaml").exists()
+
+
+LEADS = """dbhome {lists}
+src a {{
+  ip 10.0.0.0/8
+}}
+dest ads {{
+  domainlist ads
+  redirect http://blank.test/1x1.gif
+}}
+dest Odd_1 {{
+  domainlist odd
+  redirect ftp://odd.test/
+}}
+acl {{
+  a {{
+    pass !ads !Odd_1 any
+    redirect 302:http://a.test/?%t&%s&%u
+  }}
+  default {{
+    pass !ads !Odd_1 none
+    {redirect}
+  }}
+}}
+"""
+
+
+@pytest.fixture
+def leads(tmp_path: Path) -> Callable[[str], Path]:
+    lists = tmp_path / "db"
+    lists.mkdir()
+    (lists / "ads").write_text("# ads\nads.example\nown.example\thttp://own.test/?%u\n")
+    (lists / "odd").write_text("odd.example\n")
+
+    def write(redirect: str) -> Path:
+        path = tmp_path / "squidGuard.conf"
+        path.write_text(LEADS.format(lists=lists, redirect=redirect))
+        return path
+
+    return write
+
+
+def test_destinations_and_acls_lead_where_they_say(
+    watchhouse: Callable[..., object], leads: Callable[[str], Path], tmp_path: Path
+) -> None:
+    conf, to = leads("redirect http://default.test/?%s"), tmp_path / "made"
+    done = watchhouse("import-squidguard", str(conf), "--to", str(to))
+    assert done.code == 3
+    assert yaml.safe_load((to / "config" / "redirects.yaml").read_text())["redirects"] == [
+        {"to": "http://blank.test/1x1.gif", "rules": ["a-ads", "default-ads"]},
+        {"to": "302:http://a.test/?Odd_1&a&%u", "rules": ["a-odd-1"]},
+        {"to": "http://default.test/?default", "rules": ["default-odd-1", "default-rest"]},
+    ]
+    assert (
+        f"--redirects {to}/config/redirects.yaml --redirect 'http://default.test/?%s'" in done.out
+    )
+    # What is not translated: another scheme; an entry's own redirect, but the entry is taken.
+    assert f"{conf}:9: the redirect of the destination Odd_1; wanted an http or https" in done.out
+    assert f"{tmp_path}/db/ads:3: where entries lead by themselves (1 of them" in done.out
+    looked_up = watchhouse(
+        *("categories", "lookup", "http://own.example/", "--config", str(to / "config"))
+    )
+    assert "ads" in looked_up.out
+
+
+def test_a_refusal_that_leads_nowhere_is_told(
+    watchhouse: Callable[..., object], leads: Callable[[str], Path], tmp_path: Path
+) -> None:
+    conf = leads("")
+    done = watchhouse("import-squidguard", str(conf), "--to", str(tmp_path / "made"))
+    assert done.code == 3
+    assert (
+        f"{conf}:19: a refusal without a redirect, which squidGuard passes; nothing; it is refused"
+        in done.out
+    )
+    policy = yaml.safe_load((tmp_path / "made" / "config" / "policy.yaml").read_text())
+    assert policy["rules"][-1] | {"reason": ""} == {
+        "id": "default-rest",
+        "clause": "squidGuard.conf:19",
+        "reason": "",
+        "action": "block",
+    }
 
 
 @pytest.mark.parametrize(

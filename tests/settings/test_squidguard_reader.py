@@ -126,7 +126,6 @@ def test_what_squidguard_would_not_take(text: str, problem: str) -> None:
         ("src a {\n ldapusersearch ldap://x/dc=a?b?sub?(&(a={b})(c=%s))\n}\n", 2, "ldapusersearch"),
         ("src a {\n execuserlist /bin/ls -l { } \n}\n", 2, "execuserlist"),
         ("src a {\n userquota 3600 300 daily\n}\n", 2, "userquota"),
-        ("dest d {\n redirect http://x/\n}\n", 2, "redirect of the destination"),
         ("rew r {\n s@a@b@\n}\n", 1, "the rewrite"),
         ("dest d {\n log x\n}\n", 2, "log"),
         ("ldapbindpass secret\n", 1, "the setting ldapbindpass"),

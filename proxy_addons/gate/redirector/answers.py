@@ -21,7 +21,7 @@ PROTOCOLS: Final = ("3.4", "3.3")
 
 _TEMPLATE = re.compile(r"(?:(30[12378]):)?(https?://[!#-&(-;=?-Z_a-z~%\[\]]+)", re.ASCII)
 _PLACEHOLDER = re.compile(r"%([a-zA-Z%])")
-_KNOWN: Final = "aniprstu"
+_KNOWN: Final = "afniprstu"
 # Squid reads answers of 32 KiB; each character may become three.
 _LONGEST_URL, _LONGEST_REST = 2_000, 200
 NOWHERE: Final = "http://watchhouse.invalid/"
@@ -35,11 +35,13 @@ class Refused(NamedTuple):
         rule: id of the rule.
         profile: under which it was decided; empty where it was not known.
         categories: that made the rule match.
+        to: where the rule leads by the policy (`action: redirect`); else empty.
     """
 
     rule: str
     profile: str = ""
     categories: tuple[str, ...] = ()
+    to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Redirect:
             "r": why.rule,
             "u": asked.url if asked else "",
             "p": _path_of(asked.url) if asked else "",
+            "f": asked.url.rpartition("/")[2] if asked and "/" in asked.url else "",
         }
         return "".join(
             piece if place % 2 == 0 else _escaped(values[piece], piece)
@@ -92,7 +95,8 @@ def redirect_of(text: str) -> Redirect:
     Args:
         text: an address, perhaps after `302:`, with placeholders: `%a` client address, `%n` its
             name, `%i` authenticated name, `%s` profile, `%t` categories (or the rule), `%r` rule,
-            `%u` address asked for, `%p` its path and query, `%%` a percent sign.
+            `%u` address asked for, `%p` its path and query, `%f` what is behind its last slash,
+            `%%` a percent sign.
 
     Raises:
         ValueError: it is none; the message says what is wanted.
@@ -136,7 +140,7 @@ def leads(
 def _escaped(value: str, placeholder: str) -> str:
     if placeholder == "%":
         return value
-    longest = _LONGEST_URL if placeholder in "up" else _LONGEST_REST
+    longest = _LONGEST_URL if placeholder in "fup" else _LONGEST_REST
     return quote(value[:longest], safe=",", errors="replace")
 
 

@@ -11,13 +11,14 @@ and duties, exemptions, withdrawals, reviews, what is in a body (docs/squidguard
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from proxy_addons.gate.facts import RequestFacts
 from proxy_addons.gate.judge import judge
 from proxy_addons.gate.names import host_key_of, with_carried
-from proxy_addons.gate.redirector.answers import Refused, leads, passes
+from proxy_addons.gate.redirecting import target_of
+from proxy_addons.gate.redirector.answers import Redirect, Refused, leads, passes
 from proxy_addons.gate.redirector.lines import (
     ODD,
     ORDINARY,
@@ -40,22 +41,24 @@ from proxy_addons.urlkey import UrlKey, UrlKeyError, authority_key, request_key
 from proxy_addons.urlkey.carriers import CarriedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from proxy_addons.categorisation import CategoryIndex
-    from proxy_addons.gate.redirector.answers import Redirect
     from proxy_addons.gate.redirector.callers import Callers
     from proxy_addons.gate.redirector.lines import Asked
     from proxy_addons.policy.model import Person
     from proxy_addons.settings.model import Settings
 
-    type _Known = dict[object, Refused | None]
+    # Of what passes None; of what is refused the whole answer, where nothing of the line is in it.
+    type _Answer = Refused | str | None
+    type _Known = dict[object, _Answer]
     type _Asker = tuple[Person, str, frozenset[str], _Known]
 
 _log = logging.getLogger(__name__)
 _REMEMBERED: Final = 16_384
 _HTTPS: Final = 443
+_LONGEST_TARGET: Final = 8_192  # Squid reads answers of 32 KiB
 BAD: Final = Refused(RULE_BAD_REQUEST)
 MISSING: Final = Refused(RULE_INDEX_MISSING)
 _UNKNOWN: Final = object()
@@ -69,28 +72,27 @@ class Basis:
         settings: with the compiled policy.
         index: category index.
         callers: who the clients are.
+        redirects: where what a rule refuses leads to, by its id; what is not there leads where the
+            policy says, or else where all does.
     """
 
     settings: Settings
     index: CategoryIndex
     callers: Callers
+    redirects: Mapping[str, Redirect] = field(default_factory=dict)
 
 
 class Desk:
     """Answers lines. Not for several threads.
 
     Args:
-        redirect: where what is refused leads to.
+        redirect: where what is refused leads to, unless something else is said of the rule.
         protocol: of `answers.PROTOCOLS`.
     """
 
     def __init__(self, redirect: Redirect, protocol: str) -> None:
         self._redirect = redirect
         self._protocol = protocol
-        # The answer where nothing of the line is in it.
-        self._fixed: str | None = None
-        if redirect.is_fixed and protocol == "3.4":
-            self._fixed = leads("", protocol, redirect, redirect.address(None, BAD), None)
         self._basis: Basis | None = None
         self.rest_on(None)
 
@@ -98,9 +100,9 @@ class Desk:
         """Decide by this from now on; by None everything is refused."""
         self._basis = basis
         self._askers: dict[str, _Asker] = {}
-        # Why what is asked by a profile with a method is refused, by the categories of the address
-        # (and the host, where the policy names any); None where it is not. Of this minute. Not where
-        # rules look at more of a request (`names_atoms`): then each is judged.
+        # The answer to what is asked by a profile with a method, by the categories of the address
+        # (and the host, where the policy names any). Of this minute. Not where rules look at more
+        # of a request (`names_atoms`): then each is judged.
         self._known: dict[tuple[str, str], _Known] = {}
         self._minute: tuple[int, ...] = ()
         self._moment: Moment | None = None
@@ -131,7 +133,7 @@ class Desk:
         hosts_matter = basis.settings.policy.names_hosts
         remembers = not basis.settings.policy.names_atoms
         telling, askers = carriers.telling, self._askers
-        passed, fixed = passes("", self._protocol), self._fixed
+        passed = passes("", self._protocol)
         found: list[str] = []
         add = found.append
         for channel, secure, host, target, who, rest in ORDINARY.findall(text):
@@ -148,21 +150,22 @@ class Desk:
             person, method, about, known = asker
             categories = lookup(labels, target)
             question = (categories, host) if hosts_matter else categories
-            refused = known.get(question, _UNKNOWN) if remembers else _UNKNOWN
-            if refused is _UNKNOWN:
+            answer = known.get(question, _UNKNOWN) if remembers else _UNKNOWN
+            if answer is _UNKNOWN:
                 path, _, query = target.partition("?")
                 key = UrlKey(f"http{secure}", host, _HTTPS if secure else 80, path, query)
                 refused = self._judged(basis, person, (key,), method, NO_TRAITS, about)
+                answer = None if refused is None else self._fixed(refused) or refused
                 if remembers and len(known) < _REMEMBERED:
-                    known[question] = refused
-            if refused is None:
+                    known[question] = answer
+            if answer is None:
                 add(f"{channel} {passed}" if channel else passed)
-            elif fixed is not None:
-                add(f"{channel} {fixed}" if channel else fixed)
+            elif isinstance(answer, str):
+                add(f"{channel} {answer}" if channel else answer)
             else:
-                assert isinstance(refused, Refused)
+                assert isinstance(answer, Refused)
                 asked = read(f"http{secure}://{host}{target} {who}")
-                add(self._leads(channel, asked, refused))
+                add(self._leads(channel, asked, answer))
         return found
 
     def _one(self, channel: str, line: str) -> str:
@@ -194,9 +197,7 @@ class Desk:
             keys: Sequence[UrlKey] = (host_key_of(*authority_key(url, _HTTPS)),)
             traits = NO_TRAITS
         else:
-            if url[:6].lower() == "ftp://":  # judged like the same address of the Web
-                url = f"http{url[3:]}"
-            key = request_key("http", "", url)  # as the gate reads a request: no fragment
+            key = _key_of(url)
             keys = (key,)
             target = f"{key.path}?{key.query}"
             traits = traits_of(RequestFacts(method, "", key.host, 1, target, scheme=key.scheme))
@@ -221,7 +222,7 @@ class Desk:
         decision = judgement.decision
         if decision.action is Action.ALLOW:
             return None
-        return Refused(decision.rule, decision.profile, decision.categories)
+        return Refused(decision.rule, decision.profile, decision.categories, decision.to)
 
     def _asker(self, who: str) -> _Asker | None:
         """Who asks, of the fields client, ident and method; None where they cannot be read."""
@@ -240,8 +241,43 @@ class Desk:
         return asker
 
     def _leads(self, channel: str, asked: Asked | None, why: Refused) -> str:
-        address = self._redirect.address(asked, why)
-        return leads(channel, self._protocol, self._redirect, address, asked)
+        redirect = self._redirect_of(why.rule)
+        if redirect is None and why.to and asked is not None:
+            redirect = self._elsewhere(asked, why)
+        if redirect is None:
+            redirect = self._redirect
+        return leads(channel, self._protocol, redirect, redirect.address(asked, why), asked)
+
+    def _redirect_of(self, rule: str) -> Redirect | None:
+        """Where a rule leads by the file of redirects."""
+        return None if self._basis is None else self._basis.redirects.get(rule)
+
+    def _fixed(self, why: Refused) -> str | None:
+        """The answer without its channel; None where something of the line is in it."""
+        redirect = self._redirect_of(why.rule)
+        if redirect is None:
+            redirect = None if why.to else self._redirect
+        if redirect is None or not redirect.is_fixed or self._protocol != "3.4":
+            return None
+        return leads("", self._protocol, redirect, redirect.address(None, why), None)
+
+    def _elsewhere(self, asked: Asked, why: Refused) -> Redirect | None:
+        """Where the policy's own redirect leads, as in the gateway (gate/redirecting.py).
+
+        None where nobody would follow, or where it leads to what is redirected itself, and could go
+        round for ever.
+        """
+        if asked.method == "CONNECT":
+            return None
+        try:
+            host = _key_of(asked.url).host
+            there = target_of(why.to, url=asked.url, host=host, rule=why.rule)
+            then = self._decided(asked._replace(url=there, method="GET"))
+        except (UrlKeyError, CarriedError):
+            return None  # it leads where all does
+        if (then is not None and then.to) or len(there) > _LONGEST_TARGET or '"' in there:
+            return None
+        return Redirect("302" if asked.method in {"GET", "HEAD"} else "303", (there,))
 
     def too_long(self, beginning: str) -> str:
         """The answer to a line that is longer than any may be.
@@ -266,3 +302,9 @@ class Desk:
 def _about(basis: Basis, client: str) -> frozenset[str]:
     """What rules can see of a client; of its program nothing is known."""
     return basis.settings.policy.about(client, None)
+
+
+def _key_of(url: str) -> UrlKey:
+    if url[:6].lower() == "ftp://":  # judged like the same address of the Web
+        url = f"http{url[3:]}"
+    return request_key("http", "", url)  # as the gate reads a request: no fragment

@@ -1,7 +1,7 @@
 """What the helper decides by: settings, people and index, as they are at the moment.
 
-In: the configuration folder, the file of people. Out: a `Basis`, a new one whenever a file has
-changed; what there is to say about it.
+In: the configuration folder, the files of people and redirects. Out: a `Basis`, a new one whenever
+a file has changed; what there is to say about it.
 Must never: give up what was good because something new is not; a helper that ends, or passes
 everything, would leave Squid without a filter.
 """
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from proxy_addons.categorisation import CategoryIndex, CategoryIndexError
 from proxy_addons.gate.redirector.callers import Callers, read_people
 from proxy_addons.gate.redirector.desk import Basis
+from proxy_addons.gate.redirector.redirects import read_redirects
 from proxy_addons.identity.addresses import AddressMap
 from proxy_addons.settings.load import CARRIERS_FILE, MAIN_FILE, POLICY_FILE, SettingsError, load
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
+    from proxy_addons.gate.redirector.answers import Redirect
     from proxy_addons.gate.redirector.callers import Entry
     from proxy_addons.settings.model import Settings
 
@@ -35,6 +37,7 @@ class Source:
         overrides: of settings, by dotted key.
         environ: the environment.
         people: the file of people, or None.
+        redirects: the file of redirects, or None.
         today: gives the date around which bank holidays are needed; None for the present one.
         say: told, once for each, what is wrong and what is new.
     """
@@ -45,16 +48,17 @@ class Source:
         overrides: Mapping[str, str],
         environ: Mapping[str, str],
         people: Path | None,
+        redirects: Path | None,
         today: date | None,
         say: Callable[[str], None],
     ) -> None:
         self._config_dir = config_dir
         self._overrides, self._environ = overrides, environ
-        self._people_file, self._today = people, today
+        self._people_file, self._redirects_file, self._today = people, redirects, today
         self._say = say
         self._said = ""
         self._signature: object = None
-        self._policy: tuple[Settings, Callers] | None = None
+        self._policy: tuple[Settings, Callers, dict[str, Redirect]] | None = None
         self._index: CategoryIndex | None = None
         self.basis: Basis | None = None
 
@@ -71,8 +75,8 @@ class Source:
         changed = self._look_at_index(again=again) or changed
         if not changed or self._policy is None or self._index is None:
             return False
-        settings, callers = self._policy
-        before, self.basis = self.basis, Basis(settings, self._index, callers)
+        settings, callers, redirects = self._policy
+        before, self.basis = self.basis, Basis(settings, self._index, callers, redirects)
         self._said = ""
         what = "in force" if before is None else "changed"
         self._say(
@@ -83,8 +87,7 @@ class Source:
 
     def _look_at_policy(self, *, again: bool) -> bool:
         files = [self._config_dir / name for name in _FILES]
-        if self._people_file is not None:
-            files.append(self._people_file)
+        files += [file for file in (self._people_file, self._redirects_file) if file is not None]
         signature = tuple(map(_signature, files))
         if signature == self._signature and not again:
             return False
@@ -99,13 +102,16 @@ class Source:
             entries: tuple[Entry, ...] = ()
             if self._people_file is not None:
                 entries = read_people(self._people_file, settings.policy)
+            redirects: dict[str, Redirect] = {}
+            if self._redirects_file is not None:
+                redirects = read_redirects(self._redirects_file, settings.policy)
         except SettingsError as problem:
             # What was good stays in force; without anything that was, everything is refused.
             self._complain(str(problem))
             return False
         policy = settings.policy
         addresses = AddressMap(settings.identity.addresses, policy.strictest_profile)
-        self._policy = settings, Callers(entries, addresses, policy)
+        self._policy = settings, Callers(entries, addresses, policy), redirects
         return True
 
     def _look_at_index(self, *, again: bool) -> bool:

@@ -49,7 +49,7 @@ class Source:
         users: lower case; None: whatever the user.
         unknown: conditions that we cannot look at, and that its clients meet besides.
         goes_on: `continue`: what it passes has to be passed by the next source that fits too, in
-            the end by the default ACL.
+            the end by the default ACL. Never of the last source.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Destination:
 
     Attributes:
         lists: kind (`domains`, `urls`, `expressions`) → path and line.
+        redirect: where what it has refused leads to; empty: where the ACL says.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Access:
     Attributes:
         source: name of the source, or `default`.
         passes: names in order; whether each passes; its line. None where nothing is written.
+        redirect: where what it refuses leads to; empty: where the default ACL says.
         is_else: whether it is the `else` of the one before it.
     """
 

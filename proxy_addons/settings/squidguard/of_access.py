@@ -43,13 +43,8 @@ def _access(it: Blocks, access: Access) -> None:
                 it.leave(token, "next: what it passes is final now", "repeat it in the other acl")
         elif word == "redirect":
             access.redirect = it.tokens.address("an address").text
-            if DEFAULT not in {access.source, access.redirect}:
-                it.leave(
-                    token,
-                    f"redirect of the acl {quoted(access.source)}",
-                    "all that is refused leads to one address (--redirect), which can say the"
-                    " profile: %s",
-                )
+            if access.redirect == DEFAULT:
+                access.redirect = ""
         elif word == "rewrite":
             rule = it.tokens.word("the name of a rewrite").text
             if rule != "none":

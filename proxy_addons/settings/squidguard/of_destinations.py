@@ -40,12 +40,6 @@ def read_destination(it: Blocks) -> None:
             found.lists[_LISTS[word]] = (path, token.line)
         elif word == "redirect":
             found.redirect = it.tokens.address("an address").text
-            it.leave(
-                token,
-                f"redirect of the destination {quoted(name.text)}",
-                "all that is refused leads to one address (--redirect), which can say the"
-                " category: %t",
-            )
         elif word == "rewrite":
             rule = it.tokens.word("the name of a rewrite").text
             it.leave(token, f"rewrite {quoted(rule)}", "addresses are not rewritten")

@@ -73,6 +73,9 @@ def read_conf(text: str, name: str) -> Conf:
     if not any(access.source == DEFAULT for access in conf.access):
         raise tokens.problem("no acl has a block default; squidGuard needs one")
     _check_names(it)
+    for last in [*conf.sources.values()][-1:]:
+        # squidGuard has nothing to go on to then, not even the default ACL: what it passes passes.
+        last.goes_on = False
     return conf
 
 

@@ -20,6 +20,7 @@ from proxy_addons.policy.model import RESERVED_RULES, TRAITS
 from proxy_addons.settings.problems import quoted
 from proxy_addons.settings.squidguard.clients import Chain, Clients, clients_of
 from proxy_addons.settings.squidguard.model import Left, Timed
+from proxy_addons.settings.squidguard.redirects import template_of
 from proxy_addons.settings.squidguard.times import ALWAYS
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 DEFAULT: Final = "default"
 IN_ADDR: Final = "in-addr"
+_UNKNOWN: Final = "unknown"  # what squidGuard calls it where there is no list of destinations
 _CATEGORY: Final = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*", re.ASCII)
 _UNUSABLE: Final = re.compile(r"[^a-z0-9]+")
 
@@ -45,6 +47,7 @@ class Rule(NamedTuple):
         space: of our time spaces; empty for any time.
         outside: whether that must not hold.
         unless: categories of which it must be none.
+        redirect: where it leads, a template; empty: where `Translation.redirect` does.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Rule(NamedTuple):
     space: str = ""
     outside: bool = False
     unless: tuple[str, ...] = ()
+    redirect: str = ""
 
 
 @dataclass(slots=True)
@@ -68,7 +72,7 @@ class Translation:
         clients: who has which chain; `profile_of` says which profile that is.
         profile_of: chain → profile.
         category_of: destination → category.
-        redirect: of the default ACL; empty where it has none.
+        redirect: of the default ACL, a template; empty where it has none.
         left: what is not translated.
     """
 
@@ -116,7 +120,7 @@ class _Translator:
     def translate(self) -> Translation:
         """Do it."""
         conf, made = self._conf, self._made
-        made.redirect = "" if self._default.redirect == DEFAULT else self._default.redirect
+        made.redirect = template_of(self._default.redirect)
         for name in conf.spaces:
             self._space(conf.spaces[name].week, name)
         for name in conf.destinations:
@@ -213,14 +217,14 @@ class _Translator:
         for name, allowed, line in passes or ():
             if name in {"any", "all", "none"}:
                 if name == "none":
-                    self._block(profile, "", parts, line)
+                    self._block(profile, "", parts, line, self._redirect(access, name))
                 return
             category, minutes = self._listed(name, line)
             if not category:
                 continue
             if not allowed:
                 during = {unless: each & minutes for unless, each in parts.items()}
-                self._block(profile, category, during, line)
+                self._block(profile, category, during, line, self._redirect(access, name))
                 continue
             passed: dict[tuple[str, ...], int] = {}
             for unless, each in parts.items():
@@ -229,14 +233,20 @@ class _Translator:
                 passed[unless] = passed.get(unless, 0) | each & ~minutes
             parts = {unless: each for unless, each in passed.items() if each}
         if passes is None:
-            self._block(profile, "", parts, access.line)
+            redirect = self._redirect(self._default, _UNKNOWN)
+            self._block(profile, "", parts, access.line, redirect)
 
     def _block(
-        self, profile: str, category: str, parts: Mapping[tuple[str, ...], int], line: int
+        self,
+        profile: str,
+        category: str,
+        parts: Mapping[tuple[str, ...], int],
+        line: int,
+        redirect: str,
     ) -> None:
         for unless, week in parts.items():
             if week and category not in unless:
-                self._rule(profile, category, week, line, allows=False, unless=unless)
+                self._rule(profile, category, week, line, redirect, unless)
 
     def _passes(self, access: Access, profile: str, week: int) -> None:
         """The rules of one block, in these minutes."""
@@ -245,13 +255,24 @@ class _Translator:
         passes = self._default.passes if access.passes is None else access.passes
         for name, allowed, line in passes or ():
             if name in {"any", "all", "none"}:
-                self._rule(profile, "", week, line, allows=name != "none")
+                refuses = name == "none"
+                redirect = self._redirect(access, name) if refuses else None
+                self._rule(profile, "", week, line, redirect)
                 return
             category, minutes = self._listed(name, line)
             if category and week & minutes:
-                self._rule(profile, category, week & minutes, line, allows=allowed)
+                redirect = None if allowed else self._redirect(access, name)
+                self._rule(profile, category, week & minutes, line, redirect)
         # At the end of the list squidGuard passes; without any list, not.
-        self._rule(profile, "", week, access.line, allows=passes is not None)
+        redirect = self._redirect(self._default, _UNKNOWN) if passes is None else None
+        self._rule(profile, "", week, access.line, redirect)
+
+    def _redirect(self, access: Access, name: str) -> str:
+        """Where what a block refuses for one of its names leads to; empty: nowhere."""
+        destination = self._conf.destinations.get(name)
+        own = destination.redirect if destination is not None else ""
+        text = own or access.redirect or self._default.redirect
+        return template_of(text, access.source, name)
 
     def _listed(self, name: str, line: int) -> tuple[str, int]:
         """The category of a name in an ACL, and when it counts; empty where nothing is in it."""
@@ -276,18 +297,41 @@ class _Translator:
         category: str,
         week: int,
         line: int,
-        *,
-        allows: bool,
+        redirect: str | None,
         unless: tuple[str, ...] = (),
     ) -> None:
+        """Add a rule.
+
+        Args:
+            profile: that it is for.
+            category: empty for any address.
+            week: minutes in which it holds.
+            line: that it carries out.
+            redirect: where it leads to; None for one that allows.
+            unless: categories of which it must be none.
+        """
         rules = self._made.rules
+        if redirect == "":  # nowhere
+            what = "a refusal without a redirect, which squidGuard passes"
+            self._leave(Left(line, what, "nothing; it is refused"))
         space, outside = self._space_for(week)
         if not (category or unless) and week == ALWAYS and profile == DEFAULT:
             profile = ""  # the last rule, which must match everything
         base = "-".join(part for part in (profile or DEFAULT, category or "rest", space) if part)
         used = {*(rule.name for rule in rules), *RESERVED_RULES}
+        own = "" if redirect in {None, self._made.redirect} else redirect
         rules.append(
-            Rule(kebab(base, used, "rule"), line, allows, profile, category, space, outside, unless)
+            Rule(
+                kebab(base, used, "rule"),
+                line,
+                allows=redirect is None,
+                profile=profile,
+                category=category,
+                space=space,
+                outside=outside,
+                unless=unless,
+                redirect=own or "",
+            )
         )
 
     # --- times -----------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """A translation as our files.
 
-In: a `Translation`. Out: the texts of policy.yaml, watchhouse.yaml and people.yaml.
+In: a `Translation`. Out: the texts of policy.yaml, watchhouse.yaml, people.yaml, redirects.yaml.
 Must never: put a text of squidGuard's into ours that YAML could read as anything but that text.
 """
 
@@ -88,6 +88,25 @@ def people_text(made: Translation, name: str) -> str | None:
             parts.append(f"networks: {_list(map(str, networks))}")
         parts.append(f"profile: {made.profile_of[chain]}")
         lines.append(f"  - {{{', '.join(parts)}}}")
+    return "\n".join(lines) + "\n"
+
+
+def redirects_text(made: Translation, name: str) -> str | None:
+    """`redirects.yaml`, for `watchhouse decide --redirects`; None where it would be empty."""
+    found: dict[str, list[str]] = {}
+    for rule in made.rules:
+        if rule.redirect:
+            found.setdefault(rule.redirect, []).append(rule.name)
+    if not found:
+        return None
+    lines = [
+        f"# Made from {_plain(name)} by watchhouse import-squidguard.",
+        "# What these rules refuse leads there; what others refuse, where --redirect says.",
+        "version: 1",
+        "redirects:",
+    ]
+    for to, rules in found.items():
+        lines += [f"  - to: {_text(to)}", f"    rules: [{', '.join(rules)}]"]
     return "\n".join(lines) + "\n"
 
 
