@@ -23,7 +23,7 @@ from proxy_addons.settings.kinds import (
     text_of,
 )
 from proxy_addons.settings.netkinds import Host
-from proxy_addons.settings.problems import nearest, quoted
+from proxy_addons.settings.problems import nearest, printable, quoted
 from proxy_addons.settings.tree import Mapping, Scalar, Sequence, describe, dotted
 from proxy_addons.urlkey import UrlKey, UrlKeyError, url_key
 
@@ -326,7 +326,7 @@ def _facts(fields: Fields, key: str, report: Report, policy: Policy) -> dict[str
 def _spelt(node: Node) -> str:
     """What was written, in one line."""
     if isinstance(node, Mapping):
-        return ", ".join(f"{name.text}: {_inner(value)}" for name, value in node.entries)
+        return ", ".join(f"{printable(name.text)}: {_inner(value)}" for name, value in node.entries)
     return _inner(node)
 
 
@@ -335,4 +335,4 @@ def _inner(node: Node) -> str:
         return f"{{{_spelt(node)}}}"
     if isinstance(node, Sequence):
         return f"[{', '.join(map(_inner, node.items))}]"
-    return node.text if isinstance(node, Scalar) else ""
+    return printable(node.text) if isinstance(node, Scalar) else ""

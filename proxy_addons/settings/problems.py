@@ -36,7 +36,7 @@ class Problem:
         for name in ("key", "message"):
             text = getattr(self, name)
             if not text.replace("\n", "").isprintable():
-                object.__setattr__(self, name, "\n".join(map(_printable, text.split("\n"))))
+                object.__setattr__(self, name, "\n".join(map(printable, text.split("\n"))))
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.place, self.key, self.message) if part)
@@ -106,13 +106,14 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 
 def quoted(text: str) -> str:
     """A piece of input made safe to print: one line, printable, not too long."""
-    printable = _printable(text[: _QUOTED_AT_MOST + 1])
+    shown = printable(text[: _QUOTED_AT_MOST + 1])
     if len(text) > _QUOTED_AT_MOST:
-        printable = f"{printable[:_QUOTED_AT_MOST]}…"
-    return f'"{printable}"'
+        shown = f"{shown[:_QUOTED_AT_MOST]}…"
+    return f'"{shown}"'
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """A text on one line, in which a terminal finds nothing to obey."""
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
         for char in text

@@ -74,6 +74,12 @@ def test_a_case_says_all_that_it_can():
     assert case.title.startswith("categories: webmail, host: Mail.EXAMPLE")
 
 
+def test_a_title_has_nothing_that_a_terminal_obeys():
+    (case,) = cases(r'want: "block \t\x1dwithdrawn", profile: withdrawn, categories: []')
+    assert case.title == r"want: block \t\x1dwithdrawn, profile: withdrawn, categories: []"
+    assert case.rule == "withdrawn"
+
+
 def test_defaults_hold_where_a_case_says_nothing():
     before = "defaults: {profile: withdrawn, at: '2026-07-01T12:00', method: PUT}\n"
     usual, own = cases(
