@@ -171,9 +171,15 @@ def take_lists(bench: Bench, folder: Path) -> tuple[list[str], str]:
     return [path.name for path in chosen], "made-up names"
 
 
-def questions(bench: Bench, folder: Path) -> dict[str, Path]:
-    """A file of lines for each mix."""
-    number = QUICK_QUESTIONS if bench.quick else QUESTIONS
+def questions(bench: Bench, folder: Path, whole: int = QUESTIONS) -> dict[str, Path]:
+    """A file of lines for each mix.
+
+    Args:
+        bench: whether it is a quick one.
+        folder: with `lists`; the files come beside.
+        whole: lines of each, where it is not.
+    """
+    number = QUICK_QUESTIONS if bench.quick else whole
     hosts = lists.hosts_of(folder / "lists", number)
     asked = {"distinct": hosts, "zipf": lists.zipf(hosts[:SITES], number)}
     return {mix: write_questions(folder / mix, found, PEOPLE) for mix, found in asked.items()}
