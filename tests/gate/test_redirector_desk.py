@@ -193,7 +193,7 @@ def test_rules_that_look_at_more_than_the_host(
     ]
     wanted = [any(part in _parts(line) for part in refused) for line in lines]
     for asked in (lines, lines[::-1]):
-        found = [answer != "ERR" for answer in desk.answers("\n".join(asked), MORNING)]
+        found = [each != "ERR" for each in desk.answers("\n".join(asked), MORNING)]
         assert found == (wanted if asked is lines else wanted[::-1])
     assert [answer(desk, line) == "more" for line in lines] == wanted
 
