@@ -168,6 +168,21 @@ def test_a_life(helper: Helper, config: Path) -> None:
     assert helper.running.wait(20) == 0
 
 
+def test_where_rules_lead_is_looked_at_too(config: Path) -> None:
+    compile_lists(config)
+    file = config / "redirects.yaml"
+    text = 'version: 1\nredirects:\n  - {rules: games, to: "http://%s.test/"}\n'
+    with Helper(config, "--redirects", str(file)) as helper:
+        assert helper.ask() == REFUSED.format("index-missing"), "the file is not there yet"
+        file.write_text(text % "one")
+        helper.until('OK rewrite-url="http://one.test/"')
+        file.write_text((text % "two").replace("games", "gmaes"))
+        wait_for(lambda: "did you mean games?" in helper.said())
+        assert helper.ask() == 'OK rewrite-url="http://one.test/"'
+        file.write_text(text % "two")
+        helper.until('OK rewrite-url="http://two.test/"')
+
+
 def test_without_policy_and_lists_it_refuses_and_goes_on_when_they_come(config: Path) -> None:
     policy = (config / "policy.yaml").read_text()
     (config / "policy.yaml").unlink()
