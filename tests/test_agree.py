@@ -27,6 +27,7 @@ from proxy_addons.gate.redirector.redirects import read_redirects
 from proxy_addons.identity.addresses import AddressMap
 from proxy_addons.settings.load import load
 
+_SIDES = ("squidGuard", "ours")
 SCRIPTS = str(Path(__file__).resolve().parents[1] / "scripts")
 SQUIDGUARD = Path("/usr/bin/squidGuard")
 LINES = 2_000
@@ -71,6 +72,43 @@ def test_both_agree_or_it_is_known_why(tmp_path: Path, monkeypatch: pytest.Monke
     assert figures["differ"] < LINES // 20, figures["reasons"]
     assert LINES // 4 < figures["refused"] < LINES * 3 // 4
     assert figures["not_translated"] == []
+
+
+@pytest.mark.skipif(not SQUIDGUARD.exists(), reason="needs squidGuard (Debian: squidguard)")
+def test_what_squidguard_finds_at_the_beginning_of_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It refuses what is on no list: that is its fault, and shown to be."""
+    monkeypatch.setattr(sys, "path", [SCRIPTS, *sys.path])
+    monkeypatch.setenv("PYTHONPATH", str(Path(SCRIPTS).parent))
+    from agreelib.lines import Line  # noqa: PLC0415 - it is no package of ours
+    from agreelib.reasons import FRONT, Reasons  # noqa: PLC0415 - as above
+    from agreelib.sides import Sides, refused  # noqa: PLC0415 - as above
+
+    write_lists(tmp_path / "lists")
+    for domains in (tmp_path / "lists").glob("*/domains"):
+        domains.write_text("a.example\n")
+    sides = Sides(tmp_path, "10")
+    index = CategoryIndex.open(sides.ours / "data" / "categories.index")
+    looks = Reasons(tmp_path / "lists", index, load(sides.ours / "config", environ={}).carriers)
+    lines = [
+        f"http://{host}/ 192.0.2.7/- - GET"
+        for host in ("a.example", "a.exampled", "a.example.d", "a.examplef", "b.exampled")
+    ]
+    at = "2026-11-24T10:30:00"
+    theirs, ours = (list(map(refused, sides.ask(side, lines, at)[0])) for side in _SIDES)
+    assert ours == [True, False, False, False, False]
+    assert theirs == [True, True, True, False, False]
+
+    def ask(asked: list[str]) -> list[bool]:
+        return list(map(refused, sides.ask("squidGuard", asked, at)[0]))
+
+    differing = [
+        (Line("near", line), our)
+        for line, their, our in zip(lines, theirs, ours, strict=True)
+        if their != our
+    ]
+    assert looks.of(differing, ask) == [FRONT] * 2
 
 
 SMALL = """dbhome {lists}

@@ -6,7 +6,8 @@ squidGuard about the same address in its plain spelling.
 
 squidGuard's look-up (sgDb.c) takes the entry after the address in the order of the list, and then
 the one before that. Where the address is between two longer entries that begin alike, the shorter
-one that is meant is not looked at.
+one that is meant is not looked at. And where the entry after a name begins it (`a.example` the name
+`a.examplea`) it takes that for found.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ SPELLING: Final = "dot segments, escapes or slashes: squidGuard agrees on the pl
 NEAREST: Final = "squidGuard misses an entry of its list that has longer neighbours"
 ENTRY: Final = "an entry with escapes or //, which squidGuard never finds"
 DOT: Final = "a segment that ends in a dot: squidGuard drops ./ wherever it stands"
+FRONT: Final = "squidGuard takes a listed name for found at the beginning of another name"
 INSIDE: Final = "an address inside the address is judged too"
 NONE: Final = "UNEXPLAINED"
 
@@ -78,7 +80,8 @@ class Reasons:
             if refuses == ours:
                 found[place] = SPELLING
             else:
-                found[place] = self._of_lists(url_key(_web(line.text.split()[0])))
+                key = url_key(_web(line.text.split()[0]))
+                found[place] = self._of_lists(key) if ours else self._at_front(key.host)
         return [reason or NONE for reason in found]
 
     def _seen(self, url: str, *, ours: bool) -> str | None:
@@ -108,6 +111,15 @@ class Reasons:
             return line.text  # nothing plainer is known
         path = re.sub(r"//+", "/", key.path)
         return f"{key._replace(path=path)} {rest}"
+
+    def _at_front(self, host: str) -> str | None:
+        """Whether the entry after a name, as squidGuard orders them, is how the name begins."""
+        text = _turned(host)
+        for names in self._names.values():
+            place = bisect_left(names, text)
+            if place < len(names) and f".{host}".startswith(_turned_back(names[place])):
+                return FRONT
+        return None
 
     def _of_lists(self, key: UrlKey) -> str | None:
         """What the entries show that ours finds."""
@@ -149,6 +161,10 @@ def _finds(entries: list[str], text: str) -> bool:
 def _turned(name: str) -> str:
     """A name as squidGuard orders names: from its end, a dot before all else."""
     return f".{name}"[::-1].replace(".", "\1")
+
+
+def _turned_back(turned: str) -> str:
+    return turned.replace("\1", ".")[::-1]
 
 
 def _sorted(path: Path) -> list[str]:
