@@ -15,14 +15,14 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from proxy_addons.gate.people import person_of
+from proxy_addons.gate.redirector.entries import entries_of
 from proxy_addons.policy.model import Person
 from proxy_addons.policy.people import canonical_name
 from proxy_addons.policy.states import as_given
 from proxy_addons.settings.entries import PROFILE
-from proxy_addons.settings.kinds import Fields, ListOf, Located, Named, Text, Whole
+from proxy_addons.settings.kinds import Fields, ListOf, Located, Named, Text
 from proxy_addons.settings.netkinds import Net
 from proxy_addons.settings.problems import Report, nearest
-from proxy_addons.settings.tree import read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,19 +81,7 @@ def read_people(path: Path, policy: Policy) -> tuple[Entry, ...]:
         SettingsError: anything is wrong with it; every problem with file, line and key.
     """
     report = Report()
-    entries: tuple[tuple[Entry, Located], ...] = ()
-    try:
-        data = path.read_bytes()
-    except OSError as problem:
-        # Nothing is used of a configuration of which a part is missing.
-        report.add(str(path), "", f"cannot be read: {problem.strerror}")
-    else:
-        root = read(data, str(path), report)
-        if root is not None:
-            fields = Fields(root, "", report, "a table of keys")
-            fields.need("version", Whole(1, 1), 1)
-            entries = fields.need("people", ListOf(_Entry()), ())
-            fields.done()
+    entries = entries_of(path, "people", _Entry(), report)
     for _, profile in entries:
         if profile.text not in policy.profiles:
             hint = nearest(profile.text, policy.profiles)

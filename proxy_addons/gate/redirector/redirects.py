@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxy_addons.gate.redirector.answers import Redirect, redirect_of
+from proxy_addons.gate.redirector.entries import entries_of
 from proxy_addons.policy.model import RESERVED_RULES
-from proxy_addons.settings.kinds import Fields, ListOf, Located, Named, Whole, text_of
+from proxy_addons.settings.kinds import Fields, ListOf, Located, Named, text_of
 from proxy_addons.settings.policy_kinds import RULE_ID
 from proxy_addons.settings.problems import Report, nearest, quoted
-from proxy_addons.settings.tree import read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,19 +66,7 @@ def read_redirects(path: Path, policy: Policy) -> dict[str, Redirect]:
         SettingsError: anything is wrong with it; every problem with file, line and key.
     """
     report = Report()
-    entries: tuple[tuple[tuple[Located, ...], Redirect], ...] = ()
-    try:
-        data = path.read_bytes()
-    except OSError as problem:
-        # Nothing is used of a configuration of which a part is missing.
-        report.add(str(path), "", f"cannot be read: {problem.strerror}")
-    else:
-        root = read(data, str(path), report)
-        if root is not None:
-            fields = Fields(root, "", report, "a table of keys")
-            fields.need("version", Whole(1, 1), 1)
-            entries = fields.need("redirects", ListOf(_Entry()), ())
-            fields.done()
+    entries = entries_of(path, "redirects", _Entry(), report)
     ids = {*(rule.id for rule in policy.rules), *RESERVED_RULES}
     found: dict[str, Redirect] = {}
     for rules, to in entries:
