@@ -30,6 +30,10 @@ from proxy_addons.settings.load import load
 _SIDES = ("squidGuard", "ours")
 SCRIPTS = str(Path(__file__).resolve().parents[1] / "scripts")
 SQUIDGUARD = Path("/usr/bin/squidGuard")
+# scripts/test installs it; not as root it cannot, and the reason is shown.
+pytestmark = pytest.mark.skipif(
+    not SQUIDGUARD.exists(), reason="needs squidGuard (Debian: squidguard)"
+)
 LINES = 2_000
 WORDS = ("north", "river", "garden", "stone", "paper", "cloud", "maple", "harbour", "field", "lamp")
 BEFORE = ("", "www.", "ftp3.")
@@ -58,7 +62,6 @@ def write_lists(folder: Path) -> None:
             (category / "expressions").write_text(f"(^|[./-])casino{number}[^a-z]\nslots?[0-9]+\n")
 
 
-@pytest.mark.skipif(not SQUIDGUARD.exists(), reason="needs squidGuard (Debian: squidguard)")
 def test_both_agree_or_it_is_known_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [SCRIPTS, *sys.path])
     # What is started has the modules that this process has.
@@ -74,7 +77,6 @@ def test_both_agree_or_it_is_known_why(tmp_path: Path, monkeypatch: pytest.Monke
     assert figures["not_translated"] == []
 
 
-@pytest.mark.skipif(not SQUIDGUARD.exists(), reason="needs squidGuard (Debian: squidguard)")
 def test_what_squidguard_finds_at_the_beginning_of_a_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,7 +159,6 @@ OWN_IN_BLOCKS = (
 )
 
 
-@pytest.mark.skipif(not SQUIDGUARD.exists(), reason="needs squidGuard (Debian: squidguard)")
 @pytest.mark.parametrize(
     ("of_a", "of_b", "acl"),
     [
@@ -200,12 +201,10 @@ def test_a_translation_decides_as_squidguard_does(
     both_asked(tmp_path, of_a, of_b, acl)
 
 
-@pytest.mark.skipif(not SQUIDGUARD.exists(), reason="needs squidGuard (Debian: squidguard)")
 def test_what_the_last_source_passes_is_final(tmp_path: Path) -> None:
     both_asked(tmp_path, "", "", "c {\n pass !bad any\n}\n" + DEFAULT, of_c="continue")
 
 
-@pytest.mark.skipif(not SQUIDGUARD.exists(), reason="needs squidGuard (Debian: squidguard)")
 def test_what_a_destination_refuses_leads_where_it_says(tmp_path: Path) -> None:
     acl = f"a {{\n pass !good !bad any\n {OWN}\n}}\nb {{\n pass !bad !good any\n}}\n{DEFAULT}"
     both_asked(tmp_path, "", "", acl, of_bad="redirect http://bad.test/%p?%t+%s")
@@ -247,7 +246,6 @@ ACL = st.builds(
 OF_A_SOURCE = st.sampled_from(["", "continue", "within office continue", "outside noon"])
 
 
-@pytest.mark.skipif(not SQUIDGUARD.exists(), reason="needs squidGuard (Debian: squidguard)")
 @settings(max_examples=40)
 @given(
     of_a=OF_A_SOURCE,
