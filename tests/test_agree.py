@@ -6,6 +6,7 @@ The whole thing, of 300,000 lines of UT1's lists, is scripts/agree.
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -26,6 +28,9 @@ from proxy_addons.gate.redirector.desk import Basis, Desk
 from proxy_addons.gate.redirector.redirects import read_redirects
 from proxy_addons.identity.addresses import AddressMap
 from proxy_addons.settings.load import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SIDES = ("squidGuard", "ours")
 SCRIPTS = str(Path(__file__).resolve().parents[1] / "scripts")
@@ -62,37 +67,38 @@ def write_lists(folder: Path) -> None:
             (category / "expressions").write_text(f"(^|[./-])casino{number}[^a-z]\nslots?[0-9]+\n")
 
 
-def test_both_agree_or_it_is_known_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def agreelib(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """Gives the modules of scripts/agree, which are no package of ours."""
     monkeypatch.setattr(sys, "path", [SCRIPTS, *sys.path])
     # What is started has the modules that this process has.
     monkeypatch.setenv("PYTHONPATH", str(Path(SCRIPTS).parent))
-    from agreelib.__main__ import agreement  # noqa: PLC0415 - it is no package of ours
-    from agreelib.reasons import NONE  # noqa: PLC0415 - as above
+    return lambda name: importlib.import_module(f"agreelib.{name}")
 
+
+def test_both_agree_or_it_is_known_why(tmp_path: Path, agreelib: Callable[[str], Any]) -> None:
+    none = agreelib("reasons").NONE
     write_lists(tmp_path / "lists")
-    figures = agreement(tmp_path, LINES, seed=5, times=["2026-11-24T10:30:00"])
-    assert figures["reasons"].get(NONE, 0) == 0, figures["examples"][NONE]
+    times = ["2026-11-24T10:30:00"]
+    figures = agreelib("__main__").agreement(tmp_path, LINES, seed=5, times=times)
+    assert figures["reasons"].get(none, 0) == 0, figures["examples"][none]
     assert figures["differ"] < LINES // 20, figures["reasons"]
     assert LINES // 4 < figures["refused"] < LINES * 3 // 4
     assert figures["not_translated"] == []
 
 
 def test_what_squidguard_finds_at_the_beginning_of_a_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, agreelib: Callable[[str], Any]
 ) -> None:
     """It refuses what is on no list: that is its fault, and shown to be."""
-    monkeypatch.setattr(sys, "path", [SCRIPTS, *sys.path])
-    monkeypatch.setenv("PYTHONPATH", str(Path(SCRIPTS).parent))
-    from agreelib.lines import Line  # noqa: PLC0415 - it is no package of ours
-    from agreelib.reasons import FRONT, Reasons  # noqa: PLC0415 - as above
-    from agreelib.sides import Sides, refused  # noqa: PLC0415 - as above
-
+    reasons, refused = agreelib("reasons"), agreelib("sides").refused
     write_lists(tmp_path / "lists")
     for domains in (tmp_path / "lists").glob("*/domains"):
         domains.write_text("a.example\n")
-    sides = Sides(tmp_path, "10")
+    sides = agreelib("sides").Sides(tmp_path, "10")
     index = CategoryIndex.open(sides.ours / "data" / "categories.index")
-    looks = Reasons(tmp_path / "lists", index, load(sides.ours / "config", environ={}).carriers)
+    carriers = load(sides.ours / "config", environ={}).carriers
+    looks = reasons.Reasons(tmp_path / "lists", index, carriers)
     lines = [
         f"http://{host}/ 192.0.2.7/- - GET"
         for host in ("a.example", "a.exampled", "a.example.d", "a.examplef", "b.exampled")
@@ -106,11 +112,11 @@ def test_what_squidguard_finds_at_the_beginning_of_a_name(
         return list(map(refused, sides.ask("squidGuard", asked, at)[0]))
 
     differing = [
-        (Line("near", line), our)
+        (agreelib("lines").Line("near", line), our)
         for line, their, our in zip(lines, theirs, ours, strict=True)
         if their != our
     ]
-    assert looks.of(differing, ask) == [FRONT] * 2
+    assert looks.of(differing, ask) == [reasons.FRONT] * 2
 
 
 SMALL = """dbhome {lists}
